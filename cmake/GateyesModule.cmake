@@ -1,0 +1,23 @@
+# gateyes_module(<folder> [libraries...]): one folder of runtime/ as a static library.
+function(gateyes_module name)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/runtime/${name}/*.c)
+  if(NOT sources)
+    add_library(runtime_${name} INTERFACE)
+    target_link_libraries(runtime_${name} INTERFACE ${ARGN})
+    return()
+  endif()
+  add_library(runtime_${name} STATIC ${sources})
+  target_compile_options(runtime_${name} PRIVATE -Wall -Wextra -Werror)
+  target_include_directories(runtime_${name} PUBLIC ${CMAKE_SOURCE_DIR}/runtime)
+  target_link_libraries(runtime_${name} PUBLIC ${ARGN})
+endfunction()
+
+# gateyes_native_test(<file.c> libraries...): one C test program, a ctest of the same name.
+function(gateyes_native_test source)
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(native_${name} ${source})
+  target_compile_options(native_${name} PRIVATE -Wall -Wextra -Werror)
+  target_include_directories(native_${name} PRIVATE ${CMAKE_SOURCE_DIR}/spec/native)
+  target_link_libraries(native_${name} PRIVATE ${ARGN})
+  add_test(NAME native.${name} COMMAND native_${name})
+endfunction()

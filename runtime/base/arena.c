@@ -1,0 +1,75 @@
+#include "base/arena.h"
+
+#include <stdalign.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_BLOCK_BYTES = 2048, LARGE_BYTES = 1024 };
+
+struct arena_block {
+  struct arena_block *next;
+  alignas(max_align_t) char data[];
+};
+
+void arena_init(struct arena *a) {
+  *a = (struct arena){0};
+}
+
+void arena_fini(struct arena *a) {
+  while (a->blocks) {
+    struct arena_block *next = a->blocks->next;
+    free(a->blocks);
+    a->blocks = next;
+  }
+  *a = (struct arena){0};
+}
+
+static char *block_new(struct arena *a, size_t bytes) {
+  struct arena_block *block = must_alloc(sizeof *block + bytes);
+  block->next = a->blocks;
+  a->blocks = block;
+  return block->data;
+}
+
+static char *raw(struct arena *a, size_t bytes) {
+  size_t size;
+  must(!__builtin_add_overflow(bytes, alignof(max_align_t) - 1, &size));
+  size &= ~(alignof(max_align_t) - 1);
+  if (size > (size_t)(a->end - a->next)) {
+    if (size > LARGE_BYTES) return block_new(a, size); /* keep filling the current block */
+    a->next = block_new(a, FIRST_BLOCK_BYTES);
+    a->end = a->next + FIRST_BLOCK_BYTES;
+  }
+  char *memory = a->next;
+  a->next += size;
+  return memory;
+}
+
+void *arena_alloc(struct arena *a, size_t bytes) {
+  return memset(raw(a, bytes), 0, bytes);
+}
+
+char *arena_text(struct arena *a, struct slice s) {
+  char *copy = raw(a, s.len + 1);
+  if (s.len) memcpy(copy, s.data, s.len);
+  copy[s.len] = 0;
+  return copy;
+}
+
+struct slice arena_slice(struct arena *a, struct slice s) {
+  return (struct slice){arena_text(a, s), s.len};
+}
+
+char *arena_printf(struct arena *a, const char *format, ...) {
+  va_list list, again;
+  va_start(list, format);
+  va_copy(again, list);
+  int need = vsnprintf(NULL, 0, format, list);
+  va_end(list);
+  must(need >= 0);
+  char *text = raw(a, (size_t)need + 1);
+  vsnprintf(text, (size_t)need + 1, format, again);
+  va_end(again);
+  return text;
+}

@@ -1,0 +1,18 @@
+/* Memory of one lifetime (a request, a configuration), freed at once. Sizes must be bounded by the
+ * caller: running out aborts. */
+#pragma once
+#include "base/bytes.h"
+
+struct arena_block;
+
+struct arena {
+  struct arena_block *blocks;
+  char *next, *end;
+};
+
+void arena_init(struct arena *a);
+void arena_fini(struct arena *a);
+void *arena_alloc(struct arena *a, size_t bytes);  /* zeroed, aligned for any object */
+char *arena_text(struct arena *a, struct slice s); /* copy with a zero byte after it */
+struct slice arena_slice(struct arena *a, struct slice s);
+char *arena_printf(struct arena *a, const char *format, ...) PRINTF(2, 3);

@@ -1,0 +1,157 @@
+#include "base/bytes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct slice slice_of(const char *text) {
+  return (struct slice){text ? text : "", text ? strlen(text) : 0};
+}
+
+bool slice_equal(struct slice a, struct slice b) {
+  return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+bool slice_equal_text(struct slice a, const char *text) {
+  return slice_equal(a, slice_of(text));
+}
+
+bool slice_equal_nocase(struct slice a, struct slice b) {
+  return a.len == b.len && (a.len == 0 || strncasecmp(a.data, b.data, a.len) == 0);
+}
+
+bool slice_starts(struct slice text, struct slice prefix) {
+  return text.len >= prefix.len &&
+         (prefix.len == 0 || memcmp(text.data, prefix.data, prefix.len) == 0);
+}
+
+static bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
+
+struct slice slice_trim(struct slice text) {
+  while (text.len && is_blank(text.data[0]))
+    text = slice_skip(text, 1);
+  while (text.len && is_blank(text.data[text.len - 1]))
+    text.len--;
+  return text;
+}
+
+struct slice slice_skip(struct slice text, size_t count) {
+  must(count <= text.len);
+  return (struct slice){text.data + count, text.len - count};
+}
+
+struct slice slice_cut(struct slice text, char separator, struct slice *rest) {
+  const char *at = text.len ? memchr(text.data, separator, text.len) : NULL;
+  if (!at) {
+    *rest = (struct slice){text.data + text.len, 0};
+    return text;
+  }
+  size_t head = (size_t)(at - text.data);
+  *rest = slice_skip(text, head + 1);
+  return (struct slice){text.data, head};
+}
+
+bool slice_to_u64(struct slice text, uint64_t *out) {
+  uint64_t value = 0;
+  if (text.len == 0) return false;
+  for (size_t i = 0; i < text.len; i++) {
+    if (text.data[i] < '0' || text.data[i] > '9') return false;
+    uint64_t digit = (uint64_t)(text.data[i] - '0');
+    if (__builtin_mul_overflow(value, 10u, &value)) return false;
+    if (__builtin_add_overflow(value, digit, &value)) return false;
+  }
+  *out = value;
+  return true;
+}
+
+void bytes_init(struct bytes *b) {
+  *b = (struct bytes){0};
+}
+
+void bytes_fini(struct bytes *b) {
+  free(b->data);
+  *b = (struct bytes){0};
+}
+
+void bytes_clear(struct bytes *b) {
+  b->len = 0;
+}
+
+char *bytes_reserve(struct bytes *b, size_t more) {
+  size_t need;
+  must(!__builtin_add_overflow(b->len, more, &need));
+  if (need > b->cap) {
+    size_t cap = b->cap ? b->cap : 64;
+    while (cap < need)
+      cap += cap / 2 + 64;
+    b->data = must_realloc(b->data, cap);
+    b->cap = cap;
+  }
+  return b->data + b->len;
+}
+
+void bytes_append(struct bytes *b, const void *data, size_t len) {
+  if (len == 0) return;
+  memcpy(bytes_reserve(b, len), data, len);
+  b->len += len;
+}
+
+void bytes_append_slice(struct bytes *b, struct slice s) {
+  bytes_append(b, s.data, s.len);
+}
+
+void bytes_append_text(struct bytes *b, const char *text) {
+  bytes_append(b, text, strlen(text));
+}
+
+void bytes_append_byte(struct bytes *b, char c) {
+  *bytes_reserve(b, 1) = c;
+  b->len++;
+}
+
+void bytes_append_u64(struct bytes *b, uint64_t value) {
+  char digits[20];
+  size_t at = sizeof digits;
+  do {
+    digits[--at] = (char)('0' + value % 10);
+    value /= 10;
+  } while (value);
+  bytes_append(b, digits + at, sizeof digits - at);
+}
+
+void bytes_printf(struct bytes *b, const char *format, ...) {
+  va_list list, again;
+  va_start(list, format);
+  va_copy(again, list);
+  int need = vsnprintf(NULL, 0, format, list);
+  va_end(list);
+  must(need >= 0);
+  vsnprintf(bytes_reserve(b, (size_t)need + 1), (size_t)need + 1, format, again);
+  va_end(again);
+  b->len += (size_t)need;
+}
+
+void bytes_drop_front(struct bytes *b, size_t count) {
+  must(count <= b->len);
+  b->len -= count;
+  if (b->len && count) memmove(b->data, b->data + count, b->len);
+}
+
+struct slice bytes_slice(const struct bytes *b) {
+  return (struct slice){b->data ? b->data : "", b->len};
+}
+
+const char *bytes_text(struct bytes *b) {
+  *bytes_reserve(b, 1) = 0;
+  return b->data;
+}
+
+char *bytes_take(struct bytes *b, size_t *len) {
+  char *data = b->data;
+  if (len) *len = b->len;
+  *b = (struct bytes){0};
+  return data;
+}

@@ -1,0 +1,49 @@
+/* Borrowed text (slice) and owned, growing text (bytes). Neither promises a final zero byte. */
+#pragma once
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/must.h"
+
+struct slice {
+  const char *data;
+  size_t len;
+};
+
+#define SLICE(literal) ((struct slice){"" literal, sizeof(literal) - 1})
+
+struct slice slice_of(const char *text); /* NULL gives an empty slice */
+bool slice_equal(struct slice a, struct slice b);
+bool slice_equal_text(struct slice a, const char *text);
+bool slice_equal_nocase(struct slice a, struct slice b); /* ASCII only */
+bool slice_starts(struct slice text, struct slice prefix);
+struct slice slice_trim(struct slice text); /* spaces and tabs at both ends */
+struct slice slice_skip(struct slice text, size_t count);
+/* The part before the first separator; *rest is what follows it (empty at the end). */
+struct slice slice_cut(struct slice text, char separator, struct slice *rest);
+/* Decimal digits only, no sign, no overflow: else false and *out is untouched. */
+bool slice_to_u64(struct slice text, uint64_t *out);
+
+struct bytes {
+  char *data;
+  size_t len, cap;
+};
+
+void bytes_init(struct bytes *b);
+void bytes_fini(struct bytes *b);
+void bytes_clear(struct bytes *b);                 /* keeps the memory */
+char *bytes_reserve(struct bytes *b, size_t more); /* room for `more` bytes at the end */
+void bytes_append(struct bytes *b, const void *data, size_t len);
+void bytes_append_slice(struct bytes *b, struct slice s);
+void bytes_append_text(struct bytes *b, const char *text);
+void bytes_append_byte(struct bytes *b, char c);
+void bytes_append_u64(struct bytes *b, uint64_t value); /* decimal */
+void bytes_printf(struct bytes *b, const char *format, ...) PRINTF(2, 3);
+void bytes_drop_front(struct bytes *b, size_t count);
+struct slice bytes_slice(const struct bytes *b);
+/* Text with a zero byte after it (not counted in len); valid until the next change. */
+const char *bytes_text(struct bytes *b);
+/* Moves the memory out: the caller frees it; b is empty afterwards. */
+char *bytes_take(struct bytes *b, size_t *len);

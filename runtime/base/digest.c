@@ -1,0 +1,67 @@
+#include "base/digest.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+/* The context is kept per thread: making one costs three times the digest of a key. */
+static _Thread_local EVP_MD_CTX *context;
+static _Thread_local const EVP_MD *sha256;
+
+void digest_sha256(struct slice data, uint8_t out[SHA256_BYTES]) {
+  if (!context) {
+    context = EVP_MD_CTX_new();
+    sha256 = EVP_sha256();
+    must(context && sha256);
+  }
+  must(EVP_DigestInit_ex(context, sha256, NULL) == 1);
+  must(EVP_DigestUpdate(context, data.data, data.len) == 1);
+  must(EVP_DigestFinal_ex(context, out, NULL) == 1);
+}
+
+bool digest_equal(const uint8_t a[SHA256_BYTES], const uint8_t b[SHA256_BYTES]) {
+  return CRYPTO_memcmp(a, b, SHA256_BYTES) == 0;
+}
+
+void digest_hex(const uint8_t *data, size_t len, char *out) {
+  static const char digits[] = "0123456789abcdef";
+  for (size_t i = 0; i < len; i++) {
+    out[2 * i] = digits[data[i] >> 4];
+    out[2 * i + 1] = digits[data[i] & 15];
+  }
+  out[2 * len] = 0;
+}
+
+static int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+bool digest_from_hex(struct slice hex, uint8_t *out, size_t len) {
+  if (hex.len != 2 * len) return false;
+  for (size_t i = 0; i < len; i++) {
+    int high = hex_digit(hex.data[2 * i]), low = hex_digit(hex.data[2 * i + 1]);
+    if (high < 0 || low < 0) return false;
+    out[i] = (uint8_t)(high << 4 | low);
+  }
+  return true;
+}
+
+void digest_random(void *out, size_t len) {
+  must(RAND_bytes(out, (int)len) == 1);
+}
+
+void digest_random_id(char *out, size_t len) {
+  static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  size_t at = 0;
+  while (at < len) {
+    uint8_t pool[64];
+    digest_random(pool, sizeof pool);
+    /* Bytes of 248 and above are thrown away, so that every letter is equally likely. */
+    for (size_t i = 0; i < sizeof pool && at < len; i++)
+      if (pool[i] < 248) out[at++] = letters[pool[i] % 62];
+  }
+  out[len] = 0;
+}

@@ -1,0 +1,173 @@
+/* The configuration: one file read into an immutable snapshot that all threads share by count.
+ * keys.def is the table of every key; this header is what the rest of the program reads. Durations
+ * are milliseconds, sizes bytes, prices nano-units of the currency per token (per image, per
+ * request). */
+#pragma once
+#include "base/arena.h"
+#include "base/digest.h"
+#include "base/ref.h"
+#include "base/value.h"
+
+struct address { /* "127.0.0.1:8080", "[::]:8443", "unix:/run/gateyes.sock" */
+  struct slice text;
+  bool is_unix;
+  const char *host; /* numeric; or the path of the socket */
+  uint16_t port;
+};
+
+struct addresses {
+  const struct address *items;
+  size_t count;
+};
+
+struct client_timers { /* reliability names: client.tls_handshake … */
+  uint32_t tls_handshake_ms, header_ms, body_total_ms, body_idle_ms, keepalive_ms, write_stall_ms;
+};
+
+struct upstream_timers { /* upstream.connect …; per provider, first_token also per model; 0 = off */
+  uint32_t dns_ms, connect_ms, tls_ms, head_ms, first_token_ms, idle_ms, total_ms, stream_total_ms;
+  uint32_t pool_idle_ms, pool_lifetime_ms;
+  bool idle_counts_comments; /* SSE comments restart upstream.idle */
+};
+
+struct limits {
+  size_t head_bytes, url_bytes, body_bytes, frame_bytes, write_high_bytes, write_low_bytes;
+  uint32_t head_lines, json_depth, connections, upstreams, retry_percent, retry_min;
+  struct route_limit {
+    struct slice path;
+    size_t body_bytes;
+  } * routes; /* limits.body_by_route */
+  size_t route_count;
+};
+
+struct provider_tls {
+  const char *ca_file, *pin, *certificate, *key; /* NULL when unset; pin is curl's "sha256//…" */
+};
+
+struct provider {
+  struct slice name, adapter, residency;
+  struct slice base_url; /* as written, without a trailing slash */
+  struct slice scheme, host,
+      path; /* host as in a Host header, port included when not the default */
+  uint16_t port;
+  bool is_tls;
+  struct slice credential;  /* secret; empty when the provider needs none */
+  struct slice api_version; /* azure_openai */
+  struct slice preset;      /* "vllm", "ollama", …: see lua/adapters/presets.lua */
+  const char *proxy;        /* NULL: none */
+  struct config_header {
+    struct slice name, value;
+  } * headers;
+  size_t header_count;
+  struct upstream_timers timers;
+  struct provider_tls tls;
+  uint32_t concurrency; /* 0: no limit of its own */
+  uint32_t index;       /* position in config.providers; stable within a snapshot */
+};
+
+struct price { /* nano-units; `known` false means that no price was given */
+  bool known;
+  bool has_reasoning, has_audio_input, has_audio_output;
+  uint64_t input, cache_read, cache_write_5m, cache_write_1h, output, reasoning; /* per token */
+  uint64_t audio_input, audio_output, image, request;
+};
+
+struct model_target {
+  const struct provider *provider;
+  struct slice model; /* the provider's own name for it */
+  uint32_t weight;
+};
+
+struct model {
+  struct slice name;
+  struct model_target *targets;
+  size_t target_count;
+  struct slice strategy; /* "priority" or "weighted" */
+  struct slice tokenizer;
+  struct price price;
+  uint64_t context_tokens, max_output_tokens; /* 0: unknown */
+  struct slice *capabilities; /* "tools", "images", "audio", "reasoning", "structured_output", … */
+  size_t capability_count;
+  uint32_t first_token_ms; /* 0: the provider's */
+  int64_t created;         /* seconds, as /v1/models reports it */
+  struct slice owned_by;
+  uint32_t index;
+};
+
+struct alias {
+  struct slice name;
+  const struct model *model;
+};
+
+struct static_key {
+  struct slice name, tenant, user, project;
+  uint8_t sha256[SHA256_BYTES];
+  struct slice *roles, *models; /* models: globs this key may use; none means all */
+  size_t role_count, model_count;
+};
+
+struct path_alias { /* paths.aliases = { ["/chat/completions"] = "/v1/chat/completions" } */
+  struct slice from, to;
+};
+
+struct config {
+  struct ref refs;
+  struct arena arena;
+  uint64_t version; /* 1 for the first, +1 with each reload; set by the server */
+  const char *file;
+  struct addresses listen, admin_listen;
+  struct {
+    const char *certificate, *key; /* NULL: plain */
+  } tls;
+  uint8_t admin_key_sha256[SHA256_BYTES];
+  bool has_admin_key;
+  uint32_t workers; /* resolved: never 0 */
+  struct client_timers client;
+  struct upstream_timers upstream;
+  struct limits limits;
+  uint32_t queue_wait_ms, drain_grace_ms, drain_hard_ms;
+  uint32_t ping_ms;           /* SSE comment while a stream is silent; 0: off */
+  bool strict;                /* refuse what cannot be mapped instead of reporting it */
+  bool litellm_headers;       /* x-litellm-* aliases beside x-gateyes-* */
+  struct slice *cors_origins; /* "*" or exact origins; none: CORS off */
+  size_t cors_origin_count;
+  bool azure_paths, bare_paths; /* accept /openai/deployments/{model}/…; paths without /v1 */
+  struct path_alias *path_aliases;
+  size_t path_alias_count;
+  struct {
+    uint32_t entries, ttl_s;
+    size_t bytes;
+  } responses;           /* memory of /v1/responses */
+  struct slice currency; /* "USD" */
+  struct slice log_file; /* empty: standard output */
+  struct provider *providers;
+  size_t provider_count;
+  struct model *models;
+  size_t model_count;
+  struct alias *aliases;
+  size_t alias_count;
+  struct static_key *keys;
+  size_t key_count;
+  struct slice lua_path; /* folder that replaces the embedded lua/; empty: none */
+};
+
+struct config_problems { /* one sentence each: "gateyes.lua:12: models.gpt-4o.prise: unknown key; …"
+                          */
+  struct arena arena;
+  char **items;
+  size_t count;
+};
+
+/* Builds a snapshot from the tree that the script folder read (tree may be freed afterwards).
+ * NULL when anything is wrong; problems then holds every problem, in the order of lines. */
+struct config *config_build(const struct value *root, const char *file,
+                            struct config_problems *problems);
+struct config *config_ref(struct config *c);
+void config_unref(struct config *c);
+void config_problem(struct config_problems *p, const char *format, ...) PRINTF(2, 3);
+void config_problems_fini(struct config_problems *p);
+
+const struct model *config_model_find(const struct config *c,
+                                      struct slice name); /* resolves aliases; O(1) */
+/* Markdown of the whole key table, for docs/configuration.md. */
+void config_reference(struct bytes *out);

@@ -1,0 +1,80 @@
+/* HTTP/1.1 server side: one connection, one request at a time on it (pipelined requests wait their
+ * turn, unparsed). The owner of requests hands over a table of callbacks; everything here runs on
+ * the loop's thread. Rules beyond llhttp's: RFC 9110, 9112, and the list in http/intake.h. */
+#pragma once
+#include <uv.h>
+
+#include "config/config.h"
+#include "model/header.h"
+
+struct http_stream; /* one request and its answer */
+struct http_server; /* the listeners and connections of one loop */
+
+struct http_request {
+  struct slice method;     /* upper case as sent */
+  struct slice path;       /* without the query, percent-encoding kept */
+  struct slice query;      /* without "?" */
+  struct headers headers;  /* valid until on_closed */
+  bool has_body;           /* Content-Length above 0, or chunked */
+  uint64_t content_length; /* UINT64_MAX when chunked */
+  struct slice peer;       /* "192.0.2.1:5000", "unix" */
+  bool is_tls, is_http10;
+};
+
+struct http_handler {
+  /* The head is complete and legal. The handler keeps s until on_closed and must answer it. */
+  void (*on_request)(struct http_stream *s, const struct http_request *request, void *context);
+  void (*on_body)(struct http_stream *s, struct slice data, void *user);
+  void (*on_body_end)(struct http_stream *s, void *user);
+  /* The write queue, having been above limits.write_high, is below limits.write_low again. */
+  void (*on_writable)(struct http_stream *s, void *user);
+  /* Last call for s, exactly once. complete: the answer was written whole. Else the client left, or
+   * a timer of `client.*` cut it (reason says which, a constant word for the log). */
+  void (*on_closed)(struct http_stream *s, bool complete, const char *reason, void *user);
+  /* Body of an answer that http itself must give (400, 408, 413, 414, 431, 501, 505) in the
+   * protocol of the path; path may be empty. Appends to out, returns the content type. */
+  const char *(*error_body)(int status, struct slice path, const char *sentence, struct bytes *out);
+};
+
+/* Starts listening on this loop. `limits` etc. come from config, replaced by http_server_reload. */
+struct http_server *http_server_new(uv_loop_t *loop, struct config *config,
+                                    const struct http_handler *handler, void *context);
+/* Adopts a listening socket that the server thread made (TCP with SO_REUSEPORT, or a dup of a unix
+ * socket). is_tls: serve TLS with the config's certificate. */
+void http_server_listen(struct http_server *server, int fd, bool is_tls);
+/* New limits and certificate for new connections; open ones keep theirs. The TLS context is made by
+ * http_tls_check first, so this cannot fail. */
+void http_server_reload(struct http_server *server, struct config *config);
+/* Loads certificate and key; on error false and one sentence in error. Any thread. */
+bool http_tls_check(const struct config *config, char *error, size_t error_bytes);
+/* Stops accepting; idle connections close now, busy ones after their answer ("Connection: close").
+ */
+void http_server_drain(struct http_server *server);
+size_t http_server_connections(const struct http_server *server);
+void http_server_close(struct http_server *server,
+                       void (*on_closed)(void *context)); /* cuts all, then frees */
+
+/* A listening socket for address; -1 and a sentence in error. reuse_port for TCP. Any thread. */
+int http_socket_new(const struct address *address, char *error, size_t error_bytes);
+
+void stream_set_user(struct http_stream *s, void *user);
+/* Refuse bodies above this; default limits.body. Call inside on_request. */
+void stream_set_body_limit(struct http_stream *s, size_t bytes);
+void stream_body_pause(struct http_stream *s); /* stop reading the client's body */
+void stream_body_resume(struct http_stream *s);
+
+/* Whole answer with Content-Length in one write. Adds Date and Connection; headers with unclean
+ * bytes are a bug in the caller (must). HEAD: the body is left out, its length kept. Ends the
+ * stream: on_closed follows when it has been written. */
+void stream_respond(struct http_stream *s, int status, struct headers headers, struct slice body);
+/* Streaming answer: the head waits for the first write, so both leave in one. Chunked, or
+ * close-delimited for HTTP/1.0. */
+void stream_begin(struct http_stream *s, int status, struct headers headers);
+/* One piece, written at once. Returns false when the queue is now above limits.write_high: stop
+ * producing until on_writable (the data is taken all the same). Empty data flushes the head. */
+bool stream_write(struct http_stream *s, struct slice data);
+void stream_end(struct http_stream *s); /* last chunk */
+void stream_cut(
+    struct http_stream *s); /* flushes what was written, then closes without a clean end */
+bool stream_has_begun(const struct http_stream *s);
+uint64_t stream_bytes_out(const struct http_stream *s);

@@ -1,0 +1,24 @@
+/* What one request consumed. The parts are disjoint unless said otherwise; each adapter's reader
+ * normalises (OpenAI counts cached tokens inside prompt_tokens, Anthropic counts them beside
+ * input_tokens). */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct usage {
+  uint64_t input; /* prompt tokens neither read from nor written to a cache */
+  uint64_t cache_read;
+  uint64_t cache_write_5m; /* default lifetime */
+  uint64_t cache_write_1h;
+  uint64_t output;       /* all completion tokens, reasoning and audio included */
+  uint64_t reasoning;    /* part of output */
+  uint64_t audio_input;  /* part of input */
+  uint64_t audio_output; /* part of output */
+  uint64_t images;       /* images generated or billed per piece */
+};
+
+enum usage_source { USAGE_NONE, USAGE_PROVIDER, USAGE_ESTIMATED };
+
+static inline uint64_t usage_prompt_tokens(const struct usage *u) {
+  return u->input + u->cache_read + u->cache_write_5m + u->cache_write_1h;
+}

@@ -1,0 +1,56 @@
+/* One try at one provider: a request goes out, a head and bytes come back, or a failure. Everything
+ * runs on the loop's thread. Timers upstream.* are kept here. */
+#pragma once
+#include <uv.h>
+
+#include "config/config.h"
+#include "model/failure.h"
+#include "model/header.h"
+
+struct upstream; /* pools, connections and resolver of one loop */
+struct attempt;
+
+struct attempt_request {
+  const struct provider *provider; /* kept alive by the caller's config reference */
+  struct slice method, path;       /* path: after the host, query included */
+  struct headers headers;          /* Host, Content-Length and Connection are added here */
+  const struct slice *body;        /* pieces, borrowed until the attempt ends; sent as one body */
+  size_t body_count;
+  bool is_stream;          /* upstream.total does not apply, stream_total_ms does */
+  uint32_t first_token_ms; /* 0: the provider's */
+};
+
+struct attempt_events {
+  /* 1xx are swallowed. Header slices are valid until the attempt ends. */
+  void (*on_head)(struct attempt *a, int status, struct headers headers, void *user);
+  void (*on_data)(struct attempt *a, struct slice data, void *user);
+  void (*on_end)(struct attempt *a,
+                 void *user); /* framing complete; the connection is pooled again */
+  /* One sentence for log and client; no secret and no credential in it. */
+  void (*on_failure)(struct attempt *a, enum failure_kind kind, const char *sentence, void *user);
+};
+
+struct attempt_timing { /* monotonic nanoseconds; 0 = has not happened */
+  uint64_t started, connected, sent, head, first_byte, ended;
+  bool reused;
+};
+
+struct upstream *upstream_new(uv_loop_t *loop);
+void upstream_close(struct upstream *u, void (*on_closed)(void *context), void *context);
+/* After a reload: idle connections of providers that changed or went away are closed. */
+void upstream_reload(struct upstream *u, const struct config *config);
+size_t upstream_open(const struct upstream *u); /* connections, idle ones included */
+
+/* Never calls back before it returns. After on_end or on_failure the attempt is dead: the pointer
+ * is freed at the end of the tick and must not be used again. */
+struct attempt *attempt_start(struct upstream *u, const struct attempt_request *request,
+                              const struct attempt_events *events, void *user);
+void attempt_pause(struct attempt *a); /* no on_data until resumed; upstream.idle does not run */
+void attempt_resume(struct attempt *a);
+/* The caller saw the first content frame: first_token stops, idle starts. */
+void attempt_first_token(struct attempt *a);
+/* SSE comments only: does upstream.idle restart? Called by the caller's frame parser. */
+void attempt_touch(struct attempt *a);
+/* No further callback; the connection is closed at once, not pooled. */
+void attempt_cancel(struct attempt *a);
+struct attempt_timing attempt_timing(const struct attempt *a);

@@ -1,0 +1,54 @@
+-- Small conversions that several dialects and adapters share; the form itself is docs/canonical.md.
+local canonical = {}
+
+-- Anthropic budgets per effort word, and back. OpenAI documents no token figures for its words, so these
+-- are ours: chosen inside Anthropic's minimum of 1024 and doubling per step.
+local budgets = { minimal = 1024, low = 2048, medium = 8192, high = 16384, xhigh = 32768, max = 63999 }
+
+function canonical.budget_of_effort(effort)
+  return budgets[effort]
+end
+
+function canonical.effort_of_budget(budget_tokens)
+  if budget_tokens <= 1024 then return "minimal" end
+  if budget_tokens <= 4096 then return "low" end
+  if budget_tokens <= 12288 then return "medium" end
+  return "high"
+end
+
+-- "data:image/png;base64,AAAA" -> "image/png", "AAAA"; nil when the URL is not a base64 data URL (RFC 2397).
+function canonical.parse_data_url(url)
+  if url:sub(1, 5) ~= "data:" then return nil end
+  local comma = url:find(",", 6, true)
+  if not comma then return nil end
+  local head = url:sub(6, comma - 1)
+  local media_type = head:sub(-7) == ";base64" and head:sub(1, -8)
+  if not media_type then return nil end
+  local semicolon = media_type:find(";", 1, true)
+  if semicolon then media_type = media_type:sub(1, semicolon - 1) end
+  return media_type ~= "" and media_type or "text/plain", url:sub(comma + 1)
+end
+
+function canonical.data_url(media_type, data)
+  return "data:" .. media_type .. ";base64," .. data
+end
+
+-- All text parts joined; what a provider that takes one string gets.
+function canonical.text_of(parts, separator)
+  local texts = {}
+  for _, part in ipairs(parts or {}) do
+    if part.type == "text" then texts[#texts + 1] = part.text end
+  end
+  return table.concat(texts, separator or "")
+end
+
+function canonical.failure(status, type, message, param, code)
+  return { status = status, type = type, message = message, param = param, code = code }
+end
+
+-- A 400 that names the client's field and what to do about it.
+function canonical.invalid(param, message)
+  return canonical.failure(400, "invalid_request_error", message, param, "invalid_value")
+end
+
+return canonical

@@ -1,0 +1,64 @@
+/* Finds the subcommand; each one parses its own words. Exit status: 0 done, 1 refused or failed,
+ * 2 wrong usage. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mock/mock.h"
+
+struct command {
+  const char *name;
+  int (*run)(int argc, char **argv); /* argv[0] is the subcommand's name */
+  const char *help;
+};
+
+static int print_version(int argc, char **argv);
+static int print_help(int argc, char **argv);
+
+static const struct command commands[] = {
+    {"mock", mock_main, "run a scripted upstream for tests and benches"},
+    {"version", print_version, "print the version"},
+    {"help", print_help, "print this list"},
+};
+
+enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
+
+static void list_commands(FILE *out) {
+  fprintf(out, "usage: gateyes <command> [options]\n\n");
+  for (size_t i = 0; i < COMMAND_COUNT; i++) {
+    fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+  }
+}
+
+static int print_version(int argc, char **argv) {
+  if (argc > 1) {
+    fprintf(stderr, "gateyes %s takes no options\n", argv[0]);
+    return 2;
+  }
+  printf("gateyes %s\n", GATEYES_VERSION);
+  return 0;
+}
+
+static int print_help(int argc, char **argv) {
+  (void)argc, (void)argv;
+  list_commands(stdout);
+  return 0;
+}
+
+static const struct command *find_command(const char *name) {
+  if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) name = "help";
+  if (strcmp(name, "--version") == 0) name = "version";
+  for (size_t i = 0; i < COMMAND_COUNT; i++) {
+    if (strcmp(commands[i].name, name) == 0) return &commands[i];
+  }
+  return NULL;
+}
+
+int main(int argc, char **argv) {
+  signal(SIGPIPE, SIG_IGN);
+  const struct command *command = argc > 1 ? find_command(argv[1]) : NULL;
+  if (command) return command->run(argc - 1, argv + 1);
+  if (argc > 1) fprintf(stderr, "gateyes: no command named %s\n", argv[1]);
+  list_commands(stderr);
+  return 2;
+}

@@ -1,0 +1,176 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "script/api_json_state.h"
+
+enum { MOST_BYTES = 64 * 1024 * 1024 }; /* one table may occur many times in a value */
+
+struct encoder {
+  lua_State *L;
+  struct bytes *out;
+  uint32_t depth; /* levels still allowed */
+};
+
+static void encode_value(struct encoder *e, int index);
+
+static void encode_number(struct encoder *e, double number) {
+  if (!isfinite(number)) luaL_error(e->L, "json.encode: NaN and infinity have no JSON form");
+  json_append_double(e->out, number);
+}
+
+static void encode_text(struct encoder *e, int index) {
+  struct slice text;
+  text.data = lua_tolstring(e->L, index, &text.len);
+  json_quote(e->out, text);
+}
+
+/* How many elements the table at index has as a list, or -1 when it has any other key. */
+static int list_length(struct encoder *e, int index) {
+  lua_State *L = e->L;
+  size_t count = 0, length = lua_objlen(L, index);
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    lua_pop(L, 1);
+    double key = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
+    if (key < 1 || key != floor(key) || key > (double)length) {
+      lua_pop(L, 1);
+      return -1;
+    }
+    count++;
+  }
+  return count == length ? (int)count : -1;
+}
+
+static void encode_list(struct encoder *e, int index, int count) {
+  bytes_append_byte(e->out, '[');
+  for (int i = 1; i <= count; i++) {
+    if (i > 1) bytes_append_byte(e->out, ',');
+    lua_rawgeti(e->L, index, i);
+    encode_value(e, lua_gettop(e->L));
+    lua_pop(e->L, 1);
+  }
+  bytes_append_byte(e->out, ']');
+}
+
+static int compare_keys(const void *a, const void *b) {
+  const struct slice *left = a, *right = b;
+  size_t shorter = left->len < right->len ? left->len : right->len;
+  int order = memcmp(left->data, right->data, shorter);
+  if (order) return order;
+  return left->len < right->len ? -1 : left->len > right->len;
+}
+
+static void sort_keys(struct slice *keys, size_t count) {
+  enum { FEW = 16 };
+  if (count > FEW) {
+    qsort(keys, count, sizeof *keys, compare_keys);
+    return;
+  }
+  for (size_t i = 1; i < count; i++) {
+    struct slice key = keys[i];
+    size_t at = i;
+    for (; at > 0 && compare_keys(&keys[at - 1], &key) > 0; at--)
+      keys[at] = keys[at - 1];
+    keys[at] = key;
+  }
+}
+
+static size_t count_keys(lua_State *L, int index) {
+  size_t count = 0;
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    lua_pop(L, 1);
+    if (lua_type(L, -1) != LUA_TSTRING)
+      luaL_error(L, "json.encode: an object's keys must be strings, and a list must be 1 to n");
+    count++;
+  }
+  return count;
+}
+
+/* The keys are not copied: the table, which nothing changes meanwhile, keeps them. */
+static void take_keys(lua_State *L, int index, struct slice *keys) {
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    lua_pop(L, 1);
+    keys->data = lua_tolstring(L, -1, &keys->len);
+    keys++;
+  }
+}
+
+static void encode_members(struct encoder *e, int index, const struct slice *keys, size_t count) {
+  lua_State *L = e->L;
+  bytes_append_byte(e->out, '{');
+  for (size_t i = 0; i < count; i++) {
+    if (i > 0) bytes_append_byte(e->out, ',');
+    json_quote(e->out, keys[i]);
+    bytes_append_byte(e->out, ':');
+    lua_pushlstring(L, keys[i].data, keys[i].len);
+    lua_rawget(L, index);
+    encode_value(e, lua_gettop(L));
+    lua_pop(L, 1);
+  }
+  bytes_append_byte(e->out, '}');
+}
+
+static void encode_object(struct encoder *e, int index) {
+  enum { ON_STACK = 16 };
+  struct slice few[ON_STACK], *keys = few;
+  size_t count = count_keys(e->L, index);
+  /* As userdata the collector frees it when an error jumps out of here. */
+  if (count > ON_STACK) keys = lua_newuserdata(e->L, count * sizeof *keys);
+  take_keys(e->L, index, keys);
+  sort_keys(keys, count);
+  encode_members(e, index, keys, count);
+  if (count > ON_STACK) lua_pop(e->L, 1);
+}
+
+static void encode_raw(struct encoder *e, struct slice text) {
+  struct json_error error;
+  if (!json_validate(text, e->depth + 1, &error))
+    luaL_error(e->L, "json.encode: a raw value is not JSON: %s", error.message);
+  bytes_append_slice(e->out, text);
+}
+
+static void encode_table(struct encoder *e, int index) {
+  struct slice raw;
+  lua_State *L = e->L;
+  if (e->depth == 0) luaL_error(L, "json.encode: nested too deeply, or a table contains itself");
+  e->depth--;
+  luaL_checkstack(L, 8, "JSON value");
+  bool marked = json_has_meta(L, index, UPVALUE_ARRAY);
+  if (!marked && json_raw_text_at(L, index, &raw)) {
+    encode_raw(e, raw);
+  } else if (marked || lua_objlen(L, index) > 0) {
+    int count = list_length(e, index);
+    if (count < 0) luaL_error(L, "json.encode: a list must have the keys 1 to n and no others");
+    encode_list(e, index, count);
+  } else {
+    encode_object(e, index);
+  }
+  e->depth++;
+}
+
+static void encode_value(struct encoder *e, int index) {
+  lua_State *L = e->L;
+  if (e->out->len > MOST_BYTES) luaL_error(L, "json.encode: the text is too long");
+  switch (lua_type(L, index)) {
+  case LUA_TSTRING: encode_text(e, index); return;
+  case LUA_TNUMBER: encode_number(e, lua_tonumber(L, index)); return;
+  case LUA_TBOOLEAN: bytes_append_text(e->out, lua_toboolean(L, index) ? "true" : "false"); return;
+  case LUA_TTABLE: encode_table(e, index); return;
+  default: break;
+  }
+  if (lua_type(L, index) != LUA_TLIGHTUSERDATA || lua_touserdata(L, index) != NULL)
+    luaL_error(L, "json.encode: a %s has no JSON form", lua_typename(L, lua_type(L, index)));
+  bytes_append_text(e->out, "null");
+}
+
+int json_lua_encode(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_settop(L, 1);
+  struct encoder e = {.L = L, .out = &json_state_of(L)->scratch, .depth = JSON_DEPTH_DEFAULT};
+  encode_value(&e, 1);
+  lua_pushlstring(L, e.out->data, e.out->len);
+  return 1;
+}

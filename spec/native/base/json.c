@@ -1,0 +1,231 @@
+#include "base/json.h"
+
+#include "check.h"
+
+static bool valid(const char *text, uint32_t depth) {
+  return json_validate(slice_of(text), depth, NULL);
+}
+
+static void test_validate(void) {
+  static const char *good[] = {"0",
+                               "-0",
+                               "[]",
+                               " {} ",
+                               "\"\"",
+                               "[1,2.5e+10,-3E-1,true,false,null,\"a\\u00e9\\n\"]",
+                               "{\"a\":{\"b\":[{},[[]]]}}",
+                               "\"\xf4\x8f\xbf\xbf\"",
+                               "\"\xe2\x80\xa8\x7f\""};
+  static const char *bad[] = {"",
+                              " ",
+                              "[",
+                              "]",
+                              "{\"a\"}",
+                              "{\"a\":1,}",
+                              "[1,]",
+                              "01",
+                              "1.",
+                              "-",
+                              "1e+",
+                              "tru",
+                              "truex",
+                              "nul",
+                              "\"\x01\"",
+                              "\"\\q\"",
+                              "\"\\u1\"",
+                              "\"\\",
+                              "{} {}",
+                              "[1}",
+                              "{1:2}",
+                              "'a'",
+                              "[1 1]",
+                              "\"\xc0\x80\"",
+                              "\"\xed\xa0\x80\"",
+                              "\"\xe2\x82\"",
+                              "\"\xf5\x80\x80\x80\"",
+                              "\x80"};
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+    CHECK(valid(good[i], 10));
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    CHECK(!valid(bad[i], 10));
+  struct json_error error;
+  CHECK(!json_validate(SLICE("[1, x]"), 8, &error));
+  CHECK(error.offset == 4 && error.message);
+  CHECK(!json_validate((struct slice){NULL, 0}, 8, &error) && error.offset == 0);
+  CHECK(!json_validate(SLICE("1\0"), 8, NULL));
+}
+
+static void test_depth(void) {
+  char text[4096];
+  for (size_t depth = 1; depth <= 1500; depth += 7) {
+    memset(text, '[', depth);
+    memset(text + depth, ']', depth);
+    struct slice s = {text, 2 * depth};
+    CHECK(json_validate(s, (uint32_t)depth, NULL) == (depth <= JSON_DEPTH_MAX));
+    CHECK(!json_validate(s, (uint32_t)depth - 1, NULL));
+  }
+  CHECK(valid("1", 0) && !valid("[]", 0));
+  CHECK(valid("[{\"a\":[1]},{\"b\":[[1]]}]", 4) && !valid("[{\"a\":[1]},{\"b\":[[1]]}]", 3));
+}
+
+static void test_members(void) {
+  struct json_member wanted[] = {
+      {.key = SLICE("model")}, {.key = SLICE("stream")}, {.key = SLICE("missing")}};
+  struct slice body = SLICE(" {\"messages\":[{\"model\":1}], \"model\" : \"a\" ,\"stream\":true,"
+                            "\"mod\\u0065l\":[2]}\n");
+  CHECK(json_members(body, wanted, 3, 4, NULL));
+  CHECK(wanted[0].twice && wanted[0].type == JSON_ARRAY);
+  CHECK_TEXT(wanted[0].value, "[2]");
+  CHECK_TEXT(wanted[0].member, "\"mod\\u0065l\":[2]");
+  CHECK(wanted[1].type == JSON_TRUE && !wanted[1].twice);
+  CHECK_TEXT(wanted[1].member, "\"stream\":true");
+  CHECK(wanted[2].type == JSON_NONE && !wanted[2].twice);
+  CHECK(!json_members(body, wanted, 3, 2, NULL));
+  CHECK(json_members(SLICE("{}"), wanted, 3, 1, NULL));
+  CHECK(wanted[0].type == JSON_NONE && !wanted[0].twice);
+  static const char *bad[] = {"",           "[]",       "\"model\"",         "{\"model\":1",
+                              "{\"model\"", "{} x",     "{\"model\":1,}",    "{,}",
+                              "{\"a\":1 ",  "{\"a\":}", "{\"a\":1 \"b\":2}", "{"};
+  struct json_error error;
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    error.message = NULL;
+    CHECK(!json_members(slice_of(bad[i]), wanted, 3, 4, &error));
+    CHECK(error.message && error.offset <= strlen(bad[i]));
+  }
+}
+
+static void test_find_and_walk(void) {
+  struct slice body =
+      SLICE("{\"usage\":{\"details\":{\"cached\":7},\"total\":9},\"n\":[1,\"b\",{}]}");
+  CHECK_TEXT(json_find_path(body, "usage.details.cached"), "7");
+  CHECK_TEXT(json_find_path(body, "usage.total"), "9");
+  CHECK(!json_find_path(body, "usage.none.cached").data);
+  CHECK(!json_find(SLICE("[1]"), "a").data);
+  CHECK(!json_find(SLICE("{\"a\":1"), "a").data);
+  size_t count = 0;
+  static const char *want[] = {"1", "\"b\"", "{}"};
+  for (struct json_walk w = json_walk_of(json_find(body, "n")); json_walk_next(&w); count++)
+    CHECK_TEXT(w.value, want[count]);
+  CHECK(count == 3);
+  for (struct json_walk w = json_walk_of(SLICE("[ ]")); json_walk_next(&w);)
+    count++;
+  for (struct json_walk w = json_walk_of(SLICE("7")); json_walk_next(&w);)
+    count++;
+  CHECK(count == 3);
+}
+
+static void check_unescape(const char *raw, const char *text, size_t len) {
+  struct bytes out;
+  bytes_init(&out);
+  json_unescape(slice_of(raw), &out);
+  CHECK(out.len == len && memcmp(bytes_text(&out), text, len) == 0);
+  bytes_fini(&out);
+}
+
+static void test_strings(void) {
+  check_unescape("plain", "plain", 5);
+  check_unescape("\\\"\\\\\\/\\b\\f\\n\\r\\t", "\"\\/\b\f\n\r\t", 8);
+  check_unescape("\\u0000\\u00E9\\u20ac\\ud83D\\uDe00", "\0\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80",
+                 10);
+  check_unescape("\\ud83d!\\ude00", "\xef\xbf\xbd!\xef\xbf\xbd", 7);
+  check_unescape("\\ud83d\\ud83d\\ude00", "\xef\xbf\xbd\xf0\x9f\x98\x80", 7);
+  CHECK(json_key_equal(SLICE("a\\u0062"), SLICE("ab")));
+  CHECK(!json_key_equal(SLICE("a\\u0062\\u0062\\u0062"), SLICE("ab")));
+  CHECK(!json_key_equal(SLICE(""), SLICE("ab")));
+  struct bytes out;
+  bytes_init(&out);
+  json_quote(&out,
+             SLICE("\0\x1f\"\\/\b\f\n\r\t\xc3\xa9\xff\xe2\x82 0123456789abcdef0123456789\x7f"));
+  CHECK_TEXT(bytes_slice(&out),
+             "\"\\u0000\\u001f\\\"\\\\/\\b\\f\\n\\r\\t\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd "
+             "0123456789abcdef0123456789\x7f\"");
+  CHECK(json_validate(bytes_slice(&out), 1, NULL));
+  bytes_clear(&out);
+  json_quote(&out, (struct slice){NULL, 0});
+  CHECK_TEXT(bytes_slice(&out), "\"\"");
+  bytes_clear(&out);
+  CHECK(!json_string(SLICE("12"), &out) && json_string(SLICE("\"x\""), &out) && out.len == 1);
+  bytes_fini(&out);
+}
+
+/* Every byte at every place around the width of a vector: reads back as it was, or as U+FFFD. */
+static void test_quote_positions(void) {
+  struct bytes out, back;
+  bytes_init(&out);
+  bytes_init(&back);
+  for (size_t at = 0; at < 40; at++)
+    for (int byte = 0; byte < 256; byte++) {
+      char text[40];
+      memset(text, 'a', sizeof text);
+      text[at] = (char)byte;
+      bytes_clear(&out);
+      bytes_clear(&back);
+      json_quote(&out, (struct slice){text, sizeof text});
+      CHECK(json_validate(bytes_slice(&out), 1, NULL));
+      json_string(bytes_slice(&out), &back);
+      CHECK(byte >= 0x80 ? back.len == 42 : back.len == 40 && !memcmp(back.data, text, 40));
+    }
+  bytes_fini(&out);
+  bytes_fini(&back);
+}
+
+static void check_u64(const char *text, bool ok, uint64_t want) {
+  uint64_t value = 0;
+  CHECK(json_to_u64(slice_of(text), &value) == ok && value == want);
+}
+
+static void check_i64(const char *text, bool ok, int64_t want) {
+  int64_t value = 0;
+  CHECK(json_to_i64(slice_of(text), &value) == ok && value == want);
+}
+
+static void check_double(double number, const char *text) {
+  struct bytes out;
+  double back = -1;
+  bytes_init(&out);
+  json_append_double(&out, number);
+  CHECK_TEXT(bytes_slice(&out), text);
+  CHECK(json_to_double(bytes_slice(&out), &back) && back == number);
+  bytes_fini(&out);
+}
+
+static void test_numbers(void) {
+  check_u64("0", true, 0);
+  check_u64("18446744073709551615", true, UINT64_MAX);
+  check_u64("18446744073709551616", false, 0);
+  check_u64("9007199254740993", true, 9007199254740993);
+  check_u64("1.0", true, 1);
+  check_u64("2e3", true, 2000);
+  check_u64("1.5", false, 0);
+  check_u64("-1", false, 0);
+  check_u64("01", false, 0);
+  check_u64("", false, 0);
+  check_u64("\"1\"", false, 0);
+  check_u64("1e400", false, 0);
+  check_i64("-9223372036854775808", true, INT64_MIN);
+  check_i64("-9223372036854775809", false, 0);
+  check_i64("9223372036854775807", true, INT64_MAX);
+  check_i64("9223372036854775808", false, 0);
+  check_i64("-0", true, 0);
+  check_double(0.1, "0.1");
+  check_double(-0.7, "-0.7");
+  check_double(123456.0625, "123456.0625");
+  check_double(9007199254740991.0, "9007199254740991");
+  check_double(1e300, "1e+300");
+  check_double(0.30000000000000004, "0.30000000000000004");
+  check_double(2.2250738585072014e-308, "2.2250738585072014e-308");
+  double number = 7;
+  CHECK(!json_to_double(SLICE("1e999"), &number) && number == 7);
+  CHECK(!json_to_double(SLICE("1x"), &number) && !json_to_double(SLICE(""), &number));
+}
+
+int main(void) {
+  test_validate();
+  test_depth();
+  test_members();
+  test_find_and_walk();
+  test_strings();
+  test_quote_positions();
+  test_numbers();
+  return checks_end();
+}

@@ -9,6 +9,7 @@ struct value {
   enum value_type type;
   int line;    /* 1-based; 0 when unknown */
   bool secret; /* came from env or secret_file: never printed */
+  bool faulty; /* reading it failed and was reported: not to be judged again */
   bool boolean;
   double number;
   struct slice text;        /* zero byte follows */

@@ -62,6 +62,7 @@ struct provider {
   struct upstream_timers timers;
   struct provider_tls tls;
   uint32_t concurrency; /* 0: no limit of its own */
+  int line;             /* where `adapter` is written, for problems that only a script can see */
   uint32_t index;       /* position in config.providers; stable within a snapshot */
 };
 
@@ -148,13 +149,19 @@ struct config {
   size_t alias_count;
   struct static_key *keys;
   size_t key_count;
-  struct slice lua_path; /* folder that replaces the embedded lua/; empty: none */
+  struct slice lua_path;     /* folder that replaces the embedded lua/; empty: none */
+  struct slice store;        /* "sqlite:…" or "postgres://…"; secret */
+  struct slice shared;       /* "redis://…"; secret; empty: none */
+  struct slice tenants_path; /* folder of tenants' scripts; empty: none */
+  struct slice unpriced;     /* "allow" or "block": models without a price */
+  struct names *model_names; /* models and aliases by name: see config_model_find */
 };
 
 struct config_problems { /* one sentence each: "gateyes.lua:12: models.gpt-4o.prise: unknown key; …"
                           */
   struct arena arena;
   char **items;
+  int *lines; /* beside items; 0 when the problem has no line */
   size_t count;
 };
 
@@ -164,7 +171,12 @@ struct config *config_build(const struct value *root, const char *file,
                             struct config_problems *problems);
 struct config *config_ref(struct config *c);
 void config_unref(struct config *c);
+void config_problems_init(struct config_problems *p);
 void config_problem(struct config_problems *p, const char *format, ...) PRINTF(2, 3);
+/* The same, beginning with "file:line: " (without the line when it is 0). */
+void config_problem_at(struct config_problems *p, const char *file, int line, const char *format,
+                       ...) PRINTF(4, 5);
+void config_problems_sort(struct config_problems *p); /* by line; problems without one last */
 void config_problems_fini(struct config_problems *p);
 
 const struct model *config_model_find(const struct config *c,

@@ -1,0 +1,120 @@
+#include "config/build.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t core_count(void) {
+  cpu_set_t cores;
+  if (sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
+  int count = CPU_COUNT(&cores);
+  return count < 1 ? 1 : count > 256 ? 256 : (uint32_t)count;
+}
+
+static struct slice folder_of(const char *file) {
+  const char *slash = strrchr(file, '/');
+  return (struct slice){file, slash ? (size_t)(slash - file) + 1 : 0};
+}
+
+static struct addresses one_address(struct config *c, const char *host, uint16_t port) {
+  struct address *one = arena_alloc(&c->arena, sizeof *one);
+  one->text = slice_of(arena_printf(&c->arena, "%s:%u", host, port));
+  one->host = host;
+  one->port = port;
+  return (struct addresses){one, 1};
+}
+
+static bool is_listed(struct addresses all, size_t count, const struct address *wanted) {
+  for (size_t i = 0; i < count; i++) {
+    const struct address *a = &all.items[i];
+    if (a->is_unix == wanted->is_unix && a->port == wanted->port && (a->is_unix || a->port) &&
+        strcmp(a->host, wanted->host) == 0)
+      return true;
+  }
+  return false;
+}
+
+static void check_addresses(struct build *b, const struct place *listen,
+                            const struct place *admin_listen) {
+  const struct config *c = b->config;
+  for (size_t i = 0; i < c->listen.count; i++)
+    if (is_listed(c->listen, i, &c->listen.items[i]))
+      problem(b, listen, "names %s twice; keep one", c->listen.items[i].host);
+  for (size_t i = 0; i < c->admin_listen.count; i++)
+    if (is_listed(c->admin_listen, i, &c->admin_listen.items[i]) ||
+        is_listed(c->listen, c->listen.count, &c->admin_listen.items[i]))
+      problem(b, admin_listen, "%.*s is listened on already; use another port for operators",
+              (int)c->admin_listen.items[i].text.len, c->admin_listen.items[i].text.data);
+}
+
+static void build_listen(struct build *b, const struct place *root) {
+  struct config *c = b->config;
+  struct place listen = place_find(root, "listen"), admin = place_find(root, "admin");
+  struct place admin_listen = place_find(&admin, "listen"), tls = place_find(root, "tls");
+  c->listen = one_address(c, "127.0.0.1", 8080);
+  c->admin_listen = one_address(c, "127.0.0.1", 8081);
+  if (listen.value) parse_addresses(b, &listen, &c->listen);
+  if (admin_listen.value) parse_addresses(b, &admin_listen, &c->admin_listen);
+  check_addresses(b, &listen, &admin_listen);
+  if (tls.value && tls.value->type == VALUE_MAP)
+    for (int i = 0; i < 2; i++) {
+      const char *key = i ? "key" : "certificate";
+      if (!value_find(tls.value, key)) problem(b, &tls, "has no %s; name its file", key);
+    }
+}
+
+static void check_store(struct build *b, const struct place *root) {
+  struct place store = place_find(root, "store"), shared = place_find(root, "shared");
+  struct slice s = b->config->store, r = b->config->shared;
+  if (store.value && s.len && !(slice_starts(s, SLICE("sqlite:")) && s.len > 7) &&
+      !slice_starts(s, SLICE("postgres://")) && !slice_starts(s, SLICE("postgresql://")))
+    problem(b, &store, "is no store; write sqlite:FILE or postgres://…");
+  if (shared.value && r.len && !slice_starts(r, SLICE("redis://")) &&
+      !slice_starts(r, SLICE("rediss://")))
+    problem(b, &shared, "is no shared store; write redis://… or rediss://…");
+}
+
+/* What two keys say together. A problem points to the one that is written, or to their table. */
+static void check_pairs(struct build *b, const struct place *root) {
+  const struct config *c = b->config;
+  struct place limits = place_find(root, "limits"), drain = place_find(root, "drain");
+  struct place currency = place_find(root, "currency");
+  if (c->limits.write_low_bytes >= c->limits.write_high_bytes)
+    problem(b, &limits, "write_low is not below write_high; lower write_low or raise write_high");
+  if (c->drain_hard_ms < c->drain_grace_ms)
+    problem(b, &drain, "hard is below grace; raise hard or lower grace");
+  for (size_t i = 0; i < c->currency.len; i++)
+    if (c->currency.data[i] < 'A' || c->currency.data[i] > 'Z' || c->currency.len > 8) {
+      problem(b, &currency, "is no currency; write capital letters such as \"USD\"");
+      break;
+    }
+}
+
+static void build_all(struct build *b) {
+  struct config *c = b->config;
+  struct place root = place_root(b);
+  c->workers = core_count();
+  walk_defaults(b, "", c);
+  walk_table(b, &root, "", c);
+  build_listen(b, &root);
+  check_store(b, &root);
+  check_pairs(b, &root);
+  build_protocol(b, &root);
+  build_providers(b, &root);
+  build_models(b, &root);
+  build_keys(b, &root);
+}
+
+struct config *config_build(const struct value *root, const char *file,
+                            struct config_problems *problems) {
+  struct config *c = must_calloc(1, sizeof *c);
+  ref_init(&c->refs);
+  arena_init(&c->arena);
+  c->file = arena_text(&c->arena, slice_of(file));
+  struct build b = {.config = c, .problems = problems, .root = root, .folder = folder_of(c->file)};
+  build_all(&b);
+  if (problems->count == 0) return c;
+  config_problems_sort(problems);
+  config_unref(c);
+  return NULL;
+}

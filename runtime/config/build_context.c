@@ -1,0 +1,92 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "config/build.h"
+
+struct place place_root(const struct build *b) {
+  return (struct place){.value = b->root, .line = b->root->line};
+}
+
+struct place place_item(const struct place *up, size_t item) {
+  const struct value_item *i = &up->value->items[item];
+  return (struct place){
+      .up = up,
+      .key = i->key,
+      .index = up->value->type == VALUE_LIST ? item + 1 : 0,
+      .line = i->value.line ? i->value.line : up->line,
+      .value = &i->value,
+  };
+}
+
+struct place place_find(const struct place *up, const char *key) {
+  const struct value *v = up->value ? value_find(up->value, key) : NULL;
+  int line = v && v->line ? v->line : up->line;
+  return (struct place){.up = up, .key = slice_of(key), .line = line, .value = v};
+}
+
+struct place place_hidden(const struct place *at, struct value *copy) {
+  struct place hidden = *at;
+  *copy = *at->value;
+  copy->secret = true;
+  hidden.value = copy;
+  return hidden;
+}
+
+static bool is_plain(struct slice key) {
+  for (size_t i = 0; i < key.len; i++) {
+    char c = key.data[i];
+    bool is_word = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                   c == '_' || c == '-';
+    if (!is_word) return false;
+  }
+  return key.len > 0;
+}
+
+static void append_path(struct bytes *out, const struct place *at) {
+  if (!at->up) return;
+  append_path(out, at->up);
+  if (at->index) {
+    bytes_printf(out, "[%zu]", at->index);
+  } else if (is_plain(at->key)) {
+    bytes_printf(out, "%s%.*s", out->len ? "." : "", (int)at->key.len, at->key.data);
+  } else {
+    bytes_printf(out, "[\"%.*s\"]", (int)at->key.len, at->key.data);
+  }
+}
+
+void problem(struct build *b, const struct place *at, const char *format, ...) {
+  if (at->value && at->value->faulty) return;
+  struct bytes path;
+  bytes_init(&path);
+  append_path(&path, at);
+  if (path.len == 0) bytes_append_text(&path, "configuration");
+  va_list list;
+  va_start(list, format);
+  char *sentence = NULL;
+  must(vasprintf(&sentence, format, list) >= 0);
+  va_end(list);
+  config_problem_at(b->problems, b->config->file, at->line, "%s: %s", bytes_text(&path), sentence);
+  free(sentence);
+  bytes_fini(&path);
+}
+
+const char *got(struct build *b, const struct value *v) {
+  if (v->secret) return "got a secret value";
+  switch (v->type) {
+  case VALUE_TEXT:
+    if (v->text.len > 80) return "got a long text";
+    return arena_printf(&b->problems->arena, "got \"%.*s\"", (int)v->text.len, v->text.data);
+  case VALUE_NUMBER: return arena_printf(&b->problems->arena, "got %.15g", v->number);
+  case VALUE_BOOL: return v->boolean ? "got true" : "got false";
+  default: return arena_printf(&b->problems->arena, "got %s", value_type_name(v->type));
+  }
+}
+
+const char *meant(struct build *b, struct slice name) {
+  if (name.len == 0) return "";
+  return arena_printf(&b->problems->arena, ", did you mean \"%.*s\"?", (int)name.len, name.data);
+}
+
+size_t item_count(const struct value *v) {
+  return v && (v->type == VALUE_LIST || v->type == VALUE_MAP) ? v->count : 0;
+}

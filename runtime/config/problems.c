@@ -1,0 +1,99 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "config/config.h"
+
+void config_problems_init(struct config_problems *p) {
+  *p = (struct config_problems){0};
+  arena_init(&p->arena);
+}
+
+void config_problems_fini(struct config_problems *p) {
+  arena_fini(&p->arena);
+  free(p->items);
+  free(p->lines);
+  *p = (struct config_problems){0};
+}
+
+/* Capacity doubles: it is the next power of two from count, so it needs no field. */
+static void add(struct config_problems *p, int line, char *text) {
+  if ((p->count & (p->count - 1)) == 0) {
+    size_t room = p->count ? p->count * 2 : 1;
+    p->items = must_realloc(p->items, room * sizeof *p->items);
+    p->lines = must_realloc(p->lines, room * sizeof *p->lines);
+  }
+  p->items[p->count] = text;
+  p->lines[p->count++] = line;
+}
+
+/* A value from the file may hold anything, and a problem is one line of a terminal or a log. */
+static char *printable(struct arena *a, struct slice text) {
+  char *copy = arena_text(a, text);
+  for (size_t i = 0; i < text.len; i++)
+    if ((unsigned char)copy[i] < 0x20 || copy[i] == 0x7f) copy[i] = '?';
+  return copy;
+}
+
+static void add_formatted(struct config_problems *p, int line, struct bytes *text) {
+  add(p, line, printable(&p->arena, bytes_slice(text)));
+  bytes_fini(text);
+}
+
+static void append_list(struct bytes *b, const char *format, va_list list) {
+  va_list again;
+  va_copy(again, list);
+  int need = vsnprintf(NULL, 0, format, again);
+  va_end(again);
+  must(need >= 0);
+  vsnprintf(bytes_reserve(b, (size_t)need + 1), (size_t)need + 1, format, list);
+  b->len += (size_t)need;
+}
+
+void config_problem(struct config_problems *p, const char *format, ...) {
+  struct bytes text;
+  va_list list;
+  bytes_init(&text);
+  va_start(list, format);
+  append_list(&text, format, list);
+  va_end(list);
+  add_formatted(p, 0, &text);
+}
+
+void config_problem_at(struct config_problems *p, const char *file, int line, const char *format,
+                       ...) {
+  struct bytes text;
+  va_list list;
+  bytes_init(&text);
+  bytes_append_text(&text, file);
+  if (line > 0) bytes_printf(&text, ":%d", line);
+  bytes_append_text(&text, ": ");
+  va_start(list, format);
+  append_list(&text, format, list);
+  va_end(list);
+  add_formatted(p, line, &text);
+}
+
+struct located {
+  int line;
+  size_t order;
+  char *text;
+};
+
+static int by_line(const void *a, const void *b) {
+  const struct located *x = a, *y = b;
+  unsigned line_x = (unsigned)x->line - 1, line_y = (unsigned)y->line - 1; /* 0 becomes the last */
+  if (line_x != line_y) return line_x < line_y ? -1 : 1;
+  return x->order < y->order ? -1 : x->order > y->order;
+}
+
+void config_problems_sort(struct config_problems *p) {
+  struct located *all = must_calloc(p->count, sizeof *all);
+  for (size_t i = 0; i < p->count; i++)
+    all[i] = (struct located){p->lines[i], i, p->items[i]};
+  qsort(all, p->count, sizeof *all, by_line);
+  for (size_t i = 0; i < p->count; i++) {
+    p->lines[i] = all[i].line;
+    p->items[i] = all[i].text;
+  }
+  free(all);
+}

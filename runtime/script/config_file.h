@@ -1,0 +1,14 @@
+/* gateyes.lua: a Lua program that returns the configuration as a table. It runs in a state of its
+ * own that has no files, no processes and no other modules, for a second at most and in 64 MiB. */
+#pragma once
+#include "base/value.h"
+#include "config/config.h"
+
+/* Reads the file into a tree in the arena; keys of a map come in the order of their lines. False
+ * when there is no tree. Problems may be added in either case (a missing variable leaves a tree in
+ * which that one value is marked faulty), so look at their count. */
+bool config_file_read(const char *path, struct arena *arena, struct value *root,
+                      struct config_problems *problems);
+
+/* Reads and builds. NULL with every problem, in the order of lines, when anything is wrong. */
+struct config *config_file_load(const char *path, struct config_problems *problems);

@@ -1,0 +1,273 @@
+#include "script/config_sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lauxlib.h>
+#include <lua.h>
+#include <luajit.h>
+#include <lualib.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+  MEMORY_BYTES = 64 << 20,
+  HOOK_INSTRUCTIONS = 1000,
+  SECRET_FILE_BYTES = 64 << 10,
+  SECRET_PART_BYTES = 4, /* shorter secrets are only compared as a whole */
+};
+static const uint64_t run_ns = 1000000000;
+
+static uint64_t thread_ns(void) {
+  struct timespec now;
+  must(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) == 0);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void *on_allocate(void *data, void *old, size_t old_bytes, size_t bytes) {
+  struct config_sandbox *s = data;
+  size_t used = s->used_bytes - (old ? old_bytes : 0);
+  if (bytes == 0) {
+    free(old);
+    s->used_bytes = used;
+    return NULL;
+  }
+  if (bytes > MEMORY_BYTES - used && bytes > (old ? old_bytes : 0)) return NULL;
+  void *memory = realloc(old, bytes);
+  if (memory) s->used_bytes = used + bytes;
+  return memory;
+}
+
+static struct config_sandbox *self(lua_State *L) {
+  return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+static void on_count(lua_State *L, lua_Debug *activation) {
+  (void)activation;
+  lua_getfield(L, LUA_REGISTRYINDEX, "sandbox");
+  const struct config_sandbox *s = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  if (thread_ns() > s->deadline_ns)
+    luaL_error(L, "runs for more than a second; look for a loop that does not end");
+}
+
+static int caller_line(lua_State *L) {
+  lua_Debug info;
+  if (!lua_getstack(L, 1, &info) || !lua_getinfo(L, "l", &info)) return 0;
+  return info.currentline;
+}
+
+static void remember(struct config_sandbox *s, struct slice text, bool is_faulty) {
+  struct config_secret *secret = arena_alloc(&s->arena, sizeof *secret);
+  *secret = (struct config_secret){arena_slice(&s->arena, text), is_faulty, s->secrets};
+  s->secrets = secret;
+}
+
+static int push_secret(lua_State *L, struct slice text) {
+  remember(self(L), text, false);
+  lua_pushlstring(L, text.data, text.len);
+  return 1;
+}
+
+/* The file is read to its end all the same, so that every problem is reported at once. */
+static int push_faulty(lua_State *L, const char *name) {
+  const char *text = lua_pushfstring(L, "gateyes: nothing was read for %s", name);
+  remember(self(L), slice_of(text), true);
+  return 1;
+}
+
+static int call_env(lua_State *L) {
+  struct config_sandbox *s = self(L);
+  const char *name = luaL_checkstring(L, 1);
+  const char *value = getenv(name);
+  if (value && *value) return push_secret(L, slice_of(value));
+  if (!lua_isnoneornil(L, 2)) {
+    lua_settop(L, 2);
+    return 1;
+  }
+  config_problem_at(s->problems, s->path, caller_line(L),
+                    "environment variable %s is %s; set it, or write env(\"%s\", \"default\")",
+                    name, value ? "empty" : "not set", name);
+  return push_faulty(L, name);
+}
+
+static bool read_small(const char *path, struct bytes *out) {
+  struct stat info;
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return false;
+  ssize_t got = -1;
+  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+    errno = EINVAL;
+  else
+    while ((got = read(fd, bytes_reserve(out, 4096), 4096)) > 0 && out->len <= SECRET_FILE_BYTES)
+      out->len += (size_t)got;
+  int reason = errno;
+  close(fd);
+  if (got == 0 && out->len <= SECRET_FILE_BYTES) return true;
+  errno = got > 0 || out->len > SECRET_FILE_BYTES ? EFBIG : reason;
+  return false;
+}
+
+static char *beside_config(struct config_sandbox *s, const char *name) {
+  const char *slash = name[0] == '/' ? NULL : strrchr(s->path, '/');
+  int folder = slash ? (int)(slash - s->path) + 1 : 0;
+  return arena_printf(&s->arena, "%.*s%s", folder, s->path, name);
+}
+
+static int call_secret_file(lua_State *L) {
+  struct config_sandbox *s = self(L);
+  const char *name = luaL_checkstring(L, 1);
+  char *path = beside_config(s, name);
+  struct bytes text;
+  bytes_init(&text);
+  bool is_read = read_small(path, &text);
+  int reason = errno;
+  while (is_read && text.len && strchr("\r\n", text.data[text.len - 1]))
+    text.len--;
+  struct slice secret = arena_slice(&s->arena, bytes_slice(&text));
+  bytes_fini(&text);
+  if (is_read && secret.len) return push_secret(L, secret);
+  if (is_read)
+    config_problem_at(s->problems, s->path, caller_line(L),
+                      "secret file %s is empty; write the secret into it", path);
+  else
+    config_problem_at(s->problems, s->path, caller_line(L),
+                      "secret file %s cannot be read (%s); check that it exists and may be read",
+                      path, strerror(reason));
+  return push_faulty(L, name);
+}
+
+static void copy_fields(lua_State *L, int from, const char *const *names) {
+  for (; *names; names++) {
+    lua_getfield(L, from, *names);
+    lua_setfield(L, -2, *names);
+  }
+}
+
+static void offer_library(lua_State *L, const char *library, const char *const *names) {
+  lua_newtable(L);
+  lua_getglobal(L, library);
+  lua_insert(L, -2);
+  copy_fields(L, lua_gettop(L) - 1, names);
+  lua_setfield(L, 2, library);
+  lua_pop(L, 1);
+}
+
+static void offer_call(lua_State *L, struct config_sandbox *s, const char *name,
+                       lua_CFunction call) {
+  lua_pushlightuserdata(L, s);
+  lua_pushcclosure(L, call, 1);
+  lua_setfield(L, 2, name);
+}
+
+static void open_library(lua_State *L, const char *name, lua_CFunction open) {
+  lua_pushcfunction(L, open);
+  lua_pushstring(L, name);
+  lua_call(L, 1, 0);
+}
+
+static const char *const basics[] = {"pairs",  "ipairs", "tostring", "tonumber", "type",
+                                     "select", "error",  "assert",   "unpack",   NULL};
+static const char *const texts[] = {"byte",  "char",  "find", "format",  "gmatch", "gsub",  "len",
+                                    "lower", "match", "rep",  "reverse", "sub",    "upper", NULL};
+static const char *const tables[] = {"concat", "insert", "maxn", "remove", "sort", NULL};
+static const char *const numbers[] = {
+    "abs",   "acos", "asin",  "atan", "atan2", "ceil", "cos",   "cosh", "deg", "exp",
+    "floor", "fmod", "frexp", "huge", "ldexp", "log",  "log10", "max",  "min", "modf",
+    "pi",    "pow",  "rad",   "sin",  "sinh",  "sqrt", "tan",   "tanh", NULL};
+
+/* Stack: 1 the sandbox, 2 the table that the program takes for its globals. */
+static int prepare(lua_State *L) {
+  struct config_sandbox *s = lua_touserdata(L, 1);
+  luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF); /* compiled code calls no hooks */
+  lua_pushlightuserdata(L, s);
+  lua_setfield(L, LUA_REGISTRYINDEX, "sandbox");
+  open_library(L, "", luaopen_base);
+  open_library(L, LUA_STRLIBNAME, luaopen_string);
+  open_library(L, LUA_TABLIBNAME, luaopen_table);
+  open_library(L, LUA_MATHLIBNAME, luaopen_math);
+  lua_newtable(L);
+  copy_fields(L, LUA_GLOBALSINDEX, basics);
+  offer_library(L, LUA_STRLIBNAME, texts);
+  offer_library(L, LUA_TABLIBNAME, tables);
+  offer_library(L, LUA_MATHLIBNAME, numbers);
+  offer_call(L, s, "env", call_env);
+  offer_call(L, s, "secret_file", call_secret_file);
+  lua_pushliteral(L, ""); /* ("x"):dump() would reach what the table leaves out */
+  lua_getmetatable(L, -1);
+  lua_getfield(L, 2, LUA_STRLIBNAME);
+  lua_setfield(L, -2, "__index");
+  lua_pushvalue(L, 2);
+  lua_setfield(L, LUA_REGISTRYINDEX, "globals");
+  lua_sethook(L, on_count, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
+  return 0;
+}
+
+void config_sandbox_init(struct config_sandbox *s, const char *path,
+                         struct config_problems *problems) {
+  *s = (struct config_sandbox){.path = path, .problems = problems};
+  arena_init(&s->arena);
+  s->state = lua_newstate(on_allocate, s);
+  must(s->state != NULL);
+  s->deadline_ns = thread_ns() + run_ns;
+  must(lua_cpcall(s->state, prepare, s) == 0);
+}
+
+void config_sandbox_fini(struct config_sandbox *s) {
+  lua_close(s->state);
+  arena_fini(&s->arena);
+}
+
+const struct config_secret *config_sandbox_secret(const struct config_sandbox *s,
+                                                  struct slice text) {
+  for (const struct config_secret *e = s->secrets; e; e = e->next) {
+    if (slice_equal(e->text, text)) return e;
+    if (e->text.len >= SECRET_PART_BYTES && text.len > e->text.len &&
+        memmem(text.data, text.len, e->text.data, e->text.len))
+      return e;
+  }
+  return NULL;
+}
+
+/* "config:12: message" as Lua writes it; the name is ours, so that no long path is shortened. */
+static void report(struct config_sandbox *s, struct slice message) {
+  struct slice prefix = SLICE("config:"), rest;
+  uint64_t line = 0;
+  if (slice_starts(message, prefix)) {
+    struct slice digits = slice_cut(slice_skip(message, prefix.len), ':', &rest);
+    if (slice_to_u64(digits, &line) && line < INT32_MAX) message = slice_trim(rest);
+  }
+  const struct config_secret *secret = config_sandbox_secret(s, message);
+  if (secret && secret->is_faulty) return; /* follows from what was reported before */
+  if (secret) message = SLICE("an error whose message holds a secret; it is not shown");
+  config_problem_at(s->problems, s->path, (int)line, "%.*s", (int)message.len, message.data);
+}
+
+static void report_top(struct config_sandbox *s) {
+  size_t len = 0;
+  const char *text = lua_tolstring(s->state, -1, &len);
+  if (text)
+    report(s, (struct slice){text, len});
+  else
+    config_problem_at(s->problems, s->path, 0, "stopped with an error that is no text");
+}
+
+bool config_sandbox_run(struct config_sandbox *s, struct slice source) {
+  lua_State *L = s->state;
+  bool is_run = luaL_loadbufferx(L, source.data, source.len, "=config", "t") == 0;
+  if (is_run) {
+    lua_getfield(L, LUA_REGISTRYINDEX, "globals");
+    lua_setfenv(L, -2);
+    is_run = lua_pcall(L, 0, 1, 0) == 0;
+  }
+  if (!is_run) {
+    report_top(s);
+  } else if (!lua_istable(L, -1)) {
+    config_problem_at(s->problems, s->path, 0, "returns %s; end it with return { … }",
+                      luaL_typename(L, -1));
+    is_run = false;
+  }
+  return is_run;
+}

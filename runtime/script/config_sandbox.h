@@ -1,0 +1,30 @@
+/* Runs gateyes.lua, and remembers what must never be printed. */
+#pragma once
+#include "config/config.h"
+
+struct lua_State;
+
+struct config_secret {
+  struct slice text;
+  bool is_faulty; /* stands for a variable or file that could not be read */
+  struct config_secret *next;
+};
+
+struct config_sandbox {
+  struct lua_State *state;
+  struct arena arena;
+  const char *path;
+  struct config_problems *problems;
+  struct config_secret *secrets;
+  size_t used_bytes;
+  uint64_t deadline_ns; /* processor time of this thread */
+};
+
+void config_sandbox_init(struct config_sandbox *s, const char *path,
+                         struct config_problems *problems);
+void config_sandbox_fini(struct config_sandbox *s);
+/* Leaves the returned table on the stack; false with a problem. */
+bool config_sandbox_run(struct config_sandbox *s, struct slice source);
+/* Compares with all secrets: equal, or longer and holding one. NULL when it is none. */
+const struct config_secret *config_sandbox_secret(const struct config_sandbox *s,
+                                                  struct slice text);

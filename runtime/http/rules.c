@@ -1,0 +1,178 @@
+#include <string.h>
+
+#include "http/intake.h"
+
+static bool refuse(struct http_stream *s, int status, const char *sentence) {
+  s->refusal = status;
+  s->sentence = sentence;
+  return false;
+}
+
+static void point_lines(struct http_stream *s) {
+  for (size_t i = 0; i < s->line_count; i++) {
+    struct header *h = &s->lines[i];
+    h->name.data = s->head.data + (uintptr_t)h->name.data;
+    h->value.data = s->head.data + (uintptr_t)h->value.data;
+    h->value = slice_trim(h->value);
+  }
+  s->request.headers = (struct headers){s->lines, s->line_count};
+}
+
+/* The raw lines, whatever the parser made of them. */
+static bool check_lines(struct http_stream *s) {
+  struct slice rest = bytes_slice(&s->head);
+  while (rest.len) {
+    const char *lf = memchr(rest.data, '\n', rest.len);
+    size_t len = lf ? (size_t)(lf - rest.data) : 0;
+    if (len == 0 || lf[-1] != '\r') return refuse(s, 400, "A line does not end in CRLF.");
+    char first = rest.data[0];
+    if (first == ' ' || first == '\t' || first == ':')
+      return refuse(s, 400, "A header line is folded or has no name.");
+    rest = slice_skip(rest, len + 1);
+  }
+  return true;
+}
+
+static bool check_request_line(struct http_stream *s) {
+  struct slice line = bytes_slice(&s->head);
+  while (line.len >= 2 && line.data[0] == '\r' && line.data[1] == '\n')
+    line = slice_skip(line, 2);
+  size_t at = (size_t)(line.data - s->head.data);
+  const char *space = memchr(line.data, ' ', line.len);
+  if (!space || s->url_at != (size_t)(space + 1 - s->head.data))
+    return refuse(s, 400, "The request line is not valid.");
+  s->request.method = (struct slice){line.data, s->url_at - 1 - at};
+  struct slice tail = slice_skip(bytes_slice(&s->head), s->url_at + s->url_bytes);
+  if (slice_starts(tail, SLICE(" HTTP/1.1\r\n"))) return true;
+  s->request.is_http10 = slice_starts(tail, SLICE(" HTTP/1.0\r\n"));
+  if (s->request.is_http10) return true;
+  if (!slice_starts(tail, SLICE(" HTTP/"))) return refuse(s, 400, "The request line is not valid.");
+  return refuse(s, 505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.");
+}
+
+static bool is_host_byte(unsigned char c) {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+         (c && strchr("-._~!$&'()*+,;=:%[]", c));
+}
+
+static bool is_host(struct slice host) {
+  for (size_t i = 0; i < host.len; i++)
+    if (!is_host_byte((unsigned char)host.data[i])) return false;
+  return true;
+}
+
+static void set_path(struct http_stream *s, struct slice target) {
+  s->request.path = slice_cut(target, '?', &s->request.query);
+}
+
+static bool check_absolute(struct http_stream *s, struct slice target) {
+  size_t scheme = slice_starts(target, SLICE("http://"))    ? 7
+                  : slice_starts(target, SLICE("https://")) ? 8
+                                                            : 0;
+  if (!scheme) return refuse(s, 400, "The request target is not valid.");
+  struct slice rest = slice_skip(target, scheme);
+  size_t len = 0;
+  while (len < rest.len && rest.data[len] != '/' && rest.data[len] != '?')
+    len++;
+  if (len == 0 || !is_host((struct slice){rest.data, len}))
+    return refuse(s, 400, "The request target is not valid.");
+  struct slice path = slice_skip(rest, len);
+  set_path(s, path);
+  if (s->request.path.len == 0) s->request.path = SLICE("/");
+  return true;
+}
+
+static bool check_target(struct http_stream *s) {
+  struct slice target = {s->head.data + s->url_at, s->url_bytes};
+  if (slice_equal(s->request.method, SLICE("CONNECT")))
+    return refuse(s, 501, "CONNECT is not supported.");
+  if (target.len && memchr(target.data, '#', target.len))
+    return refuse(s, 400, "The request target has a fragment.");
+  if (target.len && target.data[0] == '/') {
+    set_path(s, target);
+    return true;
+  }
+  if (!slice_equal(target, SLICE("*"))) return check_absolute(s, target);
+  set_path(s, target);
+  if (slice_equal(s->request.method, SLICE("OPTIONS"))) return true;
+  return refuse(s, 400, "The request target is not valid.");
+}
+
+struct seen {
+  unsigned hosts, lengths, encodings;
+  bool close, keep_alive;
+};
+
+static void see_connection(struct seen *seen, struct slice value) {
+  while (value.len) {
+    struct slice token = slice_trim(slice_cut(value, ',', &value));
+    if (slice_equal_nocase(token, SLICE("close"))) seen->close = true;
+    if (slice_equal_nocase(token, SLICE("keep-alive"))) seen->keep_alive = true;
+  }
+}
+
+static bool see_encoding(struct http_stream *s, struct seen *seen, struct slice value) {
+  if (s->request.is_http10 || seen->encodings++)
+    return refuse(s, 400, "Transfer-Encoding is not valid here.");
+  if (!slice_equal_nocase(value, SLICE("chunked")))
+    return refuse(s, 501, "Only the transfer coding \"chunked\" is supported.");
+  s->body_kind = BODY_CHUNKED;
+  return true;
+}
+
+static bool see_length(struct http_stream *s, struct seen *seen, struct slice value) {
+  if (seen->lengths++ || !slice_to_u64(value, &s->request.content_length))
+    return refuse(s, 400, "Content-Length is not valid.");
+  if (s->request.content_length > 0) s->body_kind = BODY_LENGTH;
+  return true;
+}
+
+static bool see_expect(struct http_stream *s, struct slice value) {
+  if (s->request.is_http10) return true;
+  if (!slice_equal_nocase(value, SLICE("100-continue")))
+    return refuse(s, 417, "Only the expectation \"100-continue\" is known.");
+  s->wants_continue = true;
+  return true;
+}
+
+static bool see(struct http_stream *s, struct seen *seen, const struct header *h) {
+  switch (h->name.len) {
+  case 4:
+    if (!slice_equal_nocase(h->name, SLICE("host"))) return true;
+    if (seen->hosts++ || !is_host(h->value)) return refuse(s, 400, "Host is not valid.");
+    return true;
+  case 6: return !slice_equal_nocase(h->name, SLICE("expect")) || see_expect(s, h->value);
+  case 10:
+    if (slice_equal_nocase(h->name, SLICE("connection"))) see_connection(seen, h->value);
+    return true;
+  case 14:
+    return !slice_equal_nocase(h->name, SLICE("content-length")) || see_length(s, seen, h->value);
+  case 17:
+    return !slice_equal_nocase(h->name, SLICE("transfer-encoding")) ||
+           see_encoding(s, seen, h->value);
+  default: return true;
+  }
+}
+
+static bool check_headers(struct http_stream *s) {
+  struct seen seen = {0};
+  for (size_t i = 0; i < s->line_count; i++)
+    if (!see(s, &seen, &s->lines[i])) return false;
+  if (seen.encodings && seen.lengths)
+    return refuse(s, 400, "Transfer-Encoding and Content-Length exclude each other.");
+  if (!seen.hosts && !s->request.is_http10) return refuse(s, 400, "Host is missing.");
+  s->keep_alive = !seen.close && (!s->request.is_http10 || seen.keep_alive);
+  s->is_close_asked = !s->keep_alive;
+  s->request.has_body = s->body_kind != BODY_NONE;
+  if (s->body_kind == BODY_CHUNKED) s->request.content_length = UINT64_MAX;
+  if (!s->request.has_body) s->wants_continue = false;
+  return true;
+}
+
+bool rules_check(struct http_stream *s) {
+  point_lines(s);
+  s->is_head = false;
+  if (!check_lines(s) || !check_request_line(s) || !check_target(s)) return false;
+  s->is_head = slice_equal(s->request.method, SLICE("HEAD"));
+  return check_headers(s);
+}

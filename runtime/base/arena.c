@@ -34,6 +34,7 @@ static char *block_new(struct arena *a, size_t bytes) {
 
 static char *raw(struct arena *a, size_t bytes) {
   size_t size;
+  if (bytes == 0) bytes = 1; /* never NULL, so that memset and memcpy may be called */
   must(!__builtin_add_overflow(bytes, alignof(max_align_t) - 1, &size));
   size &= ~(alignof(max_align_t) - 1);
   if (size > (size_t)(a->end - a->next)) {

@@ -31,7 +31,7 @@ struct place place_hidden(const struct place *at, struct value *copy);
 void problem(struct build *b, const struct place *at, const char *format, ...) PRINTF(3, 4);
 /* "got …" of a problem: the value in quotes, or what it is when it is secret or no text. */
 const char *got(struct build *b, const struct value *v);
-/* ", did you mean \"x\"?" or nothing. */
+/* " (did you mean \"x\"?)" or nothing. */
 const char *meant(struct build *b, struct slice name);
 size_t item_count(const struct value *v); /* 0 for NULL and for what holds no items */
 

@@ -42,15 +42,24 @@ static bool is_plain(struct slice key) {
   return key.len > 0;
 }
 
+/* A zero byte would end the sentence that the key stands in. */
+static void append_key(struct bytes *out, struct slice key) {
+  for (size_t i = 0; i < key.len; i++)
+    bytes_append_byte(out, key.data[i] ? key.data[i] : '?');
+}
+
 static void append_path(struct bytes *out, const struct place *at) {
   if (!at->up) return;
   append_path(out, at->up);
   if (at->index) {
     bytes_printf(out, "[%zu]", at->index);
   } else if (is_plain(at->key)) {
-    bytes_printf(out, "%s%.*s", out->len ? "." : "", (int)at->key.len, at->key.data);
+    if (out->len) bytes_append_byte(out, '.');
+    append_key(out, at->key);
   } else {
-    bytes_printf(out, "[\"%.*s\"]", (int)at->key.len, at->key.data);
+    bytes_append_text(out, "[\"");
+    append_key(out, at->key);
+    bytes_append_text(out, "\"]");
   }
 }
 
@@ -76,7 +85,9 @@ const char *got(struct build *b, const struct value *v) {
   case VALUE_TEXT:
     if (v->text.len > 80) return "got a long text";
     return arena_printf(&b->problems->arena, "got \"%.*s\"", (int)v->text.len, v->text.data);
-  case VALUE_NUMBER: return arena_printf(&b->problems->arena, "got %.15g", v->number);
+  case VALUE_NUMBER:
+    if (v->number != v->number) return "got nan"; /* printf may write -nan */
+    return arena_printf(&b->problems->arena, "got %.15g", v->number);
   case VALUE_BOOL: return v->boolean ? "got true" : "got false";
   default: return arena_printf(&b->problems->arena, "got %s", value_type_name(v->type));
   }
@@ -84,7 +95,7 @@ const char *got(struct build *b, const struct value *v) {
 
 const char *meant(struct build *b, struct slice name) {
   if (name.len == 0) return "";
-  return arena_printf(&b->problems->arena, ", did you mean \"%.*s\"?", (int)name.len, name.data);
+  return arena_printf(&b->problems->arena, " (did you mean \"%.*s\"?)", (int)name.len, name.data);
 }
 
 size_t item_count(const struct value *v) {

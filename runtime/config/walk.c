@@ -222,7 +222,7 @@ static void unknown_key(struct build *b, const struct place *at, const char *pat
     bytes_printf(&all, "%s%.*s", all.len ? ", " : "", (int)name.len, name.data);
   }
   if (nearest.best.len)
-    problem(b, at, "unknown key%s", meant(b, nearest.best));
+    problem(b, at, "unknown key; did you mean \"%.*s\"?", (int)nearest.best.len, nearest.best.data);
   else
     problem(b, at, "unknown key; keys here are %s", bytes_text(&all));
   bytes_fini(&all);

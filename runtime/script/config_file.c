@@ -1,13 +1,9 @@
 #include "script/config_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "script/config_lines.h"
 #include "script/config_sandbox.h"
@@ -185,30 +181,17 @@ static void report_twice(struct reading *r, const struct source_lines *lines) {
                       (int)t->key.len, t->key.data, t->first_line);
 }
 
-static bool read_source(const char *path, struct bytes *out, struct config_problems *problems) {
-  struct stat info;
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  ssize_t got = -1;
-  if (fd >= 0 && fstat(fd, &info) == 0 && !S_ISREG(info.st_mode))
-    errno = EISDIR;
-  else if (fd >= 0)
-    while ((got = read(fd, bytes_reserve(out, 65536), 65536)) > 0 && out->len <= FILE_BYTES)
-      out->len += (size_t)got;
-  const char *reason = out->len > FILE_BYTES ? "it is larger than 16 MiB" : strerror(errno);
-  if (fd >= 0) close(fd);
-  if (got == 0) return true;
-  config_problem_at(problems, path, 0, "cannot be read: %s; name the file with --config", reason);
-  return false;
-}
-
 bool config_file_read(const char *path, struct arena *arena, struct value *root,
                       struct config_problems *problems) {
   struct reading r = {.arena = arena};
   struct source_lines lines;
   struct bytes source;
   bytes_init(&source);
-  bool is_read = read_source(path, &source, problems);
-  if (is_read) {
+  const char *why = config_text_read(path, FILE_BYTES, &source);
+  bool is_read = why == NULL;
+  if (why) {
+    config_problem_at(problems, path, 0, "cannot be read: %s; name the file with --config", why);
+  } else {
     config_sandbox_init(&r.sandbox, path, problems);
     is_read = config_sandbox_run(&r.sandbox, bytes_slice(&source));
     if (is_read) {
@@ -216,6 +199,7 @@ bool config_file_read(const char *path, struct arena *arena, struct value *root,
       report_twice(&r, &lines);
       *root = (struct value){.line = lines.root ? lines.root->line : 1};
       read_value(&r, root, lines.root, 0);
+      is_read = !r.is_stopped;
     }
     config_sandbox_fini(&r.sandbox);
   }

@@ -40,17 +40,35 @@ static void *on_allocate(void *data, void *old, size_t old_bytes, size_t bytes) 
   return memory;
 }
 
+const char *config_text_read(const char *path, size_t max_bytes, struct bytes *out) {
+  struct stat info;
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return strerror(errno);
+  const char *why = NULL;
+  ssize_t got = 0;
+  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) why = "it is no plain file";
+  while (!why && (got = read(fd, bytes_reserve(out, 16384), 16384)) > 0) {
+    out->len += (size_t)got;
+    if (out->len > max_bytes) why = "it is too large";
+  }
+  if (got < 0) why = strerror(errno);
+  close(fd);
+  return why;
+}
+
 static struct config_sandbox *self(lua_State *L) {
   return lua_touserdata(L, lua_upvalueindex(1));
 }
 
 static void on_count(lua_State *L, lua_Debug *activation) {
-  (void)activation;
   lua_getfield(L, LUA_REGISTRYINDEX, "sandbox");
   const struct config_sandbox *s = lua_touserdata(L, -1);
   lua_pop(L, 1);
-  if (thread_ns() > s->deadline_ns)
-    luaL_error(L, "runs for more than a second; look for a loop that does not end");
+  if (thread_ns() <= s->deadline_ns) return;
+  lua_getinfo(L, "l", activation);
+  lua_pushfstring(L, "config:%d: runs for more than a second; look for a loop that does not end",
+                  activation->currentline);
+  lua_error(L);
 }
 
 static int caller_line(lua_State *L) {
@@ -93,23 +111,6 @@ static int call_env(lua_State *L) {
   return push_faulty(L, name);
 }
 
-static bool read_small(const char *path, struct bytes *out) {
-  struct stat info;
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return false;
-  ssize_t got = -1;
-  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
-    errno = EINVAL;
-  else
-    while ((got = read(fd, bytes_reserve(out, 4096), 4096)) > 0 && out->len <= SECRET_FILE_BYTES)
-      out->len += (size_t)got;
-  int reason = errno;
-  close(fd);
-  if (got == 0 && out->len <= SECRET_FILE_BYTES) return true;
-  errno = got > 0 || out->len > SECRET_FILE_BYTES ? EFBIG : reason;
-  return false;
-}
-
 static char *beside_config(struct config_sandbox *s, const char *name) {
   const char *slash = name[0] == '/' ? NULL : strrchr(s->path, '/');
   int folder = slash ? (int)(slash - s->path) + 1 : 0;
@@ -122,20 +123,16 @@ static int call_secret_file(lua_State *L) {
   char *path = beside_config(s, name);
   struct bytes text;
   bytes_init(&text);
-  bool is_read = read_small(path, &text);
-  int reason = errno;
-  while (is_read && text.len && strchr("\r\n", text.data[text.len - 1]))
+  const char *why = config_text_read(path, SECRET_FILE_BYTES, &text);
+  while (!why && text.len && strchr("\r\n", text.data[text.len - 1]))
     text.len--;
+  if (!why && text.len == 0) why = "it is empty";
   struct slice secret = arena_slice(&s->arena, bytes_slice(&text));
   bytes_fini(&text);
-  if (is_read && secret.len) return push_secret(L, secret);
-  if (is_read)
-    config_problem_at(s->problems, s->path, caller_line(L),
-                      "secret file %s is empty; write the secret into it", path);
-  else
-    config_problem_at(s->problems, s->path, caller_line(L),
-                      "secret file %s cannot be read (%s); check that it exists and may be read",
-                      path, strerror(reason));
+  if (!why) return push_secret(L, secret);
+  config_problem_at(s->problems, s->path, caller_line(L),
+                    "secret file %s cannot be read (%s); check that it is there and may be read",
+                    path, why);
   return push_faulty(L, name);
 }
 
@@ -245,10 +242,12 @@ static void report(struct config_sandbox *s, struct slice message) {
   config_problem_at(s->problems, s->path, (int)line, "%.*s", (int)message.len, message.data);
 }
 
-static void report_top(struct config_sandbox *s) {
+static void report_top(struct config_sandbox *s, int status) {
   size_t len = 0;
   const char *text = lua_tolstring(s->state, -1, &len);
-  if (text)
+  if (status == LUA_ERRMEM)
+    config_problem_at(s->problems, s->path, 0, "needs more than 64 MiB; build smaller tables");
+  else if (text)
     report(s, (struct slice){text, len});
   else
     config_problem_at(s->problems, s->path, 0, "stopped with an error that is no text");
@@ -256,14 +255,15 @@ static void report_top(struct config_sandbox *s) {
 
 bool config_sandbox_run(struct config_sandbox *s, struct slice source) {
   lua_State *L = s->state;
-  bool is_run = luaL_loadbufferx(L, source.data, source.len, "=config", "t") == 0;
-  if (is_run) {
+  int status = luaL_loadbufferx(L, source.data, source.len, "=config", "t");
+  if (status == 0) {
     lua_getfield(L, LUA_REGISTRYINDEX, "globals");
     lua_setfenv(L, -2);
-    is_run = lua_pcall(L, 0, 1, 0) == 0;
+    status = lua_pcall(L, 0, 1, 0);
   }
+  bool is_run = status == 0;
   if (!is_run) {
-    report_top(s);
+    report_top(s, status);
   } else if (!lua_istable(L, -1)) {
     config_problem_at(s->problems, s->path, 0, "returns %s; end it with return { … }",
                       luaL_typename(L, -1));

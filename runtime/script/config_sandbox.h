@@ -28,3 +28,5 @@ bool config_sandbox_run(struct config_sandbox *s, struct slice source);
 /* Compares with all secrets: equal, or longer and holding one. NULL when it is none. */
 const struct config_secret *config_sandbox_secret(const struct config_sandbox *s,
                                                   struct slice text);
+/* Appends a plain file to out: NULL, or why that is impossible. */
+const char *config_text_read(const char *path, size_t max_bytes, struct bytes *out);

@@ -1,0 +1,190 @@
+#include "upstream/conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "upstream/connect.h"
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void on_closed(uv_handle_t *handle) {
+  struct conn *c = handle->data;
+  upstream_handle_closed(c->upstream);
+  free(c);
+}
+
+void conn_close(struct conn *c) {
+  if (c->state == CONN_CLOSED) return;
+  c->state = CONN_CLOSED;
+  list_remove(&c->link);
+  deadline_disarm(&c->expiry);
+  later_cancel(&c->again);
+  c->upstream->pool.open--;
+  if (c->has_poll) {
+    uv_close((uv_handle_t *)&c->poll, on_closed); /* before libcurl closes the descriptor */
+    multi_remove(&c->handle);
+  } else {
+    multi_remove(&c->handle);
+    later_add(c->upstream, &c->again); /* callers up the stack may still look at c */
+  }
+}
+
+static void on_again(struct later *l) {
+  struct conn *c = list_entry(l, struct conn, again);
+  if (c->state == CONN_CLOSED)
+    free(c);
+  else if (c->state == CONN_BUSY)
+    c->handler->on_readable(c, c->user);
+}
+
+/* Armed once for each connection: it is moved when it fires, not with each request. */
+static void on_expiry(struct deadline *d) {
+  struct conn *c = list_entry(d, struct conn, expiry);
+  const struct upstream_timers *t = &c->endpoint->timers;
+  uint64_t now = uv_now(c->upstream->loop);
+  uint64_t from = c->state == CONN_IDLE ? c->idle_since_ms : now;
+  uint64_t due = t->pool_idle_ms ? from + t->pool_idle_ms : UINT64_MAX;
+  if (c->state == CONN_IDLE && t->pool_lifetime_ms && c->created_ms + t->pool_lifetime_ms < due)
+    due = c->created_ms + t->pool_lifetime_ms;
+  if (c->state == CONN_IDLE && due <= now)
+    conn_close(c);
+  else if (due != UINT64_MAX)
+    deadline_arm(&c->upstream->deadlines, d, due);
+}
+
+static void arm_expiry(struct conn *c) {
+  const struct upstream_timers *t = &c->endpoint->timers;
+  uint64_t after = t->pool_idle_ms;
+  if (t->pool_lifetime_ms && (!after || t->pool_lifetime_ms < after)) after = t->pool_lifetime_ms;
+  if (after) deadline_arm(&c->upstream->deadlines, &c->expiry, c->created_ms + after);
+}
+
+static void on_dialed(struct multi_handle *h, CURLcode result) {
+  struct conn *c = list_entry(h, struct conn, handle);
+  curl_socket_t fd = CURL_SOCKET_BAD;
+  if (result == CURLE_OK) curl_easy_getinfo(h->easy, CURLINFO_ACTIVESOCKET, &fd);
+  if (fd == CURL_SOCKET_BAD) {
+    c->handler->on_refused(c, result == CURLE_OK ? CURLE_COULDNT_CONNECT : result, c->user);
+    return;
+  }
+  c->fd = fd;
+  must(uv_poll_init_socket(c->upstream->loop, &c->poll, fd) == 0);
+  c->poll.data = c;
+  c->has_poll = true;
+  c->upstream->handles++;
+  c->state = CONN_BUSY;
+  arm_expiry(c);
+  conn_want(c, true, false);
+  c->handler->on_connected(c, c->user);
+}
+
+struct conn *conn_dial(struct upstream *u, struct endpoint *e, const struct provider *provider,
+                       const struct conn_events *handler, void *user) {
+  struct conn *c = must_calloc(1, sizeof *c);
+  struct connect_options options = connect_options_of(provider);
+  c->upstream = u;
+  c->endpoint = e;
+  c->state = CONN_DIALING;
+  c->fd = -1;
+  c->is_tls = provider->is_tls;
+  c->created_ms = uv_now(u->loop);
+  c->handler = handler;
+  c->user = user;
+  c->handle.easy = connect_only_new(&options);
+  c->handle.on_done = on_dialed;
+  deadline_init(&c->expiry, on_expiry);
+  later_init(&c->again, on_again);
+  list_append(&e->busy, &c->link);
+  u->pool.open++;
+  multi_add(&u->multis, &c->handle);
+  return c;
+}
+
+void conn_adopt(struct conn *c, const struct conn_events *handler, void *user) {
+  must(c->state == CONN_IDLE);
+  list_remove(&c->link);
+  list_append(&c->endpoint->busy, &c->link);
+  c->state = CONN_BUSY;
+  c->handler = handler;
+  c->user = user;
+}
+
+/* On TLS, bytes may be a session ticket or a key update that only OpenSSL sees. */
+bool conn_is_quiet(struct conn *c) {
+  char byte;
+  size_t received;
+  ssize_t n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (n < 0) return errno == EAGAIN || errno == EWOULDBLOCK;
+  if (n == 0 || !c->is_tls) return false;
+  return curl_easy_recv(c->handle.easy, &byte, 1, &received) == CURLE_AGAIN;
+}
+
+void conn_release(struct conn *c) {
+  const struct upstream_timers *t = &c->endpoint->timers;
+  uint64_t now = uv_now(c->upstream->loop);
+  bool is_old = t->pool_lifetime_ms && now >= c->created_ms + t->pool_lifetime_ms;
+  if (is_old || !c->endpoint->is_wanted || c->upstream->is_closing) {
+    conn_close(c);
+    return;
+  }
+  list_remove(&c->link);
+  list_prepend(&c->endpoint->idle, &c->link);
+  later_cancel(&c->again);
+  c->state = CONN_IDLE;
+  c->was_used = true;
+  c->idle_since_ms = now;
+  c->handler = NULL;
+  c->user = NULL;
+  conn_want(c, true, false);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  struct conn *c = poll->data;
+  if (c->state == CONN_IDLE) {
+    if (status < 0 || !conn_is_quiet(c)) conn_close(c);
+    return;
+  }
+  if (status < 0) events = UV_READABLE | UV_WRITABLE; /* the call that fails tells why */
+  if (events & UV_WRITABLE && c->events & UV_WRITABLE) c->handler->on_writable(c, c->user);
+  if (events & UV_READABLE && c->state == CONN_BUSY && c->events & UV_READABLE)
+    c->handler->on_readable(c, c->user);
+}
+
+void conn_want(struct conn *c, bool read, bool write) {
+  int events = (read ? UV_READABLE : 0) | (write ? UV_WRITABLE : 0);
+  if (events == c->events) return;
+  c->events = events;
+  if (events)
+    must(uv_poll_start(&c->poll, events, on_poll) == 0);
+  else
+    uv_poll_stop(&c->poll);
+}
+
+void conn_read_again(struct conn *c) {
+  later_add(c->upstream, &c->again);
+}
+
+enum conn_io conn_send(struct conn *c, const void *data, size_t len, size_t *sent) {
+  *sent = 0;
+  errno = 0;
+  c->handle.reason[0] = 0;
+  CURLcode result = curl_easy_send(c->handle.easy, data, len, sent);
+  if (result == CURLE_OK) return CONN_IO_OK;
+  return result == CURLE_AGAIN ? CONN_IO_AGAIN : CONN_IO_ERROR;
+}
+
+enum conn_io conn_receive(struct conn *c, void *data, size_t len, size_t *received) {
+  *received = 0;
+  errno = 0;
+  c->handle.reason[0] = 0;
+  CURLcode result = curl_easy_recv(c->handle.easy, data, len, received);
+  if (result == CURLE_OK) return *received ? CONN_IO_OK : CONN_IO_END;
+  return result == CURLE_AGAIN ? CONN_IO_AGAIN : CONN_IO_ERROR;
+}
+
+const char *conn_reason(struct conn *c) {
+  if (!c->is_tls && errno) return strerror(errno);
+  return c->handle.reason[0] ? c->handle.reason : "connection lost";
+}

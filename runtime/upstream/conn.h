@@ -1,0 +1,54 @@
+/* One connection to an endpoint: made by libcurl, then read and written here. It serves one request
+ * at a time; between requests it lies in the endpoint's idle list and watches for the close. */
+#pragma once
+#include <uv.h>
+
+#include "upstream/multi.h"
+#include "upstream/upstream.h"
+
+struct conn;
+
+struct conn_events { /* of the request that has the connection now */
+  void (*on_connected)(struct conn *c, void *user);
+  /* Dialling failed; the connection is closed by the caller. */
+  void (*on_refused)(struct conn *c, CURLcode result, void *user);
+  void (*on_writable)(struct conn *c, void *user);
+  void (*on_readable)(struct conn *c, void *user); /* there may be bytes, or the end */
+};
+
+enum conn_state { CONN_DIALING, CONN_BUSY, CONN_IDLE, CONN_CLOSED };
+
+struct conn {
+  struct multi_handle handle;
+  struct list link; /* in the endpoint's busy or idle list */
+  struct upstream *upstream;
+  struct endpoint *endpoint;
+  enum conn_state state;
+  uv_poll_t poll;
+  int fd, events;
+  bool is_tls, has_poll;
+  bool was_used; /* has served a request before this one */
+  uint64_t created_ms, idle_since_ms;
+  struct deadline expiry;
+  struct later again; /* on_readable without a poll event: bytes may lie inside TLS */
+  const struct conn_events *handler;
+  void *user;
+};
+
+enum conn_io { CONN_IO_OK, CONN_IO_AGAIN, CONN_IO_END, CONN_IO_ERROR };
+
+/* Begins to dial; ends in on_connected or on_refused, never before it returns. */
+struct conn *conn_dial(struct upstream *u, struct endpoint *e, const struct provider *provider,
+                       const struct conn_events *handler, void *user);
+void conn_adopt(struct conn *c, const struct conn_events *handler, void *user); /* idle -> busy */
+bool conn_is_quiet(struct conn *c); /* idle, and neither bytes nor an end have come */
+/* Busy -> idle; closed instead where the pool's times or a reload say so. */
+void conn_release(struct conn *c);
+void conn_close(struct conn *c); /* the memory follows when libuv lets go */
+
+enum conn_io conn_send(struct conn *c, const void *data, size_t len, size_t *sent);
+enum conn_io conn_receive(struct conn *c, void *data, size_t len, size_t *received);
+void conn_want(struct conn *c, bool read, bool write);
+void conn_read_again(struct conn *c); /* on_readable in the next turn of the loop */
+/* "Connection reset by peer" or libcurl's words; valid until the next call on c. */
+const char *conn_reason(struct conn *c);

@@ -1,0 +1,24 @@
+/* Options that every libcurl handle of the gateway carries, and what its errors mean here. */
+#pragma once
+#include <curl/curl.h>
+
+#include "config/config.h"
+#include "model/failure.h"
+
+struct connect_options {
+  struct slice scheme, host; /* host as in a Host header */
+  const char *proxy;         /* NULL: none, whatever the environment says */
+  struct provider_tls tls;
+  uint32_t timeout_ms; /* DNS, TCP, proxy and TLS together */
+};
+
+struct connect_options connect_options_of(const struct provider *p);
+/* An easy handle: peer verified, TLS 1.2 or newer, no redirects, no netrc, no environment. The
+ * caller adds the URL and what the transfer needs. */
+CURL *connect_easy_new(const struct connect_options *o);
+/* The same, made only to connect (CURLOPT_CONNECT_ONLY) for HTTP/1.1 spoken by ourselves. */
+CURL *connect_only_new(const struct connect_options *o);
+enum failure_kind connect_failure(CURLcode result);
+/* "connect to gpu1:8000 failed: Connection refused". easy and reason as libcurl left them. */
+void connect_sentence(char *out, size_t out_bytes, struct slice host, CURLcode result, CURL *easy,
+                      const char *reason);

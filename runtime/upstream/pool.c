@@ -1,0 +1,125 @@
+#include "upstream/pool.h"
+
+#include <stdlib.h>
+
+#include "upstream/conn.h"
+
+void pool_init(struct pool *p, struct upstream *u) {
+  *p = (struct pool){.upstream = u};
+  list_init(&p->endpoints);
+}
+
+static void endpoint_free(struct endpoint *e) {
+  list_remove(&e->link);
+  free((char *)e->key.data);
+  free(e);
+}
+
+void pool_close_idle(struct endpoint *e) {
+  list_each_safe(node, &e->idle) conn_close(list_entry(node, struct conn, link));
+}
+
+void pool_fini(struct pool *p) {
+  list_each_safe(node, &p->endpoints) {
+    struct endpoint *e = list_entry(node, struct endpoint, link);
+    pool_close_idle(e);
+    list_each_safe(busy, &e->busy) conn_close(list_entry(busy, struct conn, link));
+    endpoint_free(e);
+  }
+  free(p->routes);
+}
+
+static void append_option(struct bytes *key, const char *text) {
+  bytes_append_byte(key, '\n');
+  if (text) bytes_append_text(key, text);
+}
+
+static void write_key(struct bytes *key, const struct provider *provider) {
+  bytes_append_text(key, provider->is_tls ? "https" : "http");
+  bytes_append_byte(key, '\n');
+  bytes_append_slice(key, provider->host);
+  bytes_append_byte(key, '\n');
+  bytes_append_u64(key, provider->port);
+  append_option(key, provider->proxy);
+  append_option(key, provider->tls.ca_file);
+  append_option(key, provider->tls.pin);
+  append_option(key, provider->tls.certificate);
+  append_option(key, provider->tls.key);
+}
+
+static struct endpoint *endpoint_find(struct pool *p, struct slice key) {
+  list_each(node, &p->endpoints) {
+    struct endpoint *e = list_entry(node, struct endpoint, link);
+    if (slice_equal(e->key, key)) return e;
+  }
+  return NULL;
+}
+
+static struct endpoint *endpoint_of(struct pool *p, const struct provider *provider) {
+  struct bytes key;
+  bytes_init(&key);
+  write_key(&key, provider);
+  struct endpoint *e = endpoint_find(p, bytes_slice(&key));
+  if (!e) {
+    e = must_calloc(1, sizeof *e);
+    size_t length;
+    e->key.data = bytes_take(&key, &length);
+    e->key.len = length;
+    list_init(&e->idle);
+    list_init(&e->busy);
+    list_append(&p->endpoints, &e->link);
+    e->timers = provider->timers;
+  }
+  bytes_fini(&key);
+  return e;
+}
+
+static struct route route_of(struct pool *p, const struct provider *provider) {
+  struct gates *gates = p->upstream->gates;
+  struct route r = {.provider = provider, .endpoint = endpoint_of(p, provider)};
+  if (provider->concurrency)
+    r.gate = gates_provider(gates, provider->name, provider->concurrency);
+  return r;
+}
+
+static void drop_unwanted(struct pool *p) {
+  list_each_safe(node, &p->endpoints) {
+    struct endpoint *e = list_entry(node, struct endpoint, link);
+    if (e->is_wanted) continue;
+    pool_close_idle(e);
+    if (list_empty(&e->busy)) endpoint_free(e);
+  }
+}
+
+void pool_load(struct pool *p, const struct config *config) {
+  free(p->routes);
+  p->routes = must_calloc(config->provider_count + 1, sizeof *p->routes);
+  p->route_count = config->provider_count;
+  list_each(node, &p->endpoints) list_entry(node, struct endpoint, link)->is_wanted = false;
+  for (size_t i = 0; i < config->provider_count; i++) {
+    const struct provider *provider = &config->providers[i];
+    must(provider->index == i);
+    p->routes[i] = route_of(p, provider);
+    p->routes[i].endpoint->is_wanted = true;
+    p->routes[i].endpoint->timers = provider->timers;
+  }
+  drop_unwanted(p);
+}
+
+struct route pool_route(struct pool *p, const struct provider *provider) {
+  if (provider->index < p->route_count && p->routes[provider->index].provider == provider)
+    return p->routes[provider->index];
+  return route_of(p, provider);
+}
+
+struct conn *pool_take(struct pool *p, struct endpoint *e) {
+  uint64_t now = uv_now(p->upstream->loop);
+  while (!list_empty(&e->idle)) {
+    struct conn *c = list_entry(e->idle.next, struct conn, link);
+    bool is_old = e->timers.pool_lifetime_ms && now >= c->created_ms + e->timers.pool_lifetime_ms;
+    /* Idle since this very turn: the loop has not looked away long enough to miss a close. */
+    if (!is_old && (c->idle_since_ms == now || conn_is_quiet(c))) return c;
+    conn_close(c);
+  }
+  return NULL;
+}

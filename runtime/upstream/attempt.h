@@ -1,11 +1,10 @@
 /* One try at one provider: a request goes out, a head and bytes come back, or a failure. Everything
  * runs on the loop's thread. Timers upstream.* are kept here; they begin and end as follows:
  *   dns + connect + tls   one sum, from the start of a new connection until it is usable
- *   idle                  also while the request is sent: restarts with each byte the provider takes
- *   head                  request sent -> status line
- *   first_token           head -> attempt_first_token(); streams only
- *   idle                  between bytes, after first_token (streams) or the head (others)
- *   total, stream_total   request sent -> end */
+ *   idle                  also while the request is sent: restarts with each byte the provider
+ * takes head                  request sent -> status line first_token           head ->
+ * attempt_first_token(); streams only idle                  between bytes, after first_token
+ * (streams) or the head (others) total, stream_total   request sent -> end */
 #pragma once
 #include <uv.h>
 
@@ -58,7 +57,7 @@ size_t upstream_open(const struct upstream *u); /* connections, idle ones includ
  * is freed at the end of the tick and must not be used again. */
 struct attempt *attempt_start(struct upstream *u, const struct attempt_request *request,
                               const struct attempt_events *events, void *user);
-void attempt_pause(struct attempt *a); /* no on_data until resumed; upstream.idle does not run */
+void attempt_pause(struct attempt *a);  /* no on_data until resumed; upstream.idle does not run */
 void attempt_resume(struct attempt *a); /* what was held back arrives in a later tick */
 /* The caller saw the first content frame: first_token stops, idle starts. */
 void attempt_first_token(struct attempt *a);

@@ -125,7 +125,7 @@ void conn_release(struct conn *c) {
   const struct upstream_timers *t = &c->endpoint->timers;
   uint64_t now = uv_now(c->upstream->loop);
   bool is_old = t->pool_lifetime_ms && now >= c->created_ms + t->pool_lifetime_ms;
-  if (is_old || !c->endpoint->is_wanted || c->upstream->is_closing) {
+  if (is_old || c->is_broken || !c->endpoint->is_wanted || c->upstream->is_closing) {
     conn_close(c);
     return;
   }
@@ -146,7 +146,12 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     if (status < 0 || !conn_is_quiet(c)) conn_close(c);
     return;
   }
-  if (status < 0) events = UV_READABLE | UV_WRITABLE; /* the call that fails tells why */
+  if (status < 0) { /* libuv has stopped watching; bytes may still lie before the error */
+    c->is_broken = true;
+    c->events = 0;
+    c->handler->on_readable(c, c->user);
+    return;
+  }
   if (events & UV_WRITABLE && c->events & UV_WRITABLE) c->handler->on_writable(c, c->user);
   if (events & UV_READABLE && c->state == CONN_BUSY && c->events & UV_READABLE)
     c->handler->on_readable(c, c->user);
@@ -154,7 +159,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
 
 void conn_want(struct conn *c, bool read, bool write) {
   int events = (read ? UV_READABLE : 0) | (write ? UV_WRITABLE : 0);
-  if (events == c->events) return;
+  if (events == c->events || c->is_broken) return;
   c->events = events;
   if (events)
     must(uv_poll_start(&c->poll, events, on_poll) == 0);

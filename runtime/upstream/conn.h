@@ -27,7 +27,8 @@ struct conn {
   uv_poll_t poll;
   int fd, events;
   bool is_tls, has_poll;
-  bool was_used; /* has served a request before this one */
+  bool is_broken; /* the socket reported an error: no poll event comes any more */
+  bool was_used;  /* has served a request before this one */
   uint64_t created_ms, idle_since_ms;
   struct deadline expiry;
   struct later again; /* on_readable without a poll event: bytes may lie inside TLS */

@@ -93,7 +93,8 @@ static void on_timer(uv_timer_t *timer) {
 
 void deadlines_init(struct deadlines *all, uv_loop_t *loop) {
   memset(all->used, 0, sizeof all->used);
-  for (size_t i = 0; i < DEADLINE_SLOTS; i++) list_init(&all->slots[i]);
+  for (size_t i = 0; i < DEADLINE_SLOTS; i++)
+    list_init(&all->slots[i]);
   all->wake_ms = 0;
   all->done_slot = uv_now(loop) / DEADLINE_SLOT_MS;
   uv_timer_init(loop, &all->timer);

@@ -77,8 +77,7 @@ static struct endpoint *endpoint_of(struct pool *p, const struct provider *provi
 static struct route route_of(struct pool *p, const struct provider *provider) {
   struct gates *gates = p->upstream->gates;
   struct route r = {.provider = provider, .endpoint = endpoint_of(p, provider)};
-  if (provider->concurrency)
-    r.gate = gates_provider(gates, provider->name, provider->concurrency);
+  if (provider->concurrency) r.gate = gates_provider(gates, provider->name, provider->concurrency);
   return r;
 }
 

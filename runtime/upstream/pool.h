@@ -1,8 +1,8 @@
 /* Connections of one loop, by endpoint: an endpoint is what makes two connections interchangeable
  * (scheme, host, port, TLS options, proxy), so it outlives reloads that do not touch it. */
 #pragma once
-#include "config/config.h"
 #include "base/list.h"
+#include "config/config.h"
 
 struct upstream;
 struct conn;
@@ -14,7 +14,7 @@ struct endpoint {
   struct list idle; /* struct conn, the one used last in front */
   struct list busy;
   struct upstream_timers timers; /* pool_idle_ms and pool_lifetime_ms count here */
-  bool is_wanted;                       /* the current configuration names it */
+  bool is_wanted;                /* the current configuration names it */
 };
 
 struct route { /* where requests of one provider go */

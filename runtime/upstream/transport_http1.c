@@ -56,7 +56,8 @@ void http1_reset(struct http1 *h) {
 
 static uint64_t body_bytes(const struct attempt_request *request) {
   uint64_t sum = 0;
-  for (size_t i = 0; i < request->body_count; i++) sum += request->body[i].len;
+  for (size_t i = 0; i < request->body_count; i++)
+    sum += request->body[i].len;
   return sum;
 }
 
@@ -239,17 +240,18 @@ static bool read_once(struct attempt *a, size_t *turn) {
   char *buffer = a->upstream->read_buffer;
   size_t received, used;
   switch (conn_receive(c, buffer, READ_BYTES, &received)) {
-  case CONN_IO_AGAIN: return false;
+  case CONN_IO_AGAIN:
+    if (c->is_broken) fail_cut(a, "connection lost");
+    return false;
   case CONN_IO_END: parse_end(a); return false;
   case CONN_IO_ERROR: fail_cut(a, conn_reason(c)); return false;
   case CONN_IO_OK: break;
   }
   *turn += received;
   bool go_on = parse(a, (struct slice){buffer, received}, &used);
-  if (!go_on && !attempt_is_over(a))
-    bytes_append(&h->held, buffer + used, received - used);
+  if (!go_on && !attempt_is_over(a)) bytes_append(&h->held, buffer + used, received - used);
   /* Less than asked for means that the socket is empty; TLS hands out one record at a time. */
-  return go_on && (c->is_tls || received == READ_BYTES);
+  return go_on && (c->is_tls || c->is_broken || received == READ_BYTES);
 }
 
 static void on_readable(struct conn *c, void *user) {
@@ -259,7 +261,7 @@ static void on_readable(struct conn *c, void *user) {
   if (a->http1->reply.is_paused && !parse_held(a)) return;
   while (read_once(a, &turn)) {
     if (turn < TURN_READ_BYTES) continue;
-    if (c->is_tls) conn_read_again(c);
+    if (c->is_tls || c->is_broken) conn_read_again(c);
     return;
   }
 }
@@ -319,7 +321,8 @@ static void cancel_request(struct attempt *a) {
   drop_conn(a->http1);
 }
 
-static const struct transport table = {start_request, pause_reading, resume_reading, cancel_request};
+static const struct transport table = {start_request, pause_reading, resume_reading,
+                                       cancel_request};
 
 const struct transport *transport_http1(void) {
   return &table;

@@ -106,7 +106,8 @@ void upstream_close(struct upstream *u, void (*on_closed)(void *context), void *
   while (!list_empty(&u->attempts))
     attempt_cancel(list_entry(u->attempts.next, struct attempt, link));
   pool_fini(&u->pool);
-  while (!list_empty(&u->later)) run_later(u);
+  while (!list_empty(&u->later))
+    run_later(u);
   free_spare(u);
   multis_close(&u->multis);
   deadlines_close(&u->deadlines, on_timer_closed);

@@ -28,8 +28,8 @@ struct upstream {
   struct list attempts; /* alive */
   struct list spare;    /* freed attempts, kept for the next requests */
   size_t spare_count;
-  char *read_buffer;    /* READ_BYTES; holds nothing between two callbacks */
-  size_t handles;       /* libuv handles not yet closed */
+  char *read_buffer; /* READ_BYTES; holds nothing between two callbacks */
+  size_t handles;    /* libuv handles not yet closed */
   bool is_closing;
   void (*on_closed)(void *context);
   void *closed_context;

@@ -81,7 +81,8 @@ static inline void fake_stop(struct fake *f) {
   shutdown(f->fd, SHUT_RDWR);
   pthread_join(f->acceptor, NULL);
   close(f->fd);
-  for (int i = 0; i < 1500 && atomic_load(&f->open) > 0; i++) usleep(10000);
+  for (int i = 0; i < 1500 && atomic_load(&f->open) > 0; i++)
+    usleep(10000);
   CHECK(atomic_load(&f->open) == 0);
 }
 
@@ -127,7 +128,8 @@ static inline bool fake_request(struct fake_conn *c, char *head, size_t head_byt
 /* Blocks until the other side closes; the time in ns. */
 static inline uint64_t fake_wait_close(struct fake_conn *c) {
   char byte;
-  while (recv(c->fd, &byte, 1, 0) > 0) continue;
+  while (recv(c->fd, &byte, 1, 0) > 0)
+    continue;
   return clock_mono_ns();
 }
 
@@ -214,7 +216,8 @@ struct probe {
   bool first_token_on_data;
 };
 
-static inline void probe_on_head(struct attempt *a, int status, struct headers headers, void *user) {
+static inline void probe_on_head(struct attempt *a, int status, struct headers headers,
+                                 void *user) {
   struct probe *p = user;
   CHECK(p->attempt == a && !p->is_ended && !p->is_failed);
   p->heads++;
@@ -256,7 +259,8 @@ static inline void probe_on_failure(struct attempt *a, enum failure_kind kind, c
 static const struct attempt_events probe_events = {probe_on_head, probe_on_data, probe_on_end,
                                                    probe_on_failure};
 
-static inline void probe_send(struct probe *p, struct rig *r, const struct attempt_request *request) {
+static inline void probe_send(struct probe *p, struct rig *r,
+                              const struct attempt_request *request) {
   p->attempt = attempt_start(r->upstream, request, &probe_events, p);
   CHECK(!p->is_failed && !p->is_ended);
 }
@@ -291,9 +295,11 @@ static inline void rig_run(struct rig *r, const bool *done, uint64_t limit_ms) {
   uv_timer_init(&r->loop, &tick);
   tick.data = &closed;
   uv_timer_start(&tick, rig_on_tick, 5, 5);
-  while (!(done && *done) && clock_mono_ns() < end) uv_run(&r->loop, UV_RUN_ONCE);
+  while (!(done && *done) && clock_mono_ns() < end)
+    uv_run(&r->loop, UV_RUN_ONCE);
   uv_close((uv_handle_t *)&tick, rig_on_tick_closed);
-  while (!closed) uv_run(&r->loop, UV_RUN_ONCE);
+  while (!closed)
+    uv_run(&r->loop, UV_RUN_ONCE);
 }
 
 static inline void probe_wait(struct probe *p, struct rig *r, uint64_t limit_ms) {
@@ -303,9 +309,11 @@ static inline void probe_wait(struct probe *p, struct rig *r, uint64_t limit_ms)
   uv_timer_init(&r->loop, &tick);
   tick.data = &closed;
   uv_timer_start(&tick, rig_on_tick, 5, 5);
-  while (!p->is_ended && !p->is_failed && clock_mono_ns() < end) uv_run(&r->loop, UV_RUN_ONCE);
+  while (!p->is_ended && !p->is_failed && clock_mono_ns() < end)
+    uv_run(&r->loop, UV_RUN_ONCE);
   uv_close((uv_handle_t *)&tick, rig_on_tick_closed);
-  while (!closed) uv_run(&r->loop, UV_RUN_ONCE);
+  while (!closed)
+    uv_run(&r->loop, UV_RUN_ONCE);
 }
 
 static inline void probe_fini(struct probe *p) {

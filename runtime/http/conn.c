@@ -100,8 +100,8 @@ static void finish_answer(struct conn *c) {
   if (phase == CONN_LINGER) return;
   if (keep)
     conn_idle(c);
-  else if (phase == CONN_ANSWER && is_clean)
-    conn_part(c, "closed");
+  else if (phase == CONN_ANSWER && is_clean && !c->tls)
+    conn_break(c, "closed");
   else
     linger(c);
 }
@@ -128,9 +128,19 @@ static void settle_eof(struct conn *c) {
     conn_break(c, "client_closed");
 }
 
+static void settle_queue(struct conn *c) {
+  struct http_stream *s = c->stream;
+  if (!s || !s->announced) return;
+  if (s->is_blocked && queue_bytes(c) < c->config->limits.write_low_bytes) {
+    s->is_blocked = false;
+    if (s->answer != ANSWER_ENDED) c->server->handler.on_writable(s, s->user);
+  }
+}
+
 /* Brings the connection up to date; false once it is closing. */
 static bool settle(struct conn *c) {
   if (c->phase == CONN_CLOSING) return false;
+  if (!c->broken) settle_queue(c);
   if (!c->broken && c->stream && c->stream->answer == ANSWER_ENDED && queue_bytes(c) == 0)
     finish_answer(c);
   if (!c->broken && c->phase == CONN_LINGER && !c->stream && !c->is_shut && queue_bytes(c) == 0)

@@ -1,0 +1,150 @@
+#include "observe/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+
+enum {
+  HELD_BYTES_MAX = 1 << 20,
+  FLUSH_BYTES = 64 << 10, /* a long turn writes in between */
+  PIPE_CHUNK_BYTES =
+      4096 /* PIPE_BUF: a writable pipe takes this much at once, unmixed with others' */
+};
+
+struct log {
+  struct slice path; /* empty: standard output */
+  int fd;
+  bool is_regular, owns_fd;
+  unsigned opened_at;
+  struct bytes held;
+  size_t whole; /* bytes of held that are finished lines */
+};
+
+static atomic_uint reopen_count;
+static atomic_ullong dropped;
+
+void log_process(enum log_level level, const char *format, ...) {
+  static const char *const names[] = {"info", "warn", "error"};
+  struct bytes message, line;
+  bytes_init(&message);
+  bytes_init(&line);
+  va_list list;
+  va_start(list, format);
+  bytes_vprintf(&message, format, list);
+  va_end(list);
+  char time[25];
+  clock_format(clock_wall_ms(), time);
+  bytes_printf(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":", time, names[level]);
+  json_quote(&line, bytes_slice(&message));
+  bytes_append_text(&line, "}\n");
+  ssize_t written = write(STDERR_FILENO, line.data, line.len);
+  (void)written; /* nowhere left to say it */
+  bytes_fini(&message);
+  bytes_fini(&line);
+}
+
+static void open_file(struct log *l) {
+  l->opened_at = atomic_load(&reopen_count);
+  int fd = STDOUT_FILENO;
+  if (l->path.len) {
+    fd = open(l->path.data, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0) {
+      log_process(LOG_ERROR, "log.file %s cannot be opened: %s", l->path.data, strerror(errno));
+      if (l->fd >= 0) return; /* the old one is better than none */
+      fd = STDOUT_FILENO;
+    }
+  }
+  if (l->owns_fd) close(l->fd);
+  l->fd = fd;
+  l->owns_fd = fd != STDOUT_FILENO;
+  struct stat status;
+  l->is_regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+static void take_path(struct log *l, const struct config *config) {
+  free((char *)l->path.data);
+  l->path = (struct slice){must_strdup(config->log_file.len ? config->log_file.data : ""),
+                           config->log_file.len};
+}
+
+struct log *log_new(const struct config *config) {
+  struct log *l = must_calloc(1, sizeof *l);
+  l->fd = -1;
+  take_path(l, config);
+  open_file(l);
+  return l;
+}
+
+void log_reload(struct log *l, const struct config *config) {
+  if (slice_equal(l->path, config->log_file)) return;
+  log_flush(l);
+  take_path(l, config);
+  open_file(l);
+}
+
+struct bytes *log_buffer(struct log *l) {
+  return &l->held;
+}
+
+/* Over the limit the newest line goes: the older ones are nearer to being written. */
+void log_line_end(struct log *l) {
+  if (l->held.len > HELD_BYTES_MAX) {
+    l->held.len = l->whole;
+    atomic_fetch_add(&dropped, 1);
+    return;
+  }
+  l->whole = l->held.len;
+  if (l->whole > FLUSH_BYTES) log_flush(l);
+}
+
+static bool is_writable(int fd) {
+  struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+  return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLOUT);
+}
+
+/* What may be written without waiting: all of it to a file, else up to a line's end within one
+ * chunk. */
+static size_t writable_bytes(const struct log *l) {
+  if (l->is_regular) return l->whole;
+  if (!is_writable(l->fd)) return 0;
+  if (l->whole <= PIPE_CHUNK_BYTES) return l->whole;
+  const char *end = memrchr(l->held.data, '\n', PIPE_CHUNK_BYTES);
+  return end ? (size_t)(end - l->held.data) + 1 : PIPE_CHUNK_BYTES;
+}
+
+void log_flush(struct log *l) {
+  if (l->whole == 0) return;
+  if (l->opened_at != atomic_load(&reopen_count)) open_file(l);
+  size_t count;
+  while ((count = writable_bytes(l)) > 0) {
+    ssize_t written = write(l->fd, l->held.data, count);
+    if (written <= 0) return; /* disk full, reader gone: held, then dropped, both counted */
+    bytes_drop_front(&l->held, (size_t)written);
+    l->whole -= (size_t)written;
+  }
+}
+
+void log_free(struct log *l) {
+  log_flush(l);
+  if (l->owns_fd) close(l->fd);
+  free((char *)l->path.data);
+  bytes_fini(&l->held);
+  free(l);
+}
+
+void log_reopen(void) {
+  atomic_fetch_add(&reopen_count, 1);
+}
+
+uint64_t log_dropped_total(void) {
+  return atomic_load(&dropped);
+}

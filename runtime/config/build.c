@@ -39,12 +39,13 @@ static void check_addresses(struct build *b, const struct place *listen,
   const struct config *c = b->config;
   for (size_t i = 0; i < c->listen.count; i++)
     if (is_listed(c->listen, i, &c->listen.items[i]))
-      problem(b, listen, "names %s twice; keep one", c->listen.items[i].text.data);
+      problem(b, listen, "names %s twice; keep one",
+              shown(b, listen->value, c->listen.items[i].text));
   for (size_t i = 0; i < c->admin_listen.count; i++)
     if (is_listed(c->admin_listen, i, &c->admin_listen.items[i]) ||
         is_listed(c->listen, c->listen.count, &c->admin_listen.items[i]))
       problem(b, admin_listen, "%s is listened on already; use another port for operators",
-              c->admin_listen.items[i].text.data);
+              shown(b, admin_listen->value, c->admin_listen.items[i].text));
 }
 
 static void build_listen(struct build *b, const struct place *root) {

@@ -31,8 +31,11 @@ struct place place_hidden(const struct place *at, struct value *copy);
 void problem(struct build *b, const struct place *at, const char *format, ...) PRINTF(3, 4);
 /* "got …" of a problem: the value in quotes, or what it is when it is secret or no text. */
 const char *got(struct build *b, const struct value *v);
-/* " (did you mean \"x\"?)" or nothing. */
-const char *meant(struct build *b, struct slice name);
+/* ' (did you mean "x"?)' when one of the names is close enough, or nothing. */
+const char *meant(struct build *b, const struct names *names, struct slice wanted);
+/* text in quotes, unless it is secret: v is the text's value, the list that it is in, or NULL for
+ * a default. */
+const char *shown(struct build *b, const struct value *v, struct slice text);
 size_t item_count(const struct value *v); /* 0 for NULL and for what holds no items */
 
 /* walk.c: checks names, types and bounds below a table, and stores into base what the table of keys

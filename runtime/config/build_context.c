@@ -3,6 +3,9 @@
 
 #include "config/build.h"
 
+/* Each guess compares with every name; after that many problems nobody reads them. */
+enum { MEANT_MAX = 100 };
+
 struct place place_root(const struct build *b) {
   return (struct place){.value = b->root, .line = b->root->line};
 }
@@ -93,9 +96,19 @@ const char *got(struct build *b, const struct value *v) {
   }
 }
 
-const char *meant(struct build *b, struct slice name) {
+const char *meant(struct build *b, const struct names *names, struct slice wanted) {
+  if (b->problems->count > MEANT_MAX) return "";
+  struct slice name = names_nearest(names, wanted);
   if (name.len == 0) return "";
   return arena_printf(&b->problems->arena, " (did you mean \"%.*s\"?)", (int)name.len, name.data);
+}
+
+const char *shown(struct build *b, const struct value *v, struct slice text) {
+  bool is_secret = v && v->secret;
+  for (size_t i = 0; i < item_count(v); i++)
+    if (v->items[i].value.secret && slice_equal(v->items[i].value.text, text)) is_secret = true;
+  if (is_secret) return "a secret value";
+  return arena_printf(&b->problems->arena, "\"%.*s\"", (int)text.len, text.data);
 }
 
 size_t item_count(const struct value *v) {

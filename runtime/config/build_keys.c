@@ -57,8 +57,8 @@ static void check_models(struct build *b, const struct place *at, const struct s
   for (size_t i = 0; i < k->model_count; i++) {
     struct slice name = k->models[i];
     if (has_wildcard(name) || names_find(&b->models, name)) continue;
-    problem(b, at, "no model is called \"%.*s\"%s; correct the name or use * in it", (int)name.len,
-            name.data, meant(b, names_nearest(&b->models, name)));
+    problem(b, at, "no model is called %s%s; correct the name or use * in it",
+            shown(b, at->value, name), meant(b, &b->models, name));
   }
 }
 

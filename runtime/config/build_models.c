@@ -21,10 +21,7 @@ static bool split_target(struct build *b, const struct place *at, struct model_t
   out->provider = names_find(&b->providers, name);
   if (out->provider) return true;
   problem(b, at, "no provider is called %s%s; add it to providers or correct the name",
-          at->value->secret
-              ? "that"
-              : arena_printf(&b->problems->arena, "\"%.*s\"", (int)name.len, name.data),
-          meant(b, names_nearest(&b->providers, name)));
+          shown(b, at->value, name), meant(b, &b->providers, name));
   return false;
 }
 
@@ -128,11 +125,8 @@ static void build_alias(struct build *b, const struct place *at, struct entry *e
 
 static void report_alias(struct build *b, const struct entry *e, struct slice name) {
   struct place alias = place_find(&e->at, "alias");
-  if (alias.value->secret)
-    problem(b, &alias, "no model is called that; correct the name");
-  else
-    problem(b, &alias, "no model is called \"%.*s\"%s; correct the name", (int)name.len, name.data,
-            meant(b, names_nearest(&b->models, name)));
+  problem(b, &alias, "no model is called %s%s; correct the name", shown(b, alias.value, name),
+          meant(b, &b->models, name));
 }
 
 /* Follows a chain of aliases to its model; each entry is walked once, however long the chains. */

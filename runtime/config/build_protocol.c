@@ -61,8 +61,8 @@ static void build_cors(struct build *b, const struct place *at) {
   walk_texts(b, at, &c->cors_origins, &c->cors_origin_count);
   for (size_t i = 0; i < c->cors_origin_count; i++)
     if (!is_origin(c->cors_origins[i]))
-      problem(b, at, "\"%.*s\" is no origin; write \"*\" or \"https://host\", without a path",
-              (int)c->cors_origins[i].len, c->cors_origins[i].data);
+      problem(b, at, "%s is no origin; write \"*\" or \"https://host\", without a path",
+              shown(b, at->value, c->cors_origins[i]));
 }
 
 void build_protocol(struct build *b, const struct place *root) {

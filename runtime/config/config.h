@@ -166,7 +166,8 @@ struct config_problems { /* one sentence each: "gateyes.lua:12: models.gpt-4o.pr
 };
 
 /* Builds a snapshot from the tree that the script folder read (tree may be freed afterwards).
- * NULL when anything is wrong; problems then holds every problem, in the order of lines. */
+ * NULL when anything is wrong; problems then holds every problem, in the order of lines.
+ * A problem that was there before counts too. */
 struct config *config_build(const struct value *root, const char *file,
                             struct config_problems *problems);
 struct config *config_ref(struct config *c);

@@ -74,6 +74,18 @@ static void test_secrets_stay(void) {
           "1: ping: " DURATION "a secret value");
   REFUSED("return { workers = tonumber(env 'GATEYES_PIN') }",
           "1: workers: a secret value is out of range; use 1 to 256");
+  REFUSED(
+      "return { keys = { { name = 'a', key = 'gy-key-one', models = { env 'GATEYES_SECRET' } } },\n"
+      " cors = { origins = env 'GATEYES_SECRET' },\n"
+      " models = { m = { alias = env 'GATEYES_SECRET' },\n"
+      "  n = { targets = { env 'GATEYES_SECRET' .. '/x' } } } }",
+      "1: keys[1].models: no model is called a secret value; correct the name or use * in it",
+      "2: cors.origins: a secret value is no origin; write \"*\" or \"https://host\", without a "
+      "path",
+      "3: models.m.alias: no model is called a secret value; correct the name",
+      "4: models.n.targets[1]: no provider is called a secret value; add it to providers or "
+      "correct "
+      "the name");
   REFUSED("error('bad ' .. env 'GATEYES_SECRET')",
           "1: an error whose message holds a secret; it is not shown");
   REFUSED("return { [env 'GATEYES_SECRET'] = 1 }",
@@ -132,6 +144,16 @@ static void test_targets(void) {
       "4: models.n.targets[1].weigth: unknown key; did you mean \"weight\"?");
 }
 
+/* Thousands of problems are found in linear time, each one told. */
+static void test_many(void) {
+  static const char text[] = "local models = {}\nfor i = 1, 20000 do models['model-' .. i] = { "
+                             "alias = 'mode-' .. i } end\n"
+                             "return { models = models }";
+  struct config_problems p;
+  CHECK(load_bytes(text, strlen(text), &p) == NULL && p.count == 20000);
+  config_problems_fini(&p);
+}
+
 static void test_aliases(void) {
   REFUSED(
       "return { models = {\n a = { alias = 'b' },\n b = { alias = 'c' },\n c = { alias = 'a' },\n"
@@ -186,6 +208,7 @@ int main(void) {
   test_twice();
   test_targets();
   test_aliases();
+  test_many();
   test_prices();
   return kit_end();
 }

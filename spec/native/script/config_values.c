@@ -76,8 +76,11 @@ static void test_addresses(void) {
       "bytes");
   REFUSED(
       "return { listen = { '127.0.0.1:1', '127.0.0.1:1' },\n admin = { listen = '127.0.0.1:1' } }",
-      "1: listen: names 127.0.0.1:1 twice; keep one",
-      "2: admin.listen: 127.0.0.1:1 is listened on already; use another port for operators");
+      "1: listen: names \"127.0.0.1:1\" twice; keep one",
+      "2: admin.listen: \"127.0.0.1:1\" is listened on already; use another port for operators");
+  REFUSED(
+      "return {\n listen = '127.0.0.1:8081' }",
+      "1: admin.listen: \"127.0.0.1:8081\" is listened on already; use another port for operators");
   REFUSED("return { listen = {} }", "1: listen: is empty; name an address or remove the key");
   REFUSED("return {\n tls = { certificate = 'none.pem' } }",
           CANNOT_READ("2: tls.certificate", "none.pem"), "2: tls: has no key; name its file");

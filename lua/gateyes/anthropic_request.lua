@@ -185,6 +185,7 @@ local function read_output(root, request)
   if type(config) ~= "table" then return invalid("output_config", "Input should be an object") end
   local effort = given(config.effort)
   if effort ~= nil then
+    if type(effort) ~= "string" then return invalid("output_config.effort", "Input should be a valid string") end
     request.reasoning = request.reasoning or {}
     request.reasoning.effort = effort
   end

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
+#include "script/api_json.h"
 #include "script/embedded.h"
 
 struct mock_state {
@@ -93,7 +94,10 @@ static void add_natives(lua_State *lua) {
   lua_getfield(lua, -1, "loaders");
   lua_pushcfunction(lua, load_embedded);
   lua_rawseti(lua, -2, 2); /* instead of files found by package.path */
-  lua_pop(lua, 2);
+  lua_getfield(lua, -2, "preload");
+  lua_pushcfunction(lua, luaopen_gateyes_json);
+  lua_setfield(lua, -2, "gateyes.json");
+  lua_pop(lua, 3);
 }
 
 static void push_slice(lua_State *lua, struct slice s) {

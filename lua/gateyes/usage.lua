@@ -138,8 +138,8 @@ local function anthropic_writes(body, earlier)
     long = earlier and earlier.cache_write_1h
     return above_zero(total - (long or 0)), long
   end
-  if total and not short then short = above_zero(total - (long or 0)) end
-  return short, long
+  short, long = short or 0, long or 0
+  return total and total > short + long and total - long or short, long
 end
 
 -- Anthropic counts the cache beside input_tokens, so nothing is subtracted. `earlier` is the vector of the same

@@ -73,6 +73,13 @@ describe("usage", function()
     assert.equal(131, usage.to_openai(merged).prompt_tokens)
   end)
 
+  it("counts a cache write that the lifetimes leave out as one of the default lifetime", function()
+    local vector = usage.from_anthropic { input_tokens = 1, output_tokens = 1, cache_creation_input_tokens = 9,
+      cache_creation = { ephemeral_5m_input_tokens = 0, ephemeral_1h_input_tokens = 2 } }
+    assert.equal(7, vector.cache_write_5m)
+    assert.equal(2, vector.cache_write_1h)
+  end)
+
   it("does not erase an earlier report with a partial one", function()
     local merged = usage.merge({ input = 9, cache_read = 2, output = 1 }, usage.from_anthropic { output_tokens = 5 })
     assert.same({ input = 9, cache_read = 2, output = 5 }, merged)

@@ -1,0 +1,51 @@
+-- What OpenAI's own models refuse, told by their names. https://platform.openai.com/docs/guides/reasoning and the
+-- messages of its 400s. A name that is not OpenAI's gives nothing: servers of other models are taken at their word.
+local openai_models = {}
+
+-- "o4-mini" -> "o", 4; "gpt-5.6-terra" -> "gpt", 5.6; else nil.
+local function family(model)
+  model = model:match "[^/]*$"
+  local series = model:match "^o(%d)"
+  if series then return "o", tonumber(series) end
+  local version = model:match "^gpt%-(%d+%.?%d*)"
+  if version then return "gpt", tonumber(version) end
+  if model:match "^chatgpt%-" then return "gpt", 4 end
+end
+
+-- true: reasons; false: does not; nil: not known. The "chat" variants of gpt-5 do not.
+function openai_models.reasons(model)
+  local name, version = family(model)
+  if not name then return nil end
+  return name == "o" or version >= 5 and not model:find("-chat", 1, true)
+end
+
+-- Chat completions of gpt-5.2 and later refuse function tools with any effort but "none"; from 5.5 on that is not
+-- the default either.
+function openai_models.tools_forbid_effort(model)
+  local name, version = family(model)
+  return name == "gpt" and version >= 5.2
+end
+
+-- The word for "do not reason", or nil where leaving the field out is as near as one gets.
+function openai_models.effort_of_disabled(model)
+  local name, version = family(model)
+  if name == "o" then return "low" end
+  if name ~= "gpt" or version < 5 then return nil end
+  return version < 5.1 and "minimal" or "none"
+end
+
+-- Does sampling (temperature, top_p, penalties, logprobs, stop) have to stay at its default?
+function openai_models.fixed_sampling(model, effort)
+  if not openai_models.reasons(model) then return false end
+  local name, version = family(model)
+  if name == "o" or version < 5.1 then return true end
+  if effort then return effort ~= "none" end
+  return version >= 5.5
+end
+
+function openai_models.has_breakpoints(model)
+  local name, version = family(model)
+  return name == "gpt" and version >= 5.6
+end
+
+return openai_models

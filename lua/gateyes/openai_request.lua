@@ -1,0 +1,266 @@
+-- Canonical request -> body of a chat completions call.
+local json = require "gateyes.json"
+local canonical = require "gateyes.canonical"
+local openai_messages = require "gateyes.openai_messages"
+local openai_models = require "gateyes.openai_models"
+local openai_parts = require "gateyes.openai_parts"
+
+local openai_request = {}
+
+local scalars = { "temperature", "top_p", "top_k", "min_p", "seed", "presence_penalty", "frequency_penalty",
+  "repetition_penalty", "logit_bias", "logprobs", "top_logprobs", "parallel_tool_calls", "verbosity", "user",
+  "service_tier", "prompt_cache_key", "safety_identifier", "store", "prediction", "audio", "metadata" }
+
+local beyond_openai = { top_k = true, min_p = true, repetition_penalty = true }
+
+-- Takes part in the generic report of the runtime: everything that some preset takes.
+openai_request.takes = { n = true, stop = true, max_tokens = true, reasoning = true, modalities = true, output = true,
+  tools = true, tool_choice = true, system = true }
+for _, name in ipairs(scalars) do openai_request.takes[name] = true end
+
+local function client_name(request, field)
+  return request.fields and request.fields[field] or field
+end
+
+local function drop(writer, field, reason)
+  openai_parts.drop(writer, client_name(writer.request, field), reason)
+end
+
+local function lacks(preset, field)
+  return preset.lacks[field] or beyond_openai[field] and not preset.adds[field]
+end
+
+-- The field's value if this server takes it; otherwise it is reported.
+local function taken(writer, field)
+  local value = writer.request[field]
+  if value == nil or not lacks(writer.preset, field) then return value end
+  drop(writer, field, "the provider has no such field")
+end
+
+local function function_tool(tool)
+  return { type = "function", ["function"] = { name = tool.name, description = tool.description,
+    parameters = tool.parameters, strict = tool.strict } }
+end
+
+-- A free-form tool for a server that knows functions only: its text becomes the one argument.
+local input_schema = '{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}'
+
+local function custom_tool(writer, tool)
+  if writer.preset.custom ~= false then
+    return { type = "custom", custom = { name = tool.name, description = tool.description, format = tool.format } }
+  end
+  if tool.format then drop(writer, "tools", "the provider cannot hold a tool's input to a grammar") end
+  return { type = "function", ["function"] = { name = tool.name, description = tool.description,
+    parameters = json.raw(input_schema) } }
+end
+
+local function encode_tool(writer, tool)
+  if tool.cache then openai_parts.drop(writer, "cache_control", "the provider takes no cache hints on tools") end
+  if tool.type == "function" then return function_tool(tool) end
+  if tool.type == "custom" then return custom_tool(writer, tool) end
+  if tool.format == "chat" then return tool.raw end
+  openai_parts.drop(writer, "tools." .. (tool.name or "provider"), "only its own provider can run this tool")
+end
+
+local function find_tool(request, name)
+  for _, tool in ipairs(request.tools or {}) do
+    if tool.name == name then return tool end
+  end
+end
+
+local function named_choice(writer, name)
+  local tool = find_tool(writer.request, name)
+  if tool and tool.type == "custom" and writer.preset.custom ~= false then
+    return { type = "custom", custom = { name = name } }
+  end
+  return { type = "function", ["function"] = { name = name } }
+end
+
+local function required(writer)
+  return writer.preset.required or "required"
+end
+
+-- What limits the choice to some tools is the same as offering only those.
+local function narrowed(writer, choice)
+  local names = choice.type == "tool" and { choice.name } or choice.names
+  local only = {}
+  for _, name in ipairs(names) do only[name] = true end
+  return only, (choice.type == "tool" or choice.mode == "required") and required(writer) or "auto"
+end
+
+-- -> value for tool_choice, and the set of the only tools to offer, or nil.
+local function choice_of(writer)
+  local choice, preset = taken(writer, "tool_choice"), writer.preset
+  if not choice then return nil end
+  if choice.type == "required" then return required(writer) end
+  if choice.type == "tool" and preset.named ~= false then return named_choice(writer, choice.name) end
+  if choice.type == "allowed" and preset.allowed ~= false then
+    local tools = {}
+    for i, name in ipairs(choice.names) do tools[i] = named_choice(writer, name) end
+    return { type = "allowed_tools", allowed_tools = { mode = choice.mode, tools = json.array(tools) } }
+  end
+  if choice.type ~= "tool" and choice.type ~= "allowed" then return choice.type end
+  local only, word = narrowed(writer, choice)
+  return word, only
+end
+
+local function add_tools(writer, body)
+  local choice, only = choice_of(writer)
+  local tools = {}
+  for _, tool in ipairs(taken(writer, "tools") or {}) do
+    if not only or only[tool.name] then tools[#tools + 1] = encode_tool(writer, tool) end
+  end
+  if #tools == 0 then
+    body.parallel_tool_calls = nil
+    return
+  end
+  body.tools = json.array(tools)
+  body.tool_choice = choice
+end
+
+local function add_format(writer, body)
+  local output = writer.request.output
+  if not output or output.type == "text" then return end
+  if output.type == "json_object" or writer.preset.schema == false then
+    if output.type == "json_schema" then drop(writer, "output", "the provider holds its JSON to no schema") end
+    body.response_format = { type = "json_object" }
+    return
+  end
+  body.response_format = { type = "json_schema", json_schema = { name = output.name or "response",
+    description = output.description, schema = output.schema, strict = output.strict } }
+end
+
+-- The effort word that is asked for, whatever form the client asked in; nil when it did not.
+local function effort_of(reasoning)
+  if reasoning.mode == "disabled" then return "none" end
+  if reasoning.effort then return reasoning.effort end
+  return reasoning.budget_tokens and canonical.effort_of_budget(reasoning.budget_tokens) or nil
+end
+
+local function has_functions(body)
+  for _, tool in ipairs(body.tools or {}) do
+    if json.is_raw(tool) or tool.type == "function" then return true end
+  end
+  return false
+end
+
+-- OpenAI's own models differ in whether they reason and what they refuse beside it.
+local function openai_effort(writer, body, effort)
+  local model = writer.context.model
+  if openai_models.reasons(model) == nil then return effort end
+  if openai_models.reasons(model) == false then
+    if effort and effort ~= "none" then drop(writer, "reasoning", "the model does not reason") end
+    return nil
+  end
+  if has_functions(body) and openai_models.tools_forbid_effort(model) then
+    if effort and effort ~= "none" then
+      drop(writer, "reasoning", "chat completions of this model take no reasoning effort beside tools")
+    end
+    return "none"
+  end
+  if effort == "none" then return openai_models.effort_of_disabled(model) end
+  return effort
+end
+
+local function openrouter_reasoning(reasoning, effort)
+  if effort == "none" then return { enabled = false } end
+  local object = { effort = effort, max_tokens = reasoning.budget_tokens }
+  if object.max_tokens then object.effort = nil end
+  if reasoning.display == "omitted" then object.exclude = true end
+  if next(object) == nil or reasoning.mode then object.enabled = true end
+  return object
+end
+
+local function add_reasoning(writer, body)
+  local reasoning, preset = taken(writer, "reasoning") or {}, writer.preset
+  local effort = effort_of(reasoning)
+  if preset.models then
+    body.reasoning_effort = openai_effort(writer, body, effort)
+    return
+  end
+  if next(reasoning) == nil then return end
+  if preset.reasoning == "object" then
+    body.reasoning = openrouter_reasoning(reasoning, effort)
+    return
+  end
+  local on = effort and effort ~= "none" or reasoning.mode == "enabled"
+  if preset.reasoning == "thinking" and (on or effort == "none") then
+    body.thinking = { type = on and "enabled" or "disabled" }
+  elseif preset.reasoning == "template" and reasoning.mode and reasoning.mode ~= "adaptive" then
+    body.chat_template_kwargs = { enable_thinking = on, thinking = on }
+  end
+  if effort and (effort ~= "none" or preset.reasoning == "effort") then
+    body.reasoning_effort = preset.efforts[effort] or effort
+  end
+end
+
+local fixed = { "temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs",
+  "logit_bias", "stop" }
+local defaults = { temperature = 1, top_p = 1, presence_penalty = 0, frequency_penalty = 0, logprobs = false }
+
+-- A reasoning model of OpenAI refuses any sampling but the default.
+local function fix_sampling(writer, body)
+  if not (writer.preset.models and openai_models.fixed_sampling(writer.context.model, body.reasoning_effort)) then
+    return
+  end
+  for _, field in ipairs(fixed) do
+    if body[field] ~= nil and body[field] ~= defaults[field] then
+      drop(writer, field, "the model reasons and takes no other value than its default")
+    end
+    body[field] = nil
+  end
+end
+
+local function add_scalars(writer, body)
+  local names = writer.preset.names or {}
+  for _, field in ipairs(scalars) do
+    local value = taken(writer, field)
+    if value ~= nil then body[names[field] or field] = value end
+  end
+  if body.metadata and writer.preset.models and writer.request.store ~= true then
+    body.metadata = nil
+    drop(writer, "metadata", "the provider keeps metadata with stored completions only")
+  end
+end
+
+local function add_lists(writer, body)
+  local request = writer.request
+  if request.stop then body.stop = json.array { unpack(request.stop) } end
+  local modalities = taken(writer, "modalities")
+  if modalities then body.modalities = json.array { unpack(modalities) } end
+  if request.n and request.n ~= 1 then body.n = taken(writer, "n") end
+  body[writer.preset.limit] = request.max_tokens
+end
+
+local function add_stream(writer, body)
+  if not writer.request.stream then return end
+  body.stream = true
+  -- Asked for always: without it nobody knows what the reply cost.
+  body.stream_options = { include_usage = true }
+end
+
+local function add_extra(request, body)
+  if request.extra_format ~= "chat" then return end
+  for name, value in pairs(request.extra or {}) do
+    if body[name] == nil then body[name] = value end
+  end
+end
+
+-- -> body as a table for json.encode | nil, failure
+function openai_request.encode(request, context, preset)
+  local writer = openai_parts.writer(request, context, preset)
+  local messages, failure = openai_messages.encode(writer)
+  if not messages then return nil, failure end
+  local body = { model = context.model, messages = messages }
+  add_scalars(writer, body)
+  add_lists(writer, body)
+  add_tools(writer, body)
+  add_format(writer, body)
+  add_reasoning(writer, body)
+  fix_sampling(writer, body)
+  add_stream(writer, body)
+  add_extra(request, body)
+  return body
+end
+
+return openai_request

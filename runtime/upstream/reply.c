@@ -121,6 +121,7 @@ static int on_headers_complete(llhttp_t *parser) {
 
 static int on_body(llhttp_t *parser, const char *at, size_t len) {
   struct reply *r = parser->data;
+  if (len == 0) return 0; /* a resumed parser closes the span it had left open */
   r->quiet_bytes = (size_t)(r->chunk_end - (at + len));
   if (r->events->on_data(r->user, (struct slice){at, len})) return 0;
   r->is_paused = true;

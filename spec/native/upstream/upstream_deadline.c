@@ -46,14 +46,19 @@ int main(void) {
   struct deadline again;
   uv_loop_init(&loop);
   deadlines_init(&all, &loop);
-  for (int i = 0; i < COUNT; i++) deadline_init(&entries[i].deadline, on_due);
-  for (int i = 0; i < COUNT; i++) arm(&entries[i], (uint64_t)i * 7 % 900);
-  for (int i = 2; i < COUNT; i += 3) arm(&entries[i], (uint64_t)i * 11 % 700); /* moved */
-  for (int i = 1; i < COUNT; i += 3) deadline_disarm(&entries[i].deadline);
+  for (int i = 0; i < COUNT; i++)
+    deadline_init(&entries[i].deadline, on_due);
+  for (int i = 0; i < COUNT; i++)
+    arm(&entries[i], (uint64_t)i * 7 % 900);
+  for (int i = 2; i < COUNT; i += 3)
+    arm(&entries[i], (uint64_t)i * 11 % 700); /* moved */
+  for (int i = 1; i < COUNT; i += 3)
+    deadline_disarm(&entries[i].deadline);
   arm(&entries[0], DEADLINE_SLOTS * DEADLINE_SLOT_MS + 300);
   deadline_init(&again, on_due_again);
   deadline_arm(&all, &again, 0);
-  while (!entries[0].fired) uv_run(&loop, UV_RUN_ONCE);
+  while (!entries[0].fired)
+    uv_run(&loop, UV_RUN_ONCE);
   check_fired();
   CHECK(moved == 5 && !deadline_is_armed(&again));
   deadlines_close(&all, on_closed);

@@ -1,0 +1,23 @@
+/* Tokens guessed from text, for when a provider reports none and no tokenizer is configured, and
+ * for reservations. Follows what the byte-pair vocabularies of 100,000 to 200,000 tokens do on
+ * average: a word with the space before it is one token and a little more when it is long, digits
+ * go in threes, runs of punctuation and of white space are mostly one token, a Chinese, Japanese or
+ * Korean character most of one, letters of other alphabets about a third. Always flagged as an
+ * estimate. Incremental: O(new bytes), no memory. */
+#pragma once
+#include "base/bytes.h"
+
+struct estimate {
+  uint64_t milli; /* thousandths of a token, finished runs only */
+  uint32_t run;   /* characters of the run that is still open */
+  uint8_t kind;   /* of that run */
+};
+
+void estimate_feed(struct estimate *e, struct slice text);
+uint64_t estimate_tokens(const struct estimate *e); /* rounded up */
+uint64_t estimate_text(struct slice text);
+
+/* The strings of a valid JSON text, whole in one pass: values, and keys where is_prompt is set (a
+ * prompt's framing costs about what its keys do). Left out: identifiers, signatures, and encoded
+ * media, which no provider counts by its text. */
+void estimate_json(struct estimate *e, struct slice json, bool is_prompt);

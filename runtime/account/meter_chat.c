@@ -1,0 +1,140 @@
+#include "account/meter_read.h"
+
+/* The function of a tool call (or the older function_call): its name and what is there so far of
+ * its arguments. */
+static unsigned read_function(struct meter *m, struct slice function) {
+  struct json_member parts[] = {{.key = SLICE("name")}, {.key = SLICE("arguments")}};
+  if (!json_members(function, parts, 2, JSON_DEPTH_MAX, NULL)) return 0;
+  return meter_add_string(m, parts[0].value) | meter_add_string(m, parts[1].value);
+}
+
+static unsigned read_tool_calls(struct meter *m, struct slice calls) {
+  unsigned flags = 0;
+  for (struct json_walk w = json_walk_of(calls); json_walk_next(&w);) {
+    struct json_member parts[] = {{.key = SLICE("function")}, {.key = SLICE("custom")}};
+    if (!json_members(w.value, parts, 2, JSON_DEPTH_MAX, NULL)) continue;
+    flags |= read_function(m, parts[0].value);
+    flags |= meter_add_string(m, json_find(parts[1].value, "input"));
+  }
+  return flags;
+}
+
+/* Mistral and others send content as a list of parts. */
+static unsigned read_parts(struct meter *m, struct slice content) {
+  unsigned flags = 0;
+  for (struct json_walk w = json_walk_of(content); json_walk_next(&w);) {
+    flags |= meter_add_string(m, json_find(w.value, "text"));
+    flags |= meter_add_strings(m, json_find(w.value, "thinking"));
+  }
+  return flags;
+}
+
+static unsigned read_audio(struct meter *m, struct slice audio) {
+  struct json_member parts[] = {{.key = SLICE("data")}, {.key = SLICE("transcript")}};
+  if (!json_members(audio, parts, 2, JSON_DEPTH_MAX, NULL)) return 0;
+  unsigned flags = json_string_raw(parts[0].value).len ? METER_CONTENT : 0;
+  return flags | meter_add_string(m, parts[1].value);
+}
+
+enum { CONTENT, REASONING_CONTENT, REASONING, REFUSAL, TOOL_CALLS, FUNCTION_CALL, AUDIO, FIELDS };
+
+static unsigned read_message(struct meter *m, struct slice message) {
+  struct json_member f[FIELDS] = {
+      [CONTENT] = {.key = SLICE("content")},
+      [REASONING_CONTENT] = {.key = SLICE("reasoning_content")},
+      [REASONING] = {.key = SLICE("reasoning")},
+      [REFUSAL] = {.key = SLICE("refusal")},
+      [TOOL_CALLS] = {.key = SLICE("tool_calls")},
+      [FUNCTION_CALL] = {.key = SLICE("function_call")},
+      [AUDIO] = {.key = SLICE("audio")},
+  };
+  unsigned flags = 0;
+  if (!json_members(message, f, FIELDS, JSON_DEPTH_MAX, NULL)) return 0;
+  if (f[CONTENT].type == JSON_ARRAY)
+    flags |= read_parts(m, f[CONTENT].value);
+  else
+    flags |= meter_add_string(m, f[CONTENT].value);
+  /* Some servers send the same reasoning under both names. */
+  unsigned reasoning = meter_add_string(m, f[REASONING_CONTENT].value);
+  flags |= reasoning ? reasoning : meter_add_string(m, f[REASONING].value);
+  flags |= meter_add_string(m, f[REFUSAL].value);
+  if (f[TOOL_CALLS].type == JSON_ARRAY) flags |= read_tool_calls(m, f[TOOL_CALLS].value);
+  if (f[FUNCTION_CALL].type == JSON_OBJECT) flags |= read_function(m, f[FUNCTION_CALL].value);
+  if (f[AUDIO].type == JSON_OBJECT) flags |= read_audio(m, f[AUDIO].value);
+  return flags;
+}
+
+static unsigned read_choice(struct meter *m, struct slice choice) {
+  struct json_member f[] = {{.key = SLICE("delta")},
+                            {.key = SLICE("message")},
+                            {.key = SLICE("text")},
+                            {.key = SLICE("finish_reason")}};
+  if (!json_members(choice, f, 4, JSON_DEPTH_MAX, NULL)) return 0;
+  unsigned flags = meter_set_finish(m, f[3].value) | meter_add_string(m, f[2].value);
+  if (f[0].type == JSON_OBJECT)
+    flags |= read_message(m, f[0].value);
+  else if (f[1].type == JSON_OBJECT)
+    flags |= read_message(m, f[1].value);
+  return flags;
+}
+
+enum { CHOICES, USAGE, ERROR, KIND, GROQ, TOP };
+
+/* A usage that comes before the text is done (some servers send one with each chunk) is not final.
+ */
+static unsigned read_usage(struct meter *m, const struct json_member *f, bool is_final) {
+  unsigned flags = meter_set_usage(m, f[USAGE].value, is_final);
+  if (!flags && f[GROQ].type == JSON_OBJECT)
+    flags = meter_set_usage(m, json_find(f[GROQ].value, "usage"), is_final);
+  return flags;
+}
+
+static unsigned read_chunk(struct meter *m, const struct json_member *f) {
+  unsigned flags = 0;
+  size_t choices = 0;
+  for (struct json_walk w = json_walk_of(f[CHOICES].value); json_walk_next(&w); choices++)
+    flags |= read_choice(m, w.value);
+  bool is_final = choices == 0 || ((flags | m->seen) & METER_FINISH);
+  flags |= read_usage(m, f, is_final);
+  return flags == METER_USAGE && choices == 0 ? flags | METER_USAGE_ONLY : flags;
+}
+
+/* Usage first: with it the text need not be counted. */
+static unsigned read_body(struct meter *m, const struct json_member *f) {
+  unsigned flags = read_usage(m, f, true) | METER_END;
+  for (struct json_walk w = json_walk_of(f[CHOICES].value); json_walk_next(&w);)
+    flags |= read_choice(m, w.value);
+  return flags;
+}
+
+/* https://platform.openai.com/docs/api-reference/chat (object and streaming), and completions. */
+unsigned meter_chat(struct meter *m, struct slice object, bool is_body) {
+  struct json_member f[TOP] = {[CHOICES] = {.key = SLICE("choices")},
+                               [USAGE] = {.key = SLICE("usage")},
+                               [ERROR] = {.key = SLICE("error")},
+                               [KIND] = {.key = SLICE("object")},
+                               [GROQ] = {.key = SLICE("x_groq")}};
+  if (!json_members(object, f, TOP, JSON_DEPTH_MAX, NULL)) {
+    m->damaged++;
+    return 0;
+  }
+  /* Older vLLM writes the error itself, marked by its object field. */
+  bool failed = meter_is_set(f[ERROR].value) || slice_equal(f[KIND].value, SLICE("\"error\""));
+  unsigned flags = is_body ? read_body(m, f) : read_chunk(m, f);
+  if (!failed) return flags;
+  return (flags & ~(unsigned)(METER_END | METER_USAGE_ONLY)) | METER_ERROR;
+}
+
+/* https://platform.openai.com/docs/api-reference/embeddings/object */
+unsigned meter_embeddings(struct meter *m, struct slice object) {
+  struct json_member f[] = {
+      {.key = SLICE("data")}, {.key = SLICE("usage")}, {.key = SLICE("error")}};
+  if (!json_members(object, f, 3, JSON_DEPTH_MAX, NULL)) {
+    m->damaged++;
+    return 0;
+  }
+  if (meter_is_set(f[2].value)) return METER_ERROR;
+  struct json_walk w = json_walk_of(f[0].value);
+  unsigned content = f[0].type == JSON_ARRAY && json_walk_next(&w) ? METER_CONTENT : 0;
+  return meter_set_usage(m, f[1].value, true) | content | METER_END;
+}

@@ -87,11 +87,11 @@ enum failure_kind connect_failure(CURLcode result) {
   }
 }
 
-void connect_sentence(char *out, size_t out_bytes, struct slice host, CURLcode result, CURL *easy,
-                      const char *reason) {
+void connect_sentence(struct slice host, CURLcode result, const struct multi_handle *h, char *out,
+                      size_t out_bytes) {
   long os_error = 0;
-  if (result == CURLE_COULDNT_CONNECT) curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
-  const char *why = os_error ? strerror((int)os_error) : reason;
+  if (result == CURLE_COULDNT_CONNECT) curl_easy_getinfo(h->easy, CURLINFO_OS_ERRNO, &os_error);
+  const char *why = os_error ? strerror((int)os_error) : h->reason;
   if (!why[0]) why = curl_easy_strerror(result);
   const char *what = connect_failure(result) == FAILURE_UPSTREAM_TLS ? "TLS with" : "connect to";
   snprintf(out, out_bytes, "%s %.*s failed: %s", what, (int)host.len, host.data, why);

@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "model/failure.h"
+#include "upstream/multi.h"
 
 struct connect_options {
   struct slice scheme, host; /* host as in a Host header */
@@ -19,6 +20,6 @@ CURL *connect_easy_new(const struct connect_options *o);
 /* The same, made only to connect (CURLOPT_CONNECT_ONLY) for HTTP/1.1 spoken by ourselves. */
 CURL *connect_only_new(const struct connect_options *o);
 enum failure_kind connect_failure(CURLcode result);
-/* "connect to gpu1:8000 failed: Connection refused". easy and reason as libcurl left them. */
-void connect_sentence(char *out, size_t out_bytes, struct slice host, CURLcode result, CURL *easy,
-                      const char *reason);
+/* "connect to gpu1:8000 failed: Connection refused". h as libcurl left it. */
+void connect_sentence(struct slice host, CURLcode result, const struct multi_handle *h, char *out,
+                      size_t out_bytes);

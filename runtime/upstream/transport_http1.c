@@ -286,8 +286,7 @@ static void on_connected(struct conn *c, void *user) {
 static void on_refused(struct conn *c, CURLcode result, void *user) {
   struct attempt *a = user;
   char sentence[512];
-  connect_sentence(sentence, sizeof sentence, a->provider->host, result, c->handle.easy,
-                   c->handle.reason);
+  connect_sentence(a->provider->host, result, &c->handle, sentence, sizeof sentence);
   attempt_failed(a, connect_failure(result), "%s", sentence);
 }
 

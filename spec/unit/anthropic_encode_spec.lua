@@ -282,6 +282,7 @@ describe("anthropic.encode, tools", function()
     assert.is_true(body.tools[1].strict)
     assert.is_false(body.tools[1].input_schema.additionalProperties)
     local context
+    local _
     body, _, context = encode { model = "claude-3-5-haiku-20241022", tools = { tool } }
     assert.is_nil(body.tools[1].strict)
     assert.is_string(context.dropped.tools)
@@ -379,6 +380,7 @@ describe("anthropic.encode, other fields", function()
     local body = encode { extra = extra, extra_format = "messages" }
     assert.same({ "c", "fast" }, { body.container, body.speed })
     local context
+    local _
     body, _, context = encode { extra = { web_search_options = json.raw "{}" }, extra_format = "chat" }
     assert.is_nil(body.web_search_options)
     assert.is_string(context.dropped.web_search_options)

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "commands.h"
 #include "mock/mock.h"
+#include "server.h"
 
 struct command {
   const char *name;
@@ -16,6 +18,9 @@ static int print_version(int argc, char **argv);
 static int print_help(int argc, char **argv);
 
 static const struct command commands[] = {
+    {"serve", server_main, "run the gateway"},
+    {"check", check_main, "check a configuration and say everything that is wrong with it"},
+    {"health", health_main, "ask the running gateway whether it is alive"},
     {"mock", mock_main, "run a scripted upstream for tests and benches"},
     {"version", print_version, "print the version"},
     {"help", print_help, "print this list"},

@@ -122,16 +122,21 @@ void bytes_append_u64(struct bytes *b, uint64_t value) {
   bytes_append(b, digits + at, sizeof digits - at);
 }
 
-void bytes_printf(struct bytes *b, const char *format, ...) {
-  va_list list, again;
-  va_start(list, format);
+void bytes_vprintf(struct bytes *b, const char *format, va_list list) {
+  va_list again;
   va_copy(again, list);
-  int need = vsnprintf(NULL, 0, format, list);
-  va_end(list);
-  must(need >= 0);
-  vsnprintf(bytes_reserve(b, (size_t)need + 1), (size_t)need + 1, format, again);
+  int need = vsnprintf(NULL, 0, format, again);
   va_end(again);
+  must(need >= 0);
+  vsnprintf(bytes_reserve(b, (size_t)need + 1), (size_t)need + 1, format, list);
   b->len += (size_t)need;
+}
+
+void bytes_printf(struct bytes *b, const char *format, ...) {
+  va_list list;
+  va_start(list, format);
+  bytes_vprintf(b, format, list);
+  va_end(list);
 }
 
 void bytes_drop_front(struct bytes *b, size_t count) {

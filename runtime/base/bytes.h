@@ -41,6 +41,7 @@ void bytes_append_text(struct bytes *b, const char *text);
 void bytes_append_byte(struct bytes *b, char c);
 void bytes_append_u64(struct bytes *b, uint64_t value); /* decimal */
 void bytes_printf(struct bytes *b, const char *format, ...) PRINTF(2, 3);
+void bytes_vprintf(struct bytes *b, const char *format, va_list list);
 void bytes_drop_front(struct bytes *b, size_t count);
 struct slice bytes_slice(const struct bytes *b);
 /* Text with a zero byte after it (not counted in len); valid until the next change. */

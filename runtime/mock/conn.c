@@ -30,7 +30,7 @@ static void close_timers(struct conn *c) {
   uv_close((uv_handle_t *)&c->intake_timer, on_closed);
 }
 
-void conn_close(struct conn *c) {
+void mock_conn_close(struct conn *c) {
   if (c->phase == CONN_CLOSING) return;
   close_timers(c);
   uv_close((uv_handle_t *)&c->tcp, on_closed);
@@ -74,7 +74,7 @@ void conn_lost(struct conn *c, enum mock_outcome outcome) {
   } else if (c->phase == CONN_PLAYING) {
     conn_report(c, outcome);
   }
-  conn_close(c);
+  mock_conn_close(c);
 }
 
 static void append_head(struct conn *c, const char *at, size_t len) {
@@ -326,7 +326,7 @@ static int open_handles(struct conn *c) {
   return uv_tcp_init(loop, &c->tcp);
 }
 
-void conn_accept(struct mock_server *server, uv_stream_t *listener, uint16_t port) {
+void mock_conn_accept(struct mock_server *server, uv_stream_t *listener, uint16_t port) {
   struct conn *c = must_calloc(1, sizeof *c);
   c->server = server;
   c->port = port;
@@ -338,7 +338,7 @@ void conn_accept(struct mock_server *server, uv_stream_t *listener, uint16_t por
   c->parser.data = c;
   if (server->tls) c->tls = tls_session_new(server->tls);
   if (uv_accept(listener, (uv_stream_t *)&c->tcp)) {
-    conn_close(c);
+    mock_conn_close(c);
     return;
   }
   uv_tcp_nodelay(&c->tcp, 1);

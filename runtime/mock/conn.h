@@ -54,8 +54,8 @@ struct conn {
 };
 
 /* Takes over the accepted connection of a listener. */
-void conn_accept(struct mock_server *server, uv_stream_t *listener, uint16_t port);
-void conn_close(struct conn *c);
+void mock_conn_accept(struct mock_server *server, uv_stream_t *listener, uint16_t port);
+void mock_conn_close(struct conn *c);
 /* The client is gone or broken: ends the record of the request in progress, then closes. */
 void conn_lost(struct conn *c, enum mock_outcome outcome);
 /* Ends the record and frees the plan of the request in progress. */

@@ -54,13 +54,13 @@ void conn_send_text(struct conn *c, const char *text) {
 }
 
 static void on_linger_over(uv_timer_t *timer) {
-  conn_close(timer->data);
+  mock_conn_close(timer->data);
 }
 
 static void on_shutdown(uv_shutdown_t *shutdown, int status) {
   struct conn *c = shutdown->data;
   if (c->phase == CONN_CLOSING) return;
-  if (status < 0 || c->eof) conn_close(c);
+  if (status < 0 || c->eof) mock_conn_close(c);
 }
 
 void conn_linger(struct conn *c) {
@@ -70,7 +70,7 @@ void conn_linger(struct conn *c) {
     (void)conn_flush_cipher(c);
   }
   if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shutdown)) {
-    conn_close(c);
+    mock_conn_close(c);
     return;
   }
   uv_timer_start(&c->play_timer, on_linger_over, LINGER_MS, 0);

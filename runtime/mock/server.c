@@ -18,7 +18,7 @@ struct listener {
 
 static void on_connection(uv_stream_t *stream, int status) {
   struct listener *l = stream->data;
-  if (status == 0) conn_accept(l->server, stream, l->port);
+  if (status == 0) mock_conn_accept(l->server, stream, l->port);
 }
 
 static void on_listener_closed(uv_handle_t *handle) {

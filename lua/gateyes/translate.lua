@@ -1,0 +1,205 @@
+-- One request on its way between a dialect and an adapter: the only Lua that C calls on the request path.
+-- A translation is opened once (the client's body is decoded once) and encoded for each target that is tried.
+local canonical = require "gateyes.canonical"
+
+local translate = {}
+
+-- Fields that every adapter handles or that carry no wish of the client for the model.
+local structural = {
+  model = true, stream = true, system = true, turns = true, fields = true, extra = true, extra_format = true,
+  include_usage = true, kind = true, echo = true, store = true, input_items = true,
+}
+
+local function module(kind, name)
+  return require(kind .. "." .. name)
+end
+
+local function bug(message)
+  return canonical.failure(500, "api_error", message, nil, "translation_error")
+end
+
+-- Stored responses of one owner, as a dialect may read them.
+local function responses_of(owner)
+  local store = require "gateyes.responses"
+  return {
+    get = function(id) return store.get(owner, id) end,
+    item = function(id) return store.item(owner, id) end,
+  }
+end
+
+-- settings: dialect, body, public_model, stream, include_usage, now, owner
+-- Returns the translation, or nil and a failure.
+function translate.open(settings)
+  local dialect = module("dialects", settings.dialect)
+  local context = {
+    dialect = settings.dialect, public_model = settings.public_model, model = settings.public_model,
+    stream = settings.stream, include_usage = settings.include_usage, now = settings.now, id = gateyes_id,
+    responses = settings.dialect == "responses" and responses_of(settings.owner) or nil, info = {}, provider = {},
+  }
+  context.drop = function(field, reason) context.dropped[#context.dropped + 1] = { field = field, reason = reason } end
+  context.dropped = {}
+  local request, failure = dialect.decode(settings.body, context)
+  if not request then return nil, failure or bug("the request could not be read") end
+  request.stream = settings.stream
+  context.request = request
+  return { dialect = dialect, context = context, request = request, early = context.dropped }
+end
+
+local function report_untaken(request, adapter, context)
+  local fields = request.fields or {}
+  for name in pairs(request) do
+    if not structural[name] and not adapter.takes[name] then context.drop(fields[name] or name) end
+  end
+  if request.extra and request.extra_format ~= adapter.extra_format then
+    for name in pairs(request.extra) do context.drop(name) end
+  end
+end
+
+-- Sorted and without repeats, so that the header reads the same each time.
+local function names_of(dropped)
+  local seen, names = {}, {}
+  for _, entry in ipairs(dropped) do
+    if not seen[entry.field] then
+      seen[entry.field] = true
+      names[#names + 1] = entry.field
+    end
+  end
+  table.sort(names)
+  return names
+end
+
+-- target: adapter, model, provider = { name, preset, api_version }, info, strict
+-- Returns path, body, headers (list of {name, value}), names of dropped fields; or nil and a failure.
+function translate.encode(translation, target)
+  local adapter = module("adapters", target.adapter)
+  local context = translation.context
+  translation.adapter, translation.state, translation.events = adapter, nil, nil
+  context.adapter, context.model = target.adapter, target.model
+  context.provider, context.info = target.provider, target.info
+  context.dropped = { unpack(translation.early) }
+  local request = {}
+  for name, value in pairs(translation.request) do request[name] = value end
+  request.model = target.model
+  local encoded, failure = adapter.encode(request, context)
+  if not encoded then return nil, failure or bug("the request could not be written") end
+  report_untaken(translation.request, adapter, context)
+  local names = names_of(context.dropped)
+  if target.strict and #names > 0 then
+    return nil, canonical.failure(400, "invalid_request_error", "the target " .. target.provider.name .. "/" .. target.model
+      .. " cannot take: " .. table.concat(names, ", ") .. "; leave the field out, choose another model, or set strict = false",
+      names[1], "unsupported_parameter")
+  end
+  return encoded.path, encoded.body, encoded.headers, names
+end
+
+local function text_of_parts(parts, out)
+  for _, part in ipairs(parts) do
+    local text = part.text or part.arguments
+    if text then out[#out + 1] = text end
+  end
+end
+
+-- Body of a whole reply. Returns the client's body, usage, finish, and the produced text (for an estimate when the
+-- provider gave no usage); or nil and a failure.
+function translate.reply(translation, body)
+  local reply, failure = translation.adapter.decode(body, translation.context)
+  if not reply then return nil, failure or bug("the provider's reply could not be read") end
+  local texts, first = {}, reply.choices[1]
+  for _, choice in ipairs(reply.choices) do text_of_parts(choice.parts, texts) end
+  return translation.dialect.encode(reply, translation.context), reply.usage, first and first.finish,
+    reply.usage and "" or table.concat(texts, " ")
+end
+
+local function merge_usage(into, usage)
+  for name, value in pairs(usage) do into[name] = value end
+  return into
+end
+
+local function is_content(event)
+  if event.type == "part_start" then return event.part.type == "tool_call" or event.part.type == "raw" end
+  if event.type ~= "part_delta" then return false end
+  local text = event.text or event.arguments or event.audio or event.transcript or event.summary
+  return text ~= nil and text ~= ""
+end
+
+-- Turns events into the client's frames. Result fields: out (text), content (the first token has come), ended, failure,
+-- usage, finish, text.
+local function encode_events(translation, events)
+  local result = { out = "" }
+  local out, texts = {}, {}
+  local encode_event, state = translation.dialect.encode_event, translation.client_state
+  for _, event in ipairs(events) do
+    if event.type == "error" then
+      result.failure = event.failure
+      break
+    end
+    if event.type == "usage" then
+      translation.usage = merge_usage(translation.usage or {}, event.usage)
+      result.usage = translation.usage
+    elseif event.type == "finish" then
+      result.finish = event.reason
+    elseif event.type == "part_delta" then
+      texts[#texts + 1] = event.text or event.arguments
+    elseif event.type == "end" then
+      result.ended = true
+    end
+    result.content = result.content or is_content(event)
+    out[#out + 1] = encode_event(state, event)
+    if result.ended then break end
+  end
+  result.out = table.concat(out)
+  result.text = table.concat(texts)
+  return result
+end
+
+-- One SSE event of the provider.
+function translate.event(translation, name, data)
+  if not translation.state then
+    translation.state = translation.adapter.new_stream(translation.context)
+    translation.client_state = translation.dialect.new_stream(translation.context)
+  end
+  local events = translation.adapter.decode_event(translation.state, name, data)
+  if #events == 0 then return nil end
+  return encode_events(translation, events)
+end
+
+-- The provider closed the stream: what its adapter makes of it.
+function translate.end_stream(translation)
+  if not translation.state then
+    return { out = "", failure = canonical.failure(502, "api_error", "the provider sent no events", nil, "upstream_cut") }
+  end
+  return encode_events(translation, translation.adapter.end_stream(translation.state))
+end
+
+-- Frames that tell the client its stream broke. Valid before the first event, too.
+function translate.stream_error(translation, failure)
+  translation.client_state = translation.client_state or translation.dialect.new_stream(translation.context)
+  return translation.dialect.encode_stream_error(translation.client_state, failure)
+end
+
+-- The provider's error, in its own meaning: a failure.
+function translate.provider_error(adapter_name, status, headers, body)
+  return module("adapters", adapter_name).decode_error(status, headers, body)
+end
+
+function translate.error_body(dialect_name, failure, context)
+  return module("dialects", dialect_name).encode_error(failure, context)
+end
+
+-- Full JSON of a finished streamed response, where the dialect keeps one (responses).
+function translate.final_text(translation)
+  return translation.client_state and translation.client_state.final_text
+end
+
+-- A responses body with stored context put in place of ids: new body, or nil and a failure.
+function translate.expand(owner, body)
+  return module("dialects", "responses").expand(body, { responses = responses_of(owner) })
+end
+
+-- What C needs to know of an adapter to relay bytes without entering Lua.
+function translate.describe(name)
+  local adapter = module("adapters", name)
+  return { native = adapter.native or {}, auth = adapter.auth, headers = adapter.headers or {}, relay = adapter.relay or {} }
+end
+
+return translate

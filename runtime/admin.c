@@ -1,0 +1,192 @@
+/* Table of operator endpoints. */
+#include "admin.h"
+
+#include <stdlib.h>
+
+#include "auth/keyring.h"
+#include "base/json.h"
+#include "observe/metric.h"
+
+struct admin {
+  struct http_server *http;
+  struct config *config;
+  const struct admin_callbacks *callbacks;
+  void *context;
+};
+
+struct visit { /* one request on the admin listener */
+  struct admin *admin;
+  struct http_stream *stream; /* NULL once the client has left */
+  bool waiting;               /* an answer is being collected elsewhere */
+};
+
+static const struct header json_type_header = {{"content-type", 12}, {"application/json", 16}};
+static const struct header metrics_header = {{"content-type", 12},
+                                             {"text/plain; version=0.0.4; charset=utf-8", 40}};
+
+static void answer(struct visit *v, int status, const struct header *type, struct slice body) {
+  if (v->stream) stream_respond(v->stream, status, (struct headers){type, 1}, body);
+}
+
+static void refuse(struct visit *v, int status, const char *code, const char *message) {
+  struct bytes body;
+  bytes_init(&body);
+  bytes_printf(&body, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}\n", code, message);
+  answer(v, status, &json_type_header, bytes_slice(&body));
+  bytes_fini(&body);
+}
+
+static void get_healthz(struct visit *v) {
+  answer(v, 200, &json_type_header, SLICE("{\"status\":\"ok\"}\n"));
+}
+
+static void get_readyz(struct visit *v) {
+  struct bytes problems, body;
+  bytes_init(&problems);
+  bytes_init(&body);
+  v->admin->callbacks->readiness(v->admin->context, &problems);
+  bytes_append_text(&body, problems.len ? "{\"status\":\"not ready\",\"problems\":["
+                                        : "{\"status\":\"ready\"}\n");
+  struct slice rest = bytes_slice(&problems);
+  while (rest.len) {
+    json_quote(&body, slice_cut(rest, '\n', &rest));
+    bytes_append_text(&body, rest.len ? "," : "]}\n");
+  }
+  answer(v, problems.len ? 503 : 200, &json_type_header, bytes_slice(&body));
+  bytes_fini(&problems);
+  bytes_fini(&body);
+}
+
+static void get_metrics(struct visit *v) {
+  struct bytes body;
+  bytes_init(&body);
+  metric_render(&body);
+  answer(v, 200, &metrics_header, bytes_slice(&body));
+  bytes_fini(&body);
+}
+
+static void get_exchanges(struct visit *v) {
+  v->waiting = true;
+  v->admin->callbacks->describe_exchanges(v->admin->context, v);
+}
+
+static const struct endpoint {
+  const char *path;
+  bool needs_key; /* health and metrics are for probes, which carry none */
+  void (*get)(struct visit *v);
+} endpoints[] = {
+    {"/healthz", false, get_healthz},
+    {"/readyz", false, get_readyz},
+    {"/metrics", false, get_metrics},
+    {"/admin/exchanges", true, get_exchanges},
+};
+
+static bool is_local(struct slice peer) {
+  return slice_starts(peer, SLICE("127.")) || slice_starts(peer, SLICE("[::1]")) ||
+         slice_starts(peer, SLICE("unix"));
+}
+
+/* Without a configured key only this machine may look. */
+static bool is_allowed(const struct config *config, const struct http_request *request) {
+  if (!config->has_admin_key) return is_local(request->peer);
+  uint8_t digest[SHA256_BYTES];
+  digest_sha256(credential_find(request->headers), digest);
+  return digest_equal(digest, config->admin_key_sha256);
+}
+
+static void on_request(struct http_stream *stream, const struct http_request *request,
+                       void *context) {
+  struct visit *v = must_calloc(1, sizeof *v);
+  v->admin = context;
+  v->stream = stream;
+  stream_set_user(stream, v);
+  const struct endpoint *found = NULL;
+  for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++)
+    if (slice_equal_text(request->path, endpoints[i].path)) found = &endpoints[i];
+  if (!found) {
+    refuse(v, 404, "not_found",
+           "no such endpoint; there are /healthz, /readyz, /metrics and /admin/exchanges");
+  } else if (!slice_equal(request->method, SLICE("GET")) &&
+             !slice_equal(request->method, SLICE("HEAD"))) {
+    refuse(v, 405, "method_not_allowed", "this endpoint takes GET, HEAD");
+  } else if (found->needs_key && !is_allowed(v->admin->config, request)) {
+    refuse(v, 401, "invalid_api_key", "send the admin key as Authorization: Bearer KEY");
+  } else {
+    found->get(v);
+  }
+}
+
+static void on_body(struct http_stream *stream, struct slice data, void *user) {
+  (void)stream, (void)data, (void)user;
+}
+
+static void on_body_end(struct http_stream *stream, void *user) {
+  (void)stream, (void)user;
+}
+
+static void on_writable(struct http_stream *stream, void *user) {
+  (void)stream, (void)user;
+}
+
+static void on_closed(struct http_stream *stream, bool complete, const char *reason, void *user) {
+  (void)stream, (void)complete, (void)reason;
+  struct visit *v = user;
+  v->stream = NULL;
+  if (!v->waiting) free(v);
+}
+
+static const char *error_body(int status, struct slice path, const char *sentence,
+                              struct bytes *out) {
+  (void)status, (void)path;
+  bytes_append_text(out, "{\"error\":{\"code\":\"bad_request\",\"message\":");
+  json_quote(out, slice_of(sentence));
+  bytes_append_text(out, "}}\n");
+  return "application/json";
+}
+
+static const struct http_handler handler = {
+    .on_request = on_request,
+    .on_body = on_body,
+    .on_body_end = on_body_end,
+    .on_writable = on_writable,
+    .on_closed = on_closed,
+    .error_body = error_body,
+};
+
+struct admin *admin_new(uv_loop_t *loop, struct config *config,
+                        const struct admin_callbacks *callbacks, void *context) {
+  struct admin *a = must_alloc(sizeof *a);
+  *a = (struct admin){NULL, config_ref(config), callbacks, context};
+  a->http = http_server_new(loop, config, &handler, a);
+  return a;
+}
+
+void admin_listen(struct admin *a, int fd) {
+  http_server_listen(a->http, fd, false);
+}
+
+void admin_reload(struct admin *a, struct config *config) {
+  config_unref(a->config);
+  a->config = config_ref(config);
+  http_server_reload(a->http, config);
+}
+
+void admin_described(struct admin *a, void *token, struct slice json_array) {
+  (void)a;
+  struct visit *v = token;
+  v->waiting = false;
+  if (v->stream)
+    answer(v, 200, &json_type_header, json_array);
+  else
+    free(v);
+}
+
+static void on_http_closed(void *context) {
+  struct admin *a = context;
+  config_unref(a->config);
+  free(a);
+}
+
+void admin_close(struct admin *a) {
+  http_server_close(a->http, on_http_closed);
+}

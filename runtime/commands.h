@@ -1,0 +1,7 @@
+/* Small subcommands. Each takes its own name and words as argv and returns the exit status. */
+#pragma once
+
+int check_main(int argc, char **argv); /* gateyes check [--config PATH] [--json] */
+int health_main(
+    int argc,
+    char **argv); /* gateyes health [--config PATH]: asks /healthz of the running gateway */

@@ -1,0 +1,35 @@
+/* The life of one request, from its head to its log line. One worker's requests share a host. */
+#pragma once
+#include "auth/keyring.h"
+#include "base/list.h"
+#include "http/conn.h"
+#include "observe/log.h"
+#include "observe/metric.h"
+#include "script/generation.h"
+#include "upstream/attempt.h"
+
+struct exchange;
+
+struct exchange_host { /* owned by the worker, which replaces config, generation and keyring on a
+                          reload */
+  uv_loop_t *loop;
+  unsigned worker;
+  struct config *config;
+  struct generation *generation;
+  struct keyring *keyring; /* keys found in it belong to config */
+  struct upstream *upstream;
+  struct log *log;
+  struct list exchanges; /* all that are open, oldest first */
+  struct list ready;     /* woken, waiting for exchange_run_ready */
+  size_t open;
+  bool draining;
+};
+
+void exchange_host_init(struct exchange_host *host, uv_loop_t *loop, unsigned worker);
+const struct http_handler *exchange_handler(void); /* context: the host */
+/* Runs what was woken in this turn of the loop. */
+void exchange_run_ready(struct exchange_host *host);
+/* Ends every open request with an error of its protocol (drain.hard has passed). */
+void exchange_cut_all(struct exchange_host *host);
+/* JSON array of the open requests, for /admin/exchanges. */
+void exchange_describe_all(const struct exchange_host *host, struct bytes *out);

@@ -1,0 +1,81 @@
+/* What the gateway itself reads of a client's body: a few top-level members, in one pass. */
+#include "exchange_state.h"
+
+enum { FIELD_COUNT = sizeof(struct request_fields) / sizeof(struct json_member) };
+
+static enum step_result invalid(struct exchange *x, const char *param, const char *message) {
+  struct error_detail detail = {
+      .param = slice_of(param), .message = slice_of(message), .code = SLICE("invalid_value")};
+  return exchange_fail_with(x, FAILURE_BAD_REQUEST, &detail);
+}
+
+static void name_fields(struct request_fields *f) {
+  f->model.key = SLICE("model");
+  f->stream.key = SLICE("stream");
+  f->stream_options.key = SLICE("stream_options");
+  f->store.key = SLICE("store");
+  f->previous_response_id.key = SLICE("previous_response_id");
+  f->input.key = SLICE("input");
+  f->background.key = SLICE("background");
+}
+
+bool body_find_fields(struct slice body, struct request_fields *fields) {
+  *fields = (struct request_fields){0};
+  name_fields(fields);
+  return json_members(body, (struct json_member *)fields, FIELD_COUNT, JSON_DEPTH_MAX, NULL);
+}
+
+static enum step_result read_model(struct exchange *x) {
+  struct json_member *model = &x->fields.model;
+  if (model->type == JSON_NONE && x->route.model.len) {
+    x->public_model = x->route.model; /* Azure's clients name it in the path only */
+    return STEP_NEXT;
+  }
+  if (model->type == JSON_NONE)
+    return invalid(x, "model", "the field model is missing; name one of GET /v1/models");
+  if (model->type != JSON_STRING) return invalid(x, "model", "model must be a string");
+  struct bytes name;
+  bytes_init(&name);
+  json_string(model->value, &name);
+  x->public_model = arena_slice(&x->arena, bytes_slice(&name));
+  bytes_fini(&name);
+  /* The name goes into headers, logs and metrics. */
+  if (!x->public_model.len || !header_is_clean(SLICE("x"), x->public_model))
+    return invalid(x, "model", "model must be a name without control characters");
+  return STEP_NEXT;
+}
+
+static enum step_result read_flags(struct exchange *x) {
+  struct request_fields *f = &x->fields;
+  if (f->stream.type != JSON_NONE && f->stream.type != JSON_TRUE && f->stream.type != JSON_FALSE &&
+      f->stream.type != JSON_NULL)
+    return invalid(x, "stream", "stream must be true or false");
+  x->is_stream = f->stream.type == JSON_TRUE;
+  if (f->stream_options.type == JSON_OBJECT)
+    x->include_usage = json_type(json_find(f->stream_options.value, "include_usage")) == JSON_TRUE;
+  if (x->route.dialect != DIALECT_RESPONSES) return STEP_NEXT;
+  if (f->background.type == JSON_TRUE)
+    return invalid(
+        x, "background",
+        "background responses are not offered here; leave background out, and stream instead");
+  x->is_stored = f->store.type != JSON_FALSE;
+  return STEP_NEXT;
+}
+
+enum step_result body_read_fields(struct exchange *x) {
+  name_fields(&x->fields);
+  struct json_error error;
+  struct slice body = bytes_slice(&x->body);
+  if (body.len == 0)
+    return exchange_fail(x, FAILURE_BAD_REQUEST, "the request has no body; send a JSON object");
+  if (!json_members(body, (struct json_member *)&x->fields, FIELD_COUNT,
+                    x->config->limits.json_depth, &error))
+    return exchange_fail(x, FAILURE_BAD_REQUEST, "invalid JSON: %s at byte %zu", error.message,
+                         error.offset);
+  struct json_member *members = (struct json_member *)&x->fields;
+  for (size_t i = 0; i < FIELD_COUNT; i++)
+    if (members[i].twice)
+      return invalid(x, members[i].key.data, "this field stands twice in the body; send it once");
+  enum step_result result = read_model(x);
+  return result == STEP_NEXT ? read_flags(x) : result;
+}

@@ -1,0 +1,191 @@
+/* The provider's reply on its way to the client: frame by frame, or whole. Until the first content
+ * has come the frames wait here, so that a failure can still move on to another target. */
+#include "base/clock.h"
+#include "exchange_state.h"
+
+static void fail_relay(struct exchange *x, enum failure_kind kind, const char *sentence) {
+  if (!x->committed) {
+    send_abandon(x, kind, sentence);
+    return;
+  }
+  exchange_fail(x, kind, "%s", sentence);
+  send_cancel(x);
+  exchange_wake(x);
+}
+
+/* An error event of the provider. Before the first content it is a failed attempt like any other;
+ * after it the client gets it in its own protocol. */
+static void on_error_event(struct exchange *x, const struct error_detail *detail) {
+  struct error_detail kept = *detail;
+  if (kept.status < 400) kept.status = 502;
+  x->event_error = kept;
+  const char *sentence =
+      arena_printf(&x->arena, "the provider reported an error in its stream: %.*s",
+                   (int)kept.message.len, kept.message.data);
+  if (!x->committed) {
+    send_abandon(x, kept.status == 429 ? FAILURE_UPSTREAM_LIMITED : FAILURE_UPSTREAM_ERROR,
+                 sentence);
+    return;
+  }
+  exchange_fail_with(x, FAILURE_UPSTREAM_ERROR, &kept);
+  send_cancel(x);
+  exchange_wake(x);
+}
+
+static void note_content(struct exchange *x) {
+  x->has_content = true;
+  x->first_content_ns = clock_mono_ns();
+  if (x->attempt) attempt_first_token(x->attempt);
+}
+
+/* Responses: the newest event that carries the whole object lets a broken stream end with it, and
+ * the last one is what is stored. */
+static void note_response_event(struct exchange *x, const struct sse_frame *frame, unsigned flags) {
+  x->sequence++;
+  bool carries = slice_equal(frame->name, SLICE("response.created")) ||
+                 slice_equal(frame->name, SLICE("response.in_progress"));
+  if (!carries && !(flags & METER_END)) return;
+  bytes_clear(&x->last_response);
+  bytes_append_slice(&x->last_response, frame->data);
+}
+
+static bool relay_native(struct exchange *x, const struct sse_frame *frame) {
+  unsigned flags = frame->has_data ? meter_frame(&x->meter, frame->name, frame->data) : 0;
+  if (flags & METER_ERROR) {
+    struct error_detail detail = {0};
+    script_provider_error(x->generation, x->adapter->name, 0, frame->data, &x->arena, &detail);
+    on_error_event(x, &detail);
+    return false;
+  }
+  if (x->route.dialect == DIALECT_RESPONSES && frame->has_data)
+    note_response_event(x, frame, flags);
+  if (!(flags & METER_USAGE_ONLY) || x->include_usage) bytes_append_slice(&x->out, frame->raw);
+  if ((flags & METER_CONTENT) && !x->has_content) note_content(x);
+  if (flags & METER_END) x->relay_ended = true;
+  return !x->relay_ended;
+}
+
+/* The adapter has read it from the provider's own form. */
+static void take_usage(struct exchange *x, const struct usage *usage) {
+  x->meter.usage = *usage;
+  x->meter.has_usage = x->meter.usage_is_final = true;
+}
+
+static bool take_translated(struct exchange *x, bool fine, const struct translated *t) {
+  if (!fine || t->has_failed) {
+    on_error_event(x, &t->failure);
+    return false;
+  }
+  bytes_append_slice(&x->out, t->out);
+  if (t->has_usage) take_usage(x, &t->usage);
+  estimate_feed(&x->meter.output, t->text);
+  if (t->finish.len) x->finish = arena_slice(&x->arena, t->finish);
+  if (t->has_content && !x->has_content) note_content(x);
+  if (t->has_ended) x->relay_ended = true;
+  return !x->relay_ended;
+}
+
+static bool relay_translated(struct exchange *x, const struct sse_frame *frame) {
+  if (!frame->has_data) return true;
+  struct translated t;
+  bool fine = translation_event(x->translation, frame->name.len ? frame->name : SLICE("message"),
+                                frame->data, &t);
+  return take_translated(x, fine, &t);
+}
+
+static bool on_frame(const struct sse_frame *frame, void *user) {
+  struct exchange *x = user;
+  if (frame->has_data && x->attempt) attempt_touch(x->attempt);
+  if (frame->is_partial && !frame->has_data) return true;
+  return x->is_native ? relay_native(x, frame) : relay_translated(x, frame);
+}
+
+void relay_begin(struct exchange *x) {
+  if (x->has_sse) sse_fini(&x->sse);
+  sse_init(&x->sse, x->config->limits.frame_bytes, on_frame, x);
+  x->has_sse = true;
+  bytes_clear(&x->out);
+  bytes_clear(&x->last_response);
+  x->sequence = 0;
+}
+
+static void commit(struct exchange *x) {
+  x->committed = true;
+  x->step = STEP_RELAY;
+  if (x->stream)
+    stream_begin(x->stream, 200, reply_headers(x, SLICE("text/event-stream; charset=utf-8")));
+}
+
+static void flush(struct exchange *x) {
+  if (!x->committed) {
+    /* Frames without content are small; a provider that sends a flood of them is not waited for. */
+    if (!x->has_content && !x->relay_ended && x->out.len < x->config->limits.frame_bytes) return;
+    commit(x);
+  }
+  if (x->out.len && x->stream && !stream_write(x->stream, bytes_slice(&x->out)) && x->attempt) {
+    x->is_paused = true;
+    attempt_pause(x->attempt);
+  }
+  bytes_clear(&x->out);
+}
+
+void relay_data(struct exchange *x, struct slice data) {
+  if (x->relay_ended || x->failure != FAILURE_NONE) return;
+  if (sse_feed(&x->sse, data) == SSE_TOO_LONG)
+    fail_relay(x, FAILURE_UPSTREAM_FRAME, "the provider sent an event larger than limits.frame");
+  if (x->attempt_state == ATTEMPT_FAILED) return; /* moved on: what was held back is of no use */
+  flush(x);
+  if (x->relay_ended) exchange_wake(x);
+}
+
+/* The provider has closed cleanly: what is left in the reader, and what the adapter makes of the
+ * end. */
+void relay_finish(struct exchange *x) {
+  if (!x->is_event_stream || x->relay_ended || x->failure != FAILURE_NONE) return;
+  (void)!sse_finish(&x->sse);
+  if (!x->is_native && !x->relay_ended && x->failure == FAILURE_NONE &&
+      x->attempt_state == ATTEMPT_ENDED) {
+    struct translated t;
+    bool fine = translation_end(x->translation, &t);
+    if (fine && !t.has_failed) take_translated(x, true, &t);
+  }
+  if (x->relay_ended) flush(x);
+}
+
+static enum step_result stream_step(struct exchange *x) {
+  if (x->failure != FAILURE_NONE) return STEP_FAIL;
+  if (x->attempt_state == ATTEMPT_ENDED) relay_finish(x);
+  if (x->relay_ended) return STEP_NEXT;
+  if (x->attempt_state == ATTEMPT_FAILED) {
+    const struct attempt_record *record = &x->records[x->record_count - 1];
+    return exchange_fail(x, record->failure, "%s", record->sentence);
+  }
+  if (x->attempt_state == ATTEMPT_ENDED)
+    return exchange_fail(x, FAILURE_UPSTREAM_CUT,
+                         "the provider ended its stream without the mark of a complete one");
+  return STEP_PARK;
+}
+
+static enum step_result whole_native(struct exchange *x) {
+  x->answer =
+      (struct answer){x->upstream_status, SLICE("application/json"), bytes_slice(&x->reply)};
+  meter_body(&x->meter, bytes_slice(&x->reply));
+  return STEP_NEXT;
+}
+
+static enum step_result whole_translated(struct exchange *x) {
+  struct translated t;
+  if (!translation_reply(x->translation, bytes_slice(&x->reply), &t))
+    return exchange_fail_with(x, FAILURE_UPSTREAM_PROTOCOL, &t.failure);
+  bytes_append_slice(&x->out, t.out);
+  if (t.has_usage) take_usage(x, &t.usage);
+  estimate_feed(&x->meter.output, t.text);
+  x->finish = arena_slice(&x->arena, t.finish);
+  x->answer = (struct answer){200, SLICE("application/json"), bytes_slice(&x->out)};
+  return STEP_NEXT;
+}
+
+enum step_result relay_step(struct exchange *x) {
+  if (x->committed) return stream_step(x);
+  return x->is_native ? whole_native(x) : whole_translated(x);
+}

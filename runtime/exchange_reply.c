@@ -1,0 +1,153 @@
+/* Heads for the client, and the end of every answer. */
+#include "exchange_state.h"
+
+enum { REPLY_HEADERS_MAX = 64 };
+
+struct reply_head {
+  struct exchange *x;
+  struct header *items;
+  size_t count;
+};
+
+static void add(struct reply_head *h, struct slice name, struct slice value) {
+  if (h->count < REPLY_HEADERS_MAX && value.len && header_is_clean(name, value))
+    h->items[h->count++] = (struct header){name, value};
+}
+
+static void add_text(struct reply_head *h, const char *name, const char *value) {
+  add(h, slice_of(name), slice_of(value));
+}
+
+static const char *cost_text(struct exchange *x) {
+  return arena_printf(&x->arena, "%llu.%09llu", (unsigned long long)(x->cost_nanousd / 1000000000u),
+                      (unsigned long long)(x->cost_nanousd % 1000000000u));
+}
+
+/* Time that was ours: everything up to now that was not spent waiting for a provider. */
+static const char *overhead_text(struct exchange *x) {
+  uint64_t ns = overhead_ns(x);
+  return arena_printf(&x->arena, "%llu.%03llu", (unsigned long long)(ns / 1000000u),
+                      (unsigned long long)(ns / 1000u % 1000u));
+}
+
+static void add_litellm(struct reply_head *h, const char *cost, const char *overhead) {
+  struct exchange *x = h->x;
+  if (!x->config->litellm_headers) return;
+  add_text(h, "x-litellm-call-id", x->id);
+  add_text(h, "x-litellm-overhead-duration-ms", overhead);
+  if (cost) add_text(h, "x-litellm-response-cost", cost);
+  if (x->model) add(h, SLICE("x-litellm-model-group"), x->model->name);
+  if (x->record_count)
+    add(h, SLICE("x-litellm-model-id"), x->records[x->record_count - 1].target->model);
+}
+
+static void add_gateyes(struct reply_head *h) {
+  struct exchange *x = h->x;
+  const char *overhead = overhead_text(x),
+             *cost = x->settled_ns && x->cost_known ? cost_text(x) : NULL;
+  if (x->model) add(h, SLICE("x-gateyes-model"), x->model->name);
+  if (x->record_count) {
+    add(h, SLICE("x-gateyes-provider"), x->records[x->record_count - 1].target->provider->name);
+    add_text(h, "x-gateyes-attempts", arena_printf(&x->arena, "%zu", x->record_count));
+  }
+  add_text(h, "x-gateyes-overhead-ms", overhead);
+  if (cost) add_text(h, "x-gateyes-cost", cost);
+  add(h, SLICE("x-gateyes-dropped"), x->dropped);
+  add(h, SLICE("x-gateyes-upstream-request-id"), x->upstream_request_id);
+  add_litellm(h, cost, overhead);
+}
+
+static bool origin_is_allowed(const struct exchange *x) {
+  for (size_t i = 0; i < x->config->cors_origin_count; i++) {
+    struct slice origin = x->config->cors_origins[i];
+    if (slice_equal(origin, SLICE("*")) || slice_equal(origin, x->origin)) return x->origin.len > 0;
+  }
+  return false;
+}
+
+static void add_cors(struct reply_head *h) {
+  if (!origin_is_allowed(h->x)) return;
+  add(h, SLICE("access-control-allow-origin"), h->x->origin);
+  add_text(h, "vary", "origin");
+  add_text(h, "access-control-expose-headers",
+           "x-request-id, request-id, retry-after, x-gateyes-model, x-gateyes-provider, "
+           "x-gateyes-attempts, x-gateyes-overhead-ms, "
+           "x-gateyes-cost, x-gateyes-dropped");
+}
+
+struct headers reply_headers(struct exchange *x, struct slice content_type) {
+  struct reply_head h = {x, arena_alloc(&x->arena, REPLY_HEADERS_MAX * sizeof(struct header)), 0};
+  add(&h, SLICE("content-type"), content_type);
+  if (x->committed) {
+    add_text(&h, "cache-control", "no-cache");
+    add_text(&h, "x-accel-buffering", "no"); /* a buffering proxy in front would hold events back */
+  }
+  add_text(&h, "x-request-id", x->id);
+  bool has_request_id = false;
+  for (size_t i = 0; i < x->reply_header_count; i++) {
+    has_request_id =
+        has_request_id || slice_equal_nocase(x->reply_headers[i].name, SLICE("request-id"));
+    add(&h, x->reply_headers[i].name, x->reply_headers[i].value);
+  }
+  if (x->route.dialect == DIALECT_MESSAGES && !has_request_id) add_text(&h, "request-id", x->id);
+  if (x->allow) add_text(&h, "allow", x->allow);
+  add_gateyes(&h);
+  add_cors(&h);
+  return (struct headers){h.items, h.count};
+}
+
+bool reply_is_preflight(const struct exchange *x) {
+  return slice_equal(x->method, SLICE("OPTIONS")) && origin_is_allowed(x);
+}
+
+enum step_result reply_preflight(struct exchange *x) {
+  struct header *items = arena_alloc(&x->arena, 5 * sizeof *items);
+  struct slice wanted = header_find(x->headers, "access-control-request-headers");
+  size_t count = 0;
+  items[count++] = (struct header){SLICE("access-control-allow-origin"), x->origin};
+  items[count++] = (struct header){SLICE("vary"), SLICE("origin")};
+  items[count++] =
+      (struct header){SLICE("access-control-allow-methods"), SLICE("GET, POST, DELETE")};
+  if (wanted.len)
+    items[count++] =
+        (struct header){SLICE("access-control-allow-headers"), arena_slice(&x->arena, wanted)};
+  items[count++] = (struct header){SLICE("access-control-max-age"), SLICE("86400")};
+  stream_respond(x->stream, 204, (struct headers){items, count}, (struct slice){"", 0});
+  x->step = STEP_DONE;
+  return STEP_JUMP;
+}
+
+static void end_stream(struct exchange *x) {
+  if (x->failure == FAILURE_NONE) {
+    stream_end(x->stream);
+    return;
+  }
+  bytes_clear(&x->out);
+  error_frames(x, &x->out);
+  stream_write(x->stream, bytes_slice(&x->out));
+  stream_end(x->stream);
+}
+
+static void answer_failure(struct exchange *x) {
+  struct bytes body;
+  bytes_init(&body);
+  struct slice text = x->answer.body;
+  if (!text.len) {
+    error_write(x->route.dialect, &x->detail, x->id, &body);
+    text = bytes_slice(&body);
+  }
+  stream_respond(x->stream, x->detail.status, reply_headers(x, SLICE("application/json")), text);
+  bytes_fini(&body);
+}
+
+enum step_result finish_step(struct exchange *x) {
+  if (!x->stream) return STEP_NEXT;
+  if (x->committed)
+    end_stream(x);
+  else if (x->failure != FAILURE_NONE)
+    answer_failure(x);
+  else
+    stream_respond(x->stream, x->answer.status, reply_headers(x, x->answer.content_type),
+                   x->answer.body);
+  return STEP_NEXT;
+}

@@ -1,0 +1,89 @@
+#include "exchange_route.h"
+
+static const struct {
+  const char *path;
+  enum endpoint endpoint;
+  enum dialect dialect;
+} posts[] = {
+    {"/v1/chat/completions", ENDPOINT_GENERATE, DIALECT_CHAT},
+    {"/v1/messages", ENDPOINT_GENERATE, DIALECT_MESSAGES},
+    {"/v1/responses", ENDPOINT_GENERATE, DIALECT_RESPONSES},
+    {"/v1/embeddings", ENDPOINT_GENERATE, DIALECT_EMBEDDINGS},
+    {"/v1/completions", ENDPOINT_GENERATE, DIALECT_COMPLETIONS},
+    {"/v1/messages/count_tokens", ENDPOINT_COUNT_TOKENS, DIALECT_MESSAGES},
+};
+
+bool route_is_anthropic(struct slice path) {
+  return slice_starts(path, SLICE("/v1/messages")) || slice_starts(path, SLICE("/messages")) ||
+         slice_starts(path, SLICE("/anthropic/"));
+}
+
+/* "/openai/deployments/{model}/chat/completions" -> "/v1/chat/completions" and the model; Azure's
+ * newer
+ * "/openai/v1/…" -> "/v1/…". */
+static struct slice azure(struct slice path, struct arena *arena, struct slice *model) {
+  static const char deployments[] = "/openai/deployments/";
+  if (slice_starts(path, SLICE("/openai/v1/"))) return slice_skip(path, sizeof "/openai" - 1);
+  if (!slice_starts(path, SLICE("/openai/deployments/"))) return path;
+  struct slice rest;
+  *model = arena_slice(arena, slice_cut(slice_skip(path, sizeof deployments - 1), '/', &rest));
+  return slice_of(arena_printf(arena, "/v1/%.*s", (int)rest.len, rest.data));
+}
+
+static struct slice resolve(const struct config *config, struct slice path, struct arena *arena,
+                            struct slice *model) {
+  for (size_t i = 0; i < config->path_alias_count; i++)
+    if (slice_equal(config->path_aliases[i].from, path)) return config->path_aliases[i].to;
+  if (config->azure_paths) path = azure(path, arena, model);
+  if (config->bare_paths && !slice_starts(path, SLICE("/v1/")))
+    return slice_of(arena_printf(arena, "/v1%.*s", (int)path.len, path.data));
+  return arena_slice(arena, path);
+}
+
+static enum route_result check_method(struct slice method, const char *wanted, const char **allow) {
+  *allow = wanted;
+  struct slice rest = slice_of(wanted);
+  while (rest.len) {
+    struct slice one = slice_trim(slice_cut(rest, ',', &rest));
+    if (slice_equal(one, method)) return ROUTE_FOUND;
+  }
+  return ROUTE_METHOD;
+}
+
+/* /v1/responses/{id}, /v1/responses/{id}/input_items, /v1/responses/{id}/cancel */
+static enum route_result stored(struct slice method, struct slice rest, struct route *out,
+                                const char **allow) {
+  out->endpoint = ENDPOINT_STORED;
+  out->dialect = DIALECT_RESPONSES;
+  struct slice tail, id = slice_cut(rest, '/', &tail);
+  if (id.len == 0) return ROUTE_UNKNOWN;
+  if (id.len == rest.len) return check_method(method, "GET, DELETE", allow);
+  if (slice_equal(tail, SLICE("input_items"))) return check_method(method, "GET", allow);
+  if (slice_equal(tail, SLICE("cancel"))) return check_method(method, "POST", allow);
+  return ROUTE_UNKNOWN;
+}
+
+enum route_result route_find(const struct config *config, struct slice method, struct slice path,
+                             struct arena *arena, struct route *out, const char **allow) {
+  *out = (struct route){0};
+  struct slice known = resolve(config, path, arena, &out->model);
+  out->path = known;
+  for (size_t i = 0; i < sizeof posts / sizeof *posts; i++) {
+    if (!slice_equal_text(known, posts[i].path)) continue;
+    out->endpoint = posts[i].endpoint;
+    out->dialect = posts[i].dialect;
+    return check_method(method, "POST", allow);
+  }
+  if (slice_equal(known, SLICE("/v1/models"))) {
+    out->endpoint = ENDPOINT_MODELS;
+    return check_method(method, "GET, HEAD", allow);
+  }
+  if (slice_starts(known, SLICE("/v1/models/"))) {
+    out->endpoint = ENDPOINT_MODEL;
+    out->model = slice_skip(known, sizeof "/v1/models/" - 1); /* names may hold slashes */
+    return out->model.len ? check_method(method, "GET, HEAD", allow) : ROUTE_UNKNOWN;
+  }
+  if (slice_starts(known, SLICE("/v1/responses/")))
+    return stored(method, slice_skip(known, sizeof "/v1/responses/" - 1), out, allow);
+  return ROUTE_UNKNOWN;
+}

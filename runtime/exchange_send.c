@@ -1,0 +1,208 @@
+/* One attempt after another, until a target has answered or none is left. The client has seen
+ * nothing yet: a failure moves on to the next candidate, within the retry budget. */
+#include "base/clock.h"
+#include "exchange_state.h"
+
+enum { MAX_ERROR_BODY = 256 << 10, MAX_REPLY_BODY = 64 << 20, CLIENT_HEADER_MAX = 32 };
+
+static struct attempt_record *record_of(struct exchange *x) {
+  return &x->records[x->record_count - 1];
+}
+
+/* What the client may see of the provider's head. */
+static bool is_shown(const struct exchange *x, struct slice name) {
+  static const char *const always[] = {"retry-after", "retry-after-ms", "x-should-retry",
+                                       "openai-processing-ms"};
+  static const char *const native[] = {"x-ratelimit-", "anthropic-ratelimit-", "openai-",
+                                       "request-id", "anthropic-organization-id"};
+  for (size_t i = 0; i < sizeof always / sizeof *always; i++)
+    if (slice_equal_nocase(name, slice_of(always[i]))) return true;
+  for (size_t i = 0; x->is_native && i < sizeof native / sizeof *native; i++) {
+    struct slice prefix = slice_of(native[i]);
+    if (name.len >= prefix.len && slice_equal_nocase((struct slice){name.data, prefix.len}, prefix))
+      return true;
+  }
+  return false;
+}
+
+static void keep_headers(struct exchange *x, struct headers headers) {
+  x->reply_headers = arena_alloc(&x->arena, CLIENT_HEADER_MAX * sizeof *x->reply_headers);
+  x->reply_header_count = 0;
+  for (size_t i = 0; i < headers.count && x->reply_header_count < CLIENT_HEADER_MAX; i++) {
+    if (!is_shown(x, headers.items[i].name)) continue;
+    x->reply_headers[x->reply_header_count++] =
+        (struct header){arena_slice(&x->arena, headers.items[i].name),
+                        arena_slice(&x->arena, headers.items[i].value)};
+  }
+  struct slice id = header_find(headers, "x-request-id");
+  if (!id.data) id = header_find(headers, "request-id");
+  x->upstream_request_id = id.data ? arena_slice(&x->arena, id) : (struct slice){"", 0};
+}
+
+static bool has_type(struct headers headers, const char *type) {
+  struct slice wanted = slice_of(type), value = header_find(headers, "content-type");
+  return value.len >= wanted.len &&
+         slice_equal_nocase((struct slice){value.data, wanted.len}, wanted);
+}
+
+static void on_head(struct attempt *a, int status, struct headers headers, void *user) {
+  (void)a;
+  struct exchange *x = user;
+  x->upstream_status = record_of(x)->status = status;
+  x->is_event_stream = x->is_stream && status < 300 && has_type(headers, "text/event-stream");
+  x->is_json = has_type(headers, "application/json");
+  keep_headers(x, headers);
+  target_note_head(x, headers);
+  if (x->is_event_stream) relay_begin(x);
+}
+
+static void on_data(struct attempt *a, struct slice data, void *user) {
+  struct exchange *x = user;
+  if (x->is_event_stream) {
+    relay_data(x, data);
+    return;
+  }
+  size_t limit = x->upstream_status < 300 ? MAX_REPLY_BODY : MAX_ERROR_BODY;
+  if (!x->reply.len) attempt_first_token(a);
+  if (data.len <= limit - x->reply.len) {
+    bytes_append_slice(&x->reply, data);
+    return;
+  }
+  if (x->upstream_status >= 300) return; /* an error's first part says enough */
+  send_abandon(x, FAILURE_UPSTREAM_PROTOCOL, "the provider's reply is larger than 64 MiB");
+}
+
+static void attempt_over(struct exchange *x, struct attempt *a, enum attempt_state state) {
+  record_of(x)->timing = attempt_timing(a);
+  x->attempt = NULL;
+  x->attempt_state = state;
+  x->upstream_ns += clock_mono_ns() - record_of(x)->timing.started;
+  exchange_wake(x);
+}
+
+static void on_end(struct attempt *a, void *user) {
+  attempt_over(user, a, ATTEMPT_ENDED);
+}
+
+static void on_failure(struct attempt *a, enum failure_kind kind, const char *sentence,
+                       void *user) {
+  struct exchange *x = user;
+  record_of(x)->failure = kind;
+  record_of(x)->sentence = arena_text(&x->arena, slice_of(sentence));
+  attempt_over(x, a, ATTEMPT_FAILED);
+}
+
+void send_abandon(struct exchange *x, enum failure_kind kind, const char *sentence) {
+  if (!x->attempt) return;
+  struct attempt *a = x->attempt;
+  on_failure(a, kind, sentence, x);
+  attempt_cancel(a);
+}
+
+void send_cancel(struct exchange *x) {
+  if (!x->attempt) return;
+  record_of(x)->timing = attempt_timing(x->attempt);
+  x->upstream_ns += clock_mono_ns() - record_of(x)->timing.started;
+  attempt_cancel(x->attempt);
+  x->attempt = NULL;
+  target_end(x, record_of(x)->failure);
+}
+
+static void start(struct exchange *x) {
+  static const struct attempt_events events = {on_head, on_data, on_end, on_failure};
+  const struct model_target *target = x->candidates[x->candidate];
+  bytes_clear(&x->reply);
+  meter_fini(&x->meter);
+  meter_init(&x->meter, x->route.dialect);
+  x->upstream_status = 0;
+  x->is_event_stream = false;
+  x->attempt_state = ATTEMPT_RUNNING;
+  x->records[x->record_count++] = (struct attempt_record){.target = target};
+  target_begin(x, target);
+  struct attempt_request request = {.provider = target->provider,
+                                    .method = SLICE("POST"),
+                                    .path = x->upstream_path,
+                                    .headers = x->upstream_request_headers,
+                                    .body = x->pieces,
+                                    .body_count = x->piece_count,
+                                    .is_stream = x->is_stream,
+                                    .first_token_ms = x->model->first_token_ms};
+  x->attempt = attempt_start(x->host->upstream, &request, &events, x);
+}
+
+/* Which kind of failure a provider's status is. 401, 402 and 403 concern the operator's account
+ * there. */
+static enum failure_kind kind_of_status(int status) {
+  if (status == 401 || status == 402 || status == 403) return FAILURE_UPSTREAM_AUTH;
+  if (status == 429) return FAILURE_UPSTREAM_LIMITED;
+  if (status >= 500 || status == 408) return FAILURE_UPSTREAM_ERROR;
+  return FAILURE_UPSTREAM_CLIENT;
+}
+
+/* The provider's own words, in the client's protocol: untouched where both speak the same one. */
+static enum step_result fail_with_provider_error(struct exchange *x, enum failure_kind kind) {
+  struct error_detail detail = {0};
+  script_provider_error(x->generation, x->adapter->name, x->upstream_status, bytes_slice(&x->reply),
+                        &x->arena, &detail);
+  detail.status = x->upstream_status;
+  if (kind == FAILURE_UPSTREAM_AUTH) {
+    const struct model_target *target = record_of(x)->target;
+    detail = (struct error_detail){.status = 502};
+    detail.message =
+        slice_of(arena_printf(&x->arena,
+                              "the provider %s refused the gateway's credentials (status %d); the "
+                              "operator of the gateway must mend them",
+                              target->provider->name.data, x->upstream_status));
+  } else if (x->is_native && x->is_json &&
+             json_validate(bytes_slice(&x->reply), JSON_DEPTH_DEFAULT, NULL)) {
+    x->answer =
+        (struct answer){x->upstream_status, SLICE("application/json"), bytes_slice(&x->reply)};
+  }
+  return exchange_fail_with(x, kind, &detail);
+}
+
+static enum step_result fail_with_attempt(struct exchange *x, enum failure_kind kind) {
+  if (x->upstream_status >= 300 && record_of(x)->sentence == NULL)
+    return fail_with_provider_error(x, kind);
+  return exchange_fail(x, kind, "%s",
+                       record_of(x)->sentence ? record_of(x)->sentence : failure_info(kind)->label);
+}
+
+static enum step_result next_or_fail(struct exchange *x, enum failure_kind kind) {
+  bool more = failure_info(kind)->retryable && x->candidate + 1 < x->candidate_count;
+  if (!more || !target_may_retry(x)) return fail_with_attempt(x, kind);
+  x->candidate++;
+  x->attempt_state = ATTEMPT_IDLE;
+  x->step = STEP_ENCODE;
+  return STEP_JUMP;
+}
+
+static enum step_result attempt_failed(struct exchange *x, enum failure_kind kind) {
+  record_of(x)->failure = kind;
+  target_end(x, kind);
+  return next_or_fail(x, kind);
+}
+
+static enum step_result attempt_ended(struct exchange *x) {
+  if (x->upstream_status >= 300) return attempt_failed(x, kind_of_status(x->upstream_status));
+  if (x->is_stream && !x->is_event_stream) {
+    record_of(x)->sentence =
+        "the provider answered a streaming request with something that is no event stream";
+    return attempt_failed(x, FAILURE_UPSTREAM_PROTOCOL);
+  }
+  if (x->is_stream && !x->relay_ended) {
+    record_of(x)->sentence = "the provider ended its stream before the first token";
+    return attempt_failed(x, FAILURE_UPSTREAM_CUT);
+  }
+  return STEP_NEXT;
+}
+
+enum step_result send_step(struct exchange *x) {
+  switch (x->attempt_state) {
+  case ATTEMPT_IDLE: start(x); return STEP_PARK;
+  case ATTEMPT_RUNNING: return STEP_PARK;
+  case ATTEMPT_ENDED: return attempt_ended(x);
+  case ATTEMPT_FAILED: return attempt_failed(x, record_of(x)->failure);
+  }
+  return STEP_PARK;
+}

@@ -1,0 +1,172 @@
+/* What a request used and cost, once, whatever happened to it: log line, metrics, stored response.
+ */
+#include "account/price.h"
+#include "base/clock.h"
+#include "exchange_state.h"
+
+uint64_t overhead_ns(const struct exchange *x) {
+  uint64_t until = x->settled_ns ? x->settled_ns : clock_mono_ns();
+  uint64_t since = x->body_done_ns ? x->body_done_ns : x->started_ns, total = until - since;
+  uint64_t waited = x->upstream_ns;
+  if (x->attempt) waited += until - attempt_timing(x->attempt).started;
+  return total > waited ? total - waited : 0;
+}
+
+static const struct attempt_record *last_record(const struct exchange *x) {
+  return x->record_count ? &x->records[x->record_count - 1] : NULL;
+}
+
+/* A provider was asked and may have worked for us. */
+static bool reached_model(const struct exchange *x) {
+  return x->record_count > 0 && x->route.endpoint == ENDPOINT_GENERATE &&
+         (x->failure == FAILURE_NONE || x->has_content);
+}
+
+static void take_usage(struct exchange *x) {
+  if (!reached_model(x)) return;
+  struct estimate prompt = {0};
+  if (!x->meter.has_usage || !x->meter.usage_is_final)
+    estimate_json(&prompt, bytes_slice(&x->body), true);
+  x->usage_source = meter_settle(&x->meter, estimate_tokens(&prompt), 0, &x->usage);
+  if (!x->finish.len) x->finish = slice_of(x->meter.finish);
+  x->cost_known = cost_nanousd(&x->model->price, &x->usage, &x->cost_nanousd) == PRICE_KNOWN;
+}
+
+static void store_response(struct exchange *x) {
+  if (x->route.dialect != DIALECT_RESPONSES || x->route.endpoint != ENDPOINT_GENERATE ||
+      !x->is_stored || x->failure != FAILURE_NONE)
+    return;
+  struct slice text;
+  if (!x->is_stream)
+    text = x->answer.body;
+  else if (x->is_native)
+    text = json_find(bytes_slice(&x->last_response), "response");
+  else
+    text = translation_final_text(x->translation);
+  if (text.len)
+    script_stored_record(x->generation, x->owner,
+                         x->is_native ? x->forward_body : bytes_slice(&x->body), text);
+}
+
+static void field(struct bytes *line, const char *name) {
+  bytes_printf(line, ",\"%s\":", name);
+}
+
+static void text(struct bytes *line, const char *name, struct slice value) {
+  if (!value.len) return;
+  field(line, name);
+  json_quote(line, value);
+}
+
+static void number(struct bytes *line, const char *name, uint64_t value) {
+  field(line, name);
+  bytes_append_u64(line, value);
+}
+
+static void milliseconds(struct bytes *line, const char *name, uint64_t from_ns, uint64_t to_ns) {
+  if (!from_ns || to_ns < from_ns) return;
+  bytes_printf(line, ",\"%s\":%.3f", name, (double)(to_ns - from_ns) / 1e6);
+}
+
+static void write_attempts(const struct exchange *x, struct bytes *line) {
+  field(line, "attempts");
+  bytes_append_byte(line, '[');
+  for (size_t i = 0; i < x->record_count; i++) {
+    const struct attempt_record *r = &x->records[i];
+    bytes_append_text(line, i ? ",{\"provider\":" : "{\"provider\":");
+    json_quote(line, r->target->provider->name);
+    text(line, "model", r->target->model);
+    number(line, "status", (uint64_t)r->status);
+    if (r->failure != FAILURE_NONE)
+      text(line, "failure", slice_of(failure_info(r->failure)->label));
+    if (r->sentence) text(line, "message", slice_of(r->sentence));
+    milliseconds(line, "connect_ms", r->timing.started, r->timing.connected);
+    milliseconds(line, "head_ms", r->timing.started, r->timing.head);
+    milliseconds(line, "duration_ms", r->timing.started, r->timing.ended);
+    bytes_append_byte(line, '}');
+  }
+  bytes_append_byte(line, ']');
+}
+
+static void write_usage(const struct exchange *x, struct bytes *line) {
+  static const char *const sources[] = {"none", "provider", "estimated"};
+  const struct usage *u = &x->usage;
+  text(line, "usage_source", slice_of(sources[x->usage_source]));
+  if (x->usage_source == USAGE_NONE) return;
+  number(line, "input_tokens", u->input);
+  number(line, "cache_read_tokens", u->cache_read);
+  number(line, "cache_write_5m_tokens", u->cache_write_5m);
+  number(line, "cache_write_1h_tokens", u->cache_write_1h);
+  number(line, "output_tokens", u->output);
+  number(line, "reasoning_tokens", u->reasoning);
+  number(line, "audio_input_tokens", u->audio_input);
+  number(line, "audio_output_tokens", u->audio_output);
+  if (x->cost_known)
+    number(line, "cost_nanousd", x->cost_nanousd);
+  else
+    text(line, "cost", SLICE("unknown"));
+  text(line, "currency", x->config->currency);
+}
+
+static int status_of(const struct exchange *x) {
+  if (x->failure == FAILURE_CLIENT_GONE) return 499;
+  if (x->committed) return 200;
+  return x->failure != FAILURE_NONE ? x->detail.status : x->answer.status;
+}
+
+static void write_line(const struct exchange *x, struct bytes *line) {
+  char time[25];
+  clock_format(x->started_ms, time);
+  bytes_printf(line,
+               "{\"time\":\"%s\",\"level\":\"info\",\"event\":\"request\",\"request_id\":\"%s\"",
+               time, x->id);
+  text(line, "method", x->method);
+  text(line, "path", x->path);
+  text(line, "peer", x->peer);
+  number(line, "status", (uint64_t)status_of(x));
+  if (x->key) {
+    text(line, "key", x->key->name);
+    text(line, "tenant", x->key->tenant);
+    text(line, "project", x->key->project);
+    text(line, "user", x->key->user);
+  }
+  if (x->route.path.len) text(line, "dialect", slice_of(dialect_name(x->route.dialect)));
+  text(line, "requested_model", x->public_model);
+  if (x->model) text(line, "model", x->model->name);
+  const struct attempt_record *last = last_record(x);
+  if (last) {
+    text(line, "provider", last->target->provider->name);
+    text(line, "upstream_model", last->target->model);
+    text(line, "residency", last->target->provider->residency);
+    bytes_printf(line, ",\"stream\":%s,\"native\":%s", x->is_stream ? "true" : "false",
+                 x->is_native ? "true" : "false");
+  }
+  milliseconds(line, "duration_ms", x->started_ns, x->settled_ns);
+  milliseconds(line, "time_to_first_token_ms", x->first_content_ns ? x->started_ns : 0,
+               x->first_content_ns);
+  bytes_printf(line, ",\"overhead_ms\":%.3f", (double)overhead_ns(x) / 1e6);
+  number(line, "request_bytes", x->body.len);
+  if (last) write_attempts(x, line);
+  if (x->record_count) write_usage(x, line);
+  text(line, "finish_reason", x->finish);
+  text(line, "dropped", x->dropped);
+  text(line, "upstream_request_id", x->upstream_request_id);
+  if (x->failure != FAILURE_NONE) {
+    text(line, "failure", slice_of(failure_info(x->failure)->label));
+    text(line, "error", x->detail.message);
+  }
+  number(line, "config_version", x->config->version);
+  bytes_append_text(line, "}\n");
+}
+
+enum step_result settle_step(struct exchange *x) {
+  x->settled_ns = clock_mono_ns();
+  target_end(x, last_record(x) ? last_record(x)->failure : FAILURE_NONE);
+  take_usage(x);
+  store_response(x);
+  struct bytes *line = log_buffer(x->host->log);
+  write_line(x, line);
+  log_line_end(x->host->log);
+  metrics_settle(x, status_of(x));
+  return STEP_NEXT;
+}

@@ -1,0 +1,185 @@
+/* Everything one request owns. For the files exchange*.c only. */
+#pragma once
+#include <string.h>
+
+#include "account/meter.h"
+#include "base/json.h"
+#include "exchange.h"
+#include "exchange_route.h"
+#include "model/error_detail.h"
+#include "script/stored.h"
+#include "script/translation.h"
+#include "stream/sse.h"
+
+enum step {
+#define STEP(name, text) STEP_##name,
+#include "model/steps.def"
+#undef STEP
+  STEP_DONE
+};
+
+enum step_result {
+  STEP_NEXT,
+  STEP_PARK,
+  STEP_FAIL,
+  STEP_JUMP /* the step has set x->step itself */
+};
+
+enum attempt_state { ATTEMPT_IDLE, ATTEMPT_RUNNING, ATTEMPT_ENDED, ATTEMPT_FAILED };
+
+struct request_fields { /* top-level members of the client's body; type JSON_NONE when absent */
+  struct json_member model, stream, stream_options, store, previous_response_id, input, background;
+};
+
+struct attempt_record { /* one line of the log's `attempts` */
+  const struct model_target *target;
+  int status; /* 0: no head came */
+  enum failure_kind failure;
+  struct attempt_timing timing;
+  char *sentence;
+};
+
+struct answer { /* the reply to the client, when it is not a relayed stream */
+  int status;
+  struct slice content_type, body;
+};
+
+struct exchange {
+  struct list link, ready_link;
+  struct exchange_host *host;
+  struct config *config;
+  struct generation *generation;
+  struct arena arena;
+  struct http_stream *stream; /* NULL once the connection has let go */
+  char id[32];
+  enum step step;
+  bool running, woken;
+
+  struct route route;
+  struct slice method, path, query, peer, anthropic_version, origin, idempotency_key;
+  const char *allow;      /* methods for a 405 */
+  struct headers headers; /* the client's; valid while stream is not NULL */
+  const struct static_key *key;
+  uint64_t started_ns, body_done_ns, first_content_ns, settled_ns, upstream_ns;
+  int64_t started_ms;
+
+  struct bytes body;
+  bool body_complete, is_stream, include_usage, is_stored;
+  struct request_fields fields;
+  struct slice owner; /* of stored responses */
+  struct slice
+      forward_body; /* what a native target gets before the edits: the body, or its expansion */
+
+  const struct model *model;
+  struct slice public_model;
+  const struct model_target **candidates;
+  size_t candidate_count, candidate;
+  struct attempt_record *records;
+  size_t record_count;
+
+  struct translation *translation;
+  const struct adapter_info *adapter;
+  bool is_native;
+  struct slice upstream_path, dropped;
+  struct headers upstream_request_headers;
+  struct slice *pieces; /* of the upstream body */
+  size_t piece_count;
+
+  struct attempt *attempt;
+  enum attempt_state attempt_state;
+  int upstream_status;
+  bool is_event_stream, is_json, relay_ended, is_paused, has_content, target_held, retry_held;
+  struct error_detail event_error; /* what the provider said in its stream */
+  struct header *reply_headers;    /* allow-listed headers of the upstream, in the arena */
+  size_t reply_header_count;
+  struct slice upstream_request_id;
+  struct bytes reply; /* a whole reply or error */
+  struct bytes out; /* frames on their way to the client; before the first content they wait here */
+  struct sse sse;
+  bool has_sse;
+  struct meter meter;
+  struct bytes
+      last_response; /* responses: data of the newest event that carried the whole object */
+  uint64_t sequence; /* responses: next sequence_number of a relayed stream */
+
+  bool committed; /* the client has the head of a stream */
+  struct answer answer;
+  enum failure_kind failure;
+  struct error_detail detail;
+  struct slice finish;
+  enum usage_source usage_source;
+  struct usage usage;
+  uint64_t cost_nanousd;
+  bool cost_known;
+};
+
+enum step_result (*exchange_step(enum step step))(struct exchange *x);
+const char *exchange_step_name(enum step step);
+
+/* Queues x: its step runs again before the loop sleeps. */
+void exchange_wake(struct exchange *x);
+/* The first failure wins. sentence is for log and client: one sentence that says what to do. */
+enum step_result exchange_fail(struct exchange *x, enum failure_kind kind, const char *format, ...)
+    PRINTF(3, 4);
+/* A failure that arrived with its own status, type, code and message. */
+enum step_result exchange_fail_with(struct exchange *x, enum failure_kind kind,
+                                    const struct error_detail *detail);
+
+/* exchange_error.c: what an error looks like in the client's protocol. */
+void error_write(enum dialect dialect, const struct error_detail *error, const char *request_id,
+                 struct bytes *out);
+void error_frames(struct exchange *x, struct bytes *out);
+void error_fill(struct error_detail *detail, enum failure_kind kind);
+const char *error_http_body(int status, struct slice path, const char *sentence, struct bytes *out);
+
+/* exchange_body.c: the client's body. */
+enum step_result body_read_fields(struct exchange *x);
+bool body_find_fields(struct slice body, struct request_fields *fields);
+
+/* exchange_models.c */
+enum step_result models_answer(struct exchange *x);
+
+/* exchange_candidates.c */
+enum step_result candidates_find(struct exchange *x);
+bool candidates_count_tokens(struct exchange *x);
+enum step_result count_tokens_answer(struct exchange *x); /* our own estimate */
+
+/* exchange_native.c: requests that are relayed as they are, and every request's head. */
+enum step_result native_encode(struct exchange *x, const struct model_target *target);
+void native_headers(struct exchange *x, const struct model_target *target, struct headers extra);
+struct slice native_join_path(struct exchange *x, struct slice base, struct slice path);
+
+/* exchange_target.c: what the requests of all workers know about a target's health. */
+bool target_is_usable(const struct model_target *target, uint64_t now_ns);
+void target_begin(struct exchange *x, const struct model_target *target);
+void target_note_head(struct exchange *x, struct headers headers);
+bool target_may_retry(struct exchange *x); /* within the retry budget */
+void target_end(struct exchange *x,
+                enum failure_kind kind); /* once per begin; FAILURE_NONE: it worked */
+
+/* exchange_send.c: one attempt after another. */
+enum step_result send_step(struct exchange *x);
+/* Stops the running attempt at once: the client is gone, or the drain is over. */
+void send_cancel(struct exchange *x);
+/* The running attempt has failed for a reason seen here, and the next target may be tried. sentence
+ * lives as long as x. */
+void send_abandon(struct exchange *x, enum failure_kind kind, const char *sentence);
+
+/* exchange_relay.c: the reply on its way to the client. */
+void relay_begin(struct exchange *x); /* before an attempt whose reply may be a stream */
+void relay_data(struct exchange *x, struct slice data);
+void relay_finish(struct exchange *x); /* the provider ended its stream cleanly */
+enum step_result relay_step(struct exchange *x);
+
+/* exchange_settle.c */
+enum step_result settle_step(struct exchange *x);
+uint64_t overhead_ns(const struct exchange *x);
+
+/* exchange_metrics.c */
+void metrics_settle(struct exchange *x, int status);
+
+/* exchange_reply.c: heads, and the only place that writes to the client at the end. */
+enum step_result finish_step(struct exchange *x);
+bool reply_is_preflight(const struct exchange *x);
+enum step_result reply_preflight(struct exchange *x);
+struct headers reply_headers(struct exchange *x, struct slice content_type);

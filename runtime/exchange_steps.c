@@ -1,0 +1,160 @@
+/* The steps of a request, in the order they run. */
+#include "base/clock.h"
+#include "exchange_state.h"
+
+/* Stored responses belong to a tenant's project; a key without a tenant keeps its own. */
+static void set_owner(struct exchange *x) {
+  const struct static_key *key = x->key;
+  x->owner = key->tenant.len ? slice_of(arena_printf(&x->arena, "%s/%s", key->tenant.data,
+                                                     key->project.len ? key->project.data : ""))
+                             : key->name;
+}
+
+/* Paths and methods are settled before the key, so that a stranger learns nothing about models but
+ * a mistyped path reads as what it is. */
+static enum step_result step_auth(struct exchange *x) {
+  const char *allow = NULL;
+  enum route_result result =
+      route_find(x->config, x->method, x->path, &x->arena, &x->route, &allow);
+  if (result != ROUTE_FOUND && reply_is_preflight(x)) return reply_preflight(x);
+  if (result == ROUTE_FOUND && x->route.endpoint == ENDPOINT_MODELS && x->anthropic_version.len)
+    x->route.dialect = DIALECT_MESSAGES;
+  if (result != ROUTE_FOUND && route_is_anthropic(x->path)) x->route.dialect = DIALECT_MESSAGES;
+  if (result == ROUTE_UNKNOWN)
+    return exchange_fail(x, FAILURE_NOT_FOUND,
+                         "no such endpoint: %.*s %.*s; check base_url, which ends in /v1 for "
+                         "OpenAI clients and without it for Anthropic's",
+                         (int)x->method.len, x->method.data, (int)x->path.len, x->path.data);
+  if (result == ROUTE_METHOD) {
+    x->allow = allow;
+    return exchange_fail(x, FAILURE_METHOD_NOT_ALLOWED, "this endpoint takes %s", allow);
+  }
+  struct slice secret = credential_find(x->headers);
+  x->key = keyring_find(x->host->keyring, secret);
+  if (x->key) {
+    set_owner(x);
+    return STEP_NEXT;
+  }
+  return exchange_fail(
+      x, FAILURE_UNAUTHENTICATED,
+      secret.len
+          ? "the API key is not known here; check the key and that it has not been revoked"
+          : "no API key was sent; send it as \"Authorization: Bearer KEY\" or \"x-api-key: KEY\"");
+}
+
+static size_t body_limit(const struct exchange *x) {
+  const struct limits *limits = &x->config->limits;
+  for (size_t i = 0; i < limits->route_count; i++)
+    if (slice_equal(limits->routes[i].path, x->route.path)) return limits->routes[i].body_bytes;
+  return limits->body_bytes;
+}
+
+static enum step_result step_body(struct exchange *x) {
+  if (!x->body_complete) {
+    if (x->stream) stream_set_body_limit(x->stream, body_limit(x));
+    return STEP_PARK;
+  }
+  x->body_done_ns = clock_mono_ns();
+  if (x->route.endpoint != ENDPOINT_GENERATE && x->route.endpoint != ENDPOINT_COUNT_TOKENS)
+    return STEP_NEXT;
+  return body_read_fields(x);
+}
+
+static enum step_result step_permit(struct exchange *x) {
+  if (!x->public_model.len || key_may_use(x->key, x->public_model)) return STEP_NEXT;
+  /* A listing never shows it, so asking for it by name does not either. */
+  if (x->route.endpoint == ENDPOINT_MODEL) return STEP_NEXT;
+  struct error_detail detail = {.param = SLICE("model"), .code = SLICE("model_not_allowed")};
+  detail.message = slice_of(arena_printf(
+      &x->arena, "this key may not use the model %.*s; GET /v1/models lists those it may",
+      (int)x->public_model.len, x->public_model.data));
+  return exchange_fail_with(x, FAILURE_FORBIDDEN, &detail);
+}
+
+static enum step_result local_answer(struct exchange *x, enum step_result result) {
+  if (result == STEP_FAIL) return STEP_FAIL;
+  x->step = STEP_SETTLE;
+  return STEP_JUMP;
+}
+
+static enum step_result answer_stored(struct exchange *x) {
+  struct bytes body;
+  bytes_init(&body);
+  struct stored_request request = {x->owner, x->method, x->route.path, x->query};
+  x->answer.status = script_stored_answer(x->generation, &request, &body);
+  x->answer.content_type = SLICE("application/json");
+  x->answer.body = arena_slice(&x->arena, bytes_slice(&body));
+  bytes_fini(&body);
+  return STEP_NEXT;
+}
+
+static enum step_result step_route(struct exchange *x) {
+  switch (x->route.endpoint) {
+  case ENDPOINT_MODELS:
+  case ENDPOINT_MODEL: return local_answer(x, models_answer(x));
+  case ENDPOINT_STORED: return local_answer(x, answer_stored(x));
+  case ENDPOINT_GENERATE:
+  case ENDPOINT_COUNT_TOKENS: break;
+  }
+  enum step_result result = candidates_find(x);
+  if (result == STEP_FAIL) return result;
+  if (x->route.endpoint == ENDPOINT_COUNT_TOKENS && !candidates_count_tokens(x))
+    return local_answer(x, count_tokens_answer(x));
+  return STEP_NEXT;
+}
+
+static enum step_result encode_translated(struct exchange *x, const struct model_target *target) {
+  struct error_detail error = {0};
+  if (!x->translation) {
+    struct translation_settings settings = {.dialect = x->route.dialect,
+                                            .body = bytes_slice(&x->body),
+                                            .public_model = x->public_model,
+                                            .owner = x->owner,
+                                            .is_stream = x->is_stream,
+                                            .include_usage = x->include_usage};
+    x->translation = translation_open(x->generation, &settings, &x->arena, &error);
+    if (!x->translation) return exchange_fail_with(x, FAILURE_BAD_REQUEST, &error);
+  }
+  struct translation_target wanted = {x->model, target, x->config->strict};
+  struct encoded encoded;
+  if (!translation_encode(x->translation, &wanted, &encoded, &error))
+    return exchange_fail_with(x, error.status < 500 ? FAILURE_UNSUPPORTED : FAILURE_TRANSLATION,
+                              &error);
+  x->upstream_path = native_join_path(x, target->provider->path, encoded.path);
+  x->dropped = encoded.dropped;
+  x->pieces = arena_alloc(&x->arena, sizeof *x->pieces);
+  x->pieces[0] = encoded.body;
+  x->piece_count = 1;
+  native_headers(x, target, encoded.headers);
+  return STEP_NEXT;
+}
+
+static enum step_result step_encode(struct exchange *x) {
+  const struct model_target *target = x->candidates[x->candidate];
+  bool count_tokens = x->route.endpoint == ENDPOINT_COUNT_TOKENS;
+  x->adapter = generation_adapter(x->generation, target->provider->adapter);
+  must(x->adapter != NULL);
+  x->is_native = count_tokens || x->adapter->native[x->route.dialect].len > 0;
+  x->dropped = (struct slice){"", 0};
+  if (!x->is_native) return encode_translated(x, target);
+  return native_encode(x, target);
+}
+
+static const struct {
+  const char *name;
+  enum step_result (*run)(struct exchange *x);
+} steps[STEP_DONE] = {
+    [STEP_AUTH] = {"auth", step_auth},       [STEP_BODY] = {"body", step_body},
+    [STEP_PERMIT] = {"permit", step_permit}, [STEP_ROUTE] = {"route", step_route},
+    [STEP_ENCODE] = {"encode", step_encode}, [STEP_SEND] = {"send", send_step},
+    [STEP_RELAY] = {"relay", relay_step},    [STEP_SETTLE] = {"settle", settle_step},
+    [STEP_FINISH] = {"finish", finish_step},
+};
+
+enum step_result (*exchange_step(enum step step))(struct exchange *x) {
+  return steps[step].run;
+}
+
+const char *exchange_step_name(enum step step) {
+  return step == STEP_DONE ? "done" : steps[step].name;
+}

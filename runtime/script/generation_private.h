@@ -1,0 +1,34 @@
+/* Inside of a generation, for the files of this folder only. */
+#pragma once
+#include "script/generation.h"
+#include "script/state.h"
+
+enum entry { /* functions of lua/gateyes/translate.lua, held in the registry */
+             ENTRY_OPEN,
+             ENTRY_ENCODE,
+             ENTRY_REPLY,
+             ENTRY_EVENT,
+             ENTRY_END_STREAM,
+             ENTRY_STREAM_ERROR,
+             ENTRY_PROVIDER_ERROR,
+             ENTRY_ERROR_BODY,
+             ENTRY_FINAL_TEXT,
+             ENTRY_STORE_RECORD,
+             ENTRY_STORE_ANSWER,
+             ENTRY_EXPAND,
+             ENTRY_FAILED_FRAMES,
+             ENTRY_COUNT
+};
+
+struct generation {
+  unsigned refs;
+  uint64_t version;
+  lua_State *L;
+  int entries[ENTRY_COUNT];
+  struct arena arena;
+  struct adapter_info *adapters;
+  size_t adapter_count;
+};
+
+/* Clears the stack and pushes the entry: results of the previous call end their life here. */
+lua_State *generation_enter(struct generation *g, enum entry entry);

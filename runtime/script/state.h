@@ -1,0 +1,23 @@
+/* A Lua state for the scripts that ship with Gateyes: trusted, compiler on, no io, no os, no ffi.
+ * `require` finds modules in the folder `lua` of the configuration, else in the binary. */
+#pragma once
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+
+#include "base/arena.h"
+
+struct responses;
+
+/* lua_path: folder that replaces the embedded files, or empty. responses outlives the state. Never NULL. */
+lua_State *state_new(struct slice lua_path, struct responses *responses);
+/* Calls the function below `args` arguments; on error false, the stack is as before the function
+ * and *error holds message and traceback. */
+bool state_call(lua_State *L, int args, int results, struct bytes *error);
+struct slice state_text(lua_State *L, int index); /* not converted: empty unless a string */
+struct slice state_field_text(lua_State *L, int index, const char *name,
+                              struct arena *arena); /* copied */
+uint64_t state_field_u64(lua_State *L, int index,
+                         const char *name); /* 0 unless a number in 0 … 2^53 */
+bool state_field_bool(lua_State *L, int index, const char *name);
+void state_set_text(lua_State *L, const char *name, struct slice value); /* into the table on top */

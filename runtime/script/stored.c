@@ -1,0 +1,63 @@
+#include "script/stored.h"
+
+#include "script/generation_private.h"
+#include "script/script_error.h"
+
+static void push(lua_State *L, struct slice text) {
+  lua_pushlstring(L, text.data ? text.data : "", text.len);
+}
+
+void script_stored_record(struct generation *g, struct slice owner, struct slice request_body,
+                          struct slice response) {
+  lua_State *L = generation_enter(g, ENTRY_STORE_RECORD);
+  push(L, owner);
+  push(L, request_body);
+  push(L, response);
+  struct error_detail logged;
+  (void)script_call(L, 3, 0, &logged);
+}
+
+int script_stored_answer(struct generation *g, const struct stored_request *request,
+                         struct bytes *out) {
+  lua_State *L = generation_enter(g, ENTRY_STORE_ANSWER);
+  push(L, request->owner);
+  push(L, request->method);
+  push(L, request->path);
+  push(L, request->query);
+  struct error_detail error;
+  if (!script_call(L, 4, 2, &error)) {
+    bytes_append_text(
+        out, "{\"error\":{\"message\":\"a script of the gateway failed; its log says where\","
+             "\"type\":\"server_error\",\"param\":null,\"code\":\"translation_error\"}}");
+    return error.status;
+  }
+  bytes_append_slice(out, state_text(L, 2));
+  return (int)lua_tointeger(L, 1);
+}
+
+bool script_stored_expand(struct generation *g, struct slice owner, struct slice body,
+                          struct arena *arena, struct slice *expanded, struct error_detail *error) {
+  lua_State *L = generation_enter(g, ENTRY_EXPAND);
+  push(L, owner);
+  push(L, body);
+  if (!script_call(L, 2, 2, error)) return false;
+  if (lua_type(L, 1) != LUA_TSTRING) {
+    script_read_failure(L, 2, arena, error);
+    return false;
+  }
+  *expanded = arena_slice(arena, state_text(L, 1));
+  return true;
+}
+
+void script_failed_frames(struct generation *g, const struct broken_stream *stream,
+                          const struct error_detail *error, struct bytes *out) {
+  lua_State *L = generation_enter(g, ENTRY_FAILED_FRAMES);
+  if (stream->created.len)
+    push(L, stream->created);
+  else
+    lua_pushnil(L);
+  lua_pushnumber(L, (double)stream->sequence);
+  script_push_failure(L, error);
+  struct error_detail logged;
+  if (script_call(L, 3, 1, &logged)) bytes_append_slice(out, state_text(L, 1));
+}

@@ -1,0 +1,29 @@
+/* Stored responses (/v1/responses/{id} and their use as context), as
+ * lua/gateyes/responses_store.lua and lua/dialects/responses.lua define them. owner keeps tenants
+ * apart: another owner's id is unknown. */
+#pragma once
+#include "model/error_detail.h"
+#include "script/generation.h"
+
+/* Keeps a finished response and the input it answered. Text that is no JSON object is ignored. */
+void script_stored_record(struct generation *g, struct slice owner, struct slice request_body,
+                          struct slice response);
+struct stored_request {
+  struct slice owner, method, path, query;
+};
+/* GET, DELETE, input_items, cancel: appends the JSON answer, returns its status. */
+int script_stored_answer(struct generation *g, const struct stored_request *request,
+                         struct bytes *out);
+/* The body with previous_response_id and item references replaced by what they stand for, all else
+ * kept byte for byte. False: *error (in arena) says which id is unknown. */
+MUST_CHECK bool script_stored_expand(struct generation *g, struct slice owner, struct slice body,
+                                     struct arena *arena, struct slice *expanded,
+                                     struct error_detail *error);
+struct broken_stream {
+  struct slice
+      created;       /* data of the newest event that carried the response object; may be empty */
+  uint64_t sequence; /* sequence_number that the next event gets */
+};
+/* Frames that end a relayed response stream which broke. */
+void script_failed_frames(struct generation *g, const struct broken_stream *stream,
+                          const struct error_detail *error, struct bytes *out);

@@ -1,0 +1,362 @@
+/* Owns worker threads, listening sockets and signals; the only file that creates threads. */
+#include "server.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "admin.h"
+#include "base/clock.h"
+#include "base/mailbox.h"
+#include "load.h"
+#include "observe/log.h"
+#include "observe/metric.h"
+#include "store/responses.h"
+#include "upstream/gate.h"
+#include "worker.h"
+
+enum { WATCH_INTERVAL_MS = 1000 };
+
+enum phase { PHASE_SERVING, PHASE_DRAINING, PHASE_CUT, PHASE_STOPPED };
+
+struct server {
+  uv_loop_t loop;
+  const char *path;
+  struct config *config;
+  struct worker **workers;
+  uv_thread_t *threads;
+  unsigned worker_count, drained;
+  struct worker_shared shared;
+  struct responses *responses;
+  struct admin *admin;
+  struct mailbox mailbox;
+  uv_signal_t hangup, terminate, interrupt;
+  uv_fs_poll_t watch;
+  uv_timer_t hard_timer;
+  enum phase phase;
+};
+
+struct gathering { /* one GET /admin/exchanges */
+  void *token;
+  unsigned missing;
+  struct bytes json;
+};
+
+struct news { /* a worker's message to the server's loop */
+  struct mailbox_message base;
+  struct gathering *gathering;
+  char *json;
+  size_t json_bytes;
+};
+
+static void stop_workers(struct server *s);
+
+static void post_news(struct server *s, void (*deliver)(struct mailbox_message *, void *),
+                      struct news content) {
+  struct news *n = must_alloc(sizeof *n);
+  *n = content;
+  list_init(&n->base.link);
+  n->base.deliver = deliver;
+  mailbox_post(&s->mailbox, &n->base);
+}
+
+static void deliver_drained(struct mailbox_message *base, void *owner) {
+  struct server *s = owner;
+  free(base);
+  if (++s->drained == s->worker_count) stop_workers(s);
+}
+
+static void on_worker_drained(void *context) {
+  post_news(context, deliver_drained, (struct news){0});
+}
+
+static void deliver_described(struct mailbox_message *base, void *owner) {
+  struct server *s = owner;
+  struct news *n = (struct news *)base;
+  struct gathering *g = n->gathering;
+  if (n->json_bytes && g->json.len > 1) bytes_append_byte(&g->json, ',');
+  bytes_append(&g->json, n->json, n->json_bytes);
+  free(n->json);
+  free(n);
+  if (--g->missing > 0) return;
+  bytes_append_text(&g->json, "]\n");
+  admin_described(s->admin, g->token, bytes_slice(&g->json));
+  bytes_fini(&g->json);
+  free(g);
+}
+
+static void on_worker_described(void *context, void *request, char *json, size_t json_bytes) {
+  post_news(context, deliver_described,
+            (struct news){.gathering = request, .json = json, .json_bytes = json_bytes});
+}
+
+static const struct worker_callbacks worker_callbacks = {on_worker_drained, on_worker_described};
+
+static void describe_exchanges(void *context, void *token) {
+  struct server *s = context;
+  struct gathering *g = must_calloc(1, sizeof *g);
+  g->token = token;
+  g->missing = s->worker_count;
+  bytes_append_byte(&g->json, '[');
+  for (unsigned i = 0; i < s->worker_count; i++)
+    worker_post_describe(s->workers[i], g);
+}
+
+/* Ready: serving, and each model has a target that is not out of rotation. */
+static void readiness(void *context, struct bytes *problems) {
+  struct server *s = context;
+  if (s->phase != PHASE_SERVING) bytes_append_text(problems, "draining\n");
+  for (size_t i = 0; i < s->config->model_count; i++) {
+    const struct model *model = &s->config->models[i];
+    bool usable = model->target_count > 0;
+    if (!usable)
+      bytes_printf(problems, "model %.*s has no usable target\n", (int)model->name.len,
+                   model->name.data);
+  }
+}
+
+static const struct admin_callbacks admin_callbacks = {describe_exchanges, readiness};
+
+static int open_socket(const struct address *address) {
+  char error[256];
+  int fd = http_socket_new(address, error, sizeof error);
+  if (fd < 0) log_process(LOG_ERROR, "%.*s: %s", (int)address->text.len, address->text.data, error);
+  return fd;
+}
+
+/* TCP: a socket for each worker, the kernel spreads connections. Unix: one socket that all accept
+ * from. */
+static bool listen_on(struct server *s, const struct address *address) {
+  bool is_tls = s->config->tls.certificate != NULL && !address->is_unix;
+  int shared = address->is_unix ? open_socket(address) : -1;
+  if (address->is_unix && shared < 0) return false;
+  for (unsigned i = 0; i < s->worker_count; i++) {
+    int fd = address->is_unix ? dup(shared) : open_socket(address);
+    if (fd < 0) return false;
+    worker_listen(s->workers[i], fd, is_tls);
+  }
+  if (shared >= 0) close(shared);
+  return true;
+}
+
+static bool listen_all(struct server *s) {
+  for (size_t i = 0; i < s->config->listen.count; i++)
+    if (!listen_on(s, &s->config->listen.items[i])) return false;
+  for (size_t i = 0; i < s->config->admin_listen.count; i++) {
+    int fd = open_socket(&s->config->admin_listen.items[i]);
+    if (fd < 0) return false;
+    admin_listen(s->admin, fd);
+  }
+  return true;
+}
+
+static bool same_addresses(struct addresses a, struct addresses b) {
+  if (a.count != b.count) return false;
+  for (size_t i = 0; i < a.count; i++)
+    if (!slice_equal(a.items[i].text, b.items[i].text)) return false;
+  return true;
+}
+
+/* What a running process cannot change: said, and nothing is reloaded. */
+static bool can_apply(const struct server *s, const struct config *next,
+                      struct config_problems *problems) {
+  if (!same_addresses(s->config->listen, next->listen) ||
+      !same_addresses(s->config->admin_listen, next->admin_listen))
+    config_problem(problems, "%s: listen: the addresses changed; that takes a restart", s->path);
+  if (next->workers != s->config->workers)
+    config_problem(problems, "%s: workers: the number changed; that takes a restart", s->path);
+  if (!next->tls.certificate != !s->config->tls.certificate)
+    config_problem(problems, "%s: tls: switching it on or off takes a restart", s->path);
+  return problems->count == 0;
+}
+
+static bool apply(struct server *s, struct config *next, struct config_problems *problems) {
+  next->version = s->config->version + 1;
+  struct generation **generations = must_calloc(s->worker_count, sizeof *generations);
+  bool fine = true;
+  for (unsigned i = 0; fine && i < s->worker_count; i++) {
+    generations[i] = load_generation(next, s->responses, problems);
+    fine = generations[i] != NULL;
+  }
+  for (unsigned i = 0; i < s->worker_count; i++) {
+    if (fine)
+      worker_post_reload(s->workers[i], next, generations[i]);
+    else
+      generation_unref(generations[i]);
+  }
+  free(generations);
+  if (!fine) return false;
+  gates_reload(s->shared.gates, next);
+  admin_reload(s->admin, next);
+  config_unref(s->config);
+  s->config = next;
+  return true;
+}
+
+static void reload(struct server *s) {
+  struct config_problems problems;
+  config_problems_init(&problems);
+  struct config *next = load_config(s->path, &problems);
+  bool fine = next && can_apply(s, next, &problems) && apply(s, next, &problems);
+  metric_config_reload(fine, s->config->version);
+  if (fine) {
+    log_process(LOG_INFO, "configuration %llu is in force", (unsigned long long)s->config->version);
+  } else {
+    for (size_t i = 0; i < problems.count; i++)
+      log_process(LOG_ERROR, "%s", problems.items[i]);
+    log_process(LOG_ERROR, "configuration %llu stays in force: the new file was refused",
+                (unsigned long long)s->config->version);
+    config_unref(next);
+  }
+  config_problems_fini(&problems);
+}
+
+static void on_hangup(uv_signal_t *signal, int number) {
+  (void)number;
+  struct server *s = signal->data;
+  log_reopen();
+  if (s->phase == PHASE_SERVING) reload(s);
+}
+
+static void on_file_change(uv_fs_poll_t *watch, int status, const uv_stat_t *before,
+                           const uv_stat_t *after) {
+  (void)before, (void)after;
+  struct server *s = watch->data;
+  if (status == 0 && s->phase == PHASE_SERVING) reload(s);
+}
+
+static void stop_workers(struct server *s) {
+  if (s->phase == PHASE_STOPPED) return;
+  s->phase = PHASE_STOPPED;
+  for (unsigned i = 0; i < s->worker_count; i++)
+    worker_post_stop(s->workers[i]);
+  for (unsigned i = 0; i < s->worker_count; i++) {
+    uv_thread_join(&s->threads[i]);
+    worker_free(s->workers[i]);
+  }
+  uv_handle_t *handles[] = {(uv_handle_t *)&s->hangup, (uv_handle_t *)&s->terminate,
+                            (uv_handle_t *)&s->interrupt, (uv_handle_t *)&s->watch,
+                            (uv_handle_t *)&s->hard_timer};
+  for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
+    uv_close(handles[i], NULL);
+  admin_close(s->admin);
+  mailbox_close(&s->mailbox, NULL);
+}
+
+static void on_hard_timer(uv_timer_t *timer) {
+  struct server *s = timer->data;
+  if (s->phase == PHASE_CUT) {
+    stop_workers(s);
+    return;
+  }
+  s->phase = PHASE_CUT;
+  log_process(LOG_WARN, "drain.hard has passed: open requests are ended");
+  for (unsigned i = 0; i < s->worker_count; i++)
+    worker_post_cut(s->workers[i]);
+  uv_timer_start(timer, on_hard_timer, 2000, 0);
+}
+
+static void on_terminate(uv_signal_t *signal, int number) {
+  struct server *s = signal->data;
+  if (s->phase != PHASE_SERVING) { /* asked twice: now */
+    stop_workers(s);
+    return;
+  }
+  s->phase = PHASE_DRAINING;
+  log_process(LOG_INFO, "signal %d: draining; open requests have %u s", number,
+              s->config->drain_hard_ms / 1000);
+  for (unsigned i = 0; i < s->worker_count; i++)
+    worker_post_drain(s->workers[i]);
+  uv_timer_start(&s->hard_timer, on_hard_timer, s->config->drain_hard_ms, 0);
+}
+
+static void start_signal(struct server *s, uv_signal_t *signal, uv_signal_cb callback, int number) {
+  must(uv_signal_init(&s->loop, signal) == 0);
+  signal->data = s;
+  uv_signal_start(signal, callback, number);
+}
+
+static void start_handles(struct server *s) {
+  mailbox_init(&s->mailbox, &s->loop, s);
+  start_signal(s, &s->hangup, on_hangup, SIGHUP);
+  start_signal(s, &s->terminate, on_terminate, SIGTERM);
+  start_signal(s, &s->interrupt, on_terminate, SIGINT);
+  must(uv_timer_init(&s->loop, &s->hard_timer) == 0);
+  must(uv_fs_poll_init(&s->loop, &s->watch) == 0);
+  s->hard_timer.data = s->watch.data = s;
+  uv_fs_poll_start(&s->watch, on_file_change, s->path, WATCH_INTERVAL_MS);
+  s->admin = admin_new(&s->loop, s->config, &admin_callbacks, s);
+}
+
+static bool start_workers(struct server *s, struct config_problems *problems) {
+  s->shared = (struct worker_shared){&worker_callbacks, s, gates_new()};
+  gates_reload(s->shared.gates, s->config);
+  s->worker_count = s->config->workers;
+  s->workers = must_calloc(s->worker_count, sizeof *s->workers);
+  s->threads = must_calloc(s->worker_count, sizeof *s->threads);
+  for (unsigned i = 0; i < s->worker_count; i++) {
+    struct generation *generation = load_generation(s->config, s->responses, problems);
+    if (!generation) return false;
+    s->workers[i] = worker_new(i, s->config, generation, &s->shared);
+  }
+  return true;
+}
+
+/* Keys and prompts are in memory: no core dump, no debugger of the same user. */
+static void harden(void) {
+  prctl(PR_SET_DUMPABLE, 0);
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+}
+
+static void announce(const struct server *s) {
+  for (size_t i = 0; i < s->config->listen.count; i++)
+    log_process(LOG_INFO, "listening on %s", s->config->listen.items[i].text.data);
+  for (size_t i = 0; i < s->config->admin_listen.count; i++)
+    log_process(LOG_INFO, "admin on %s", s->config->admin_listen.items[i].text.data);
+}
+
+static int serve(struct server *s, struct config_problems *problems) {
+  must(uv_loop_init(&s->loop) == 0);
+  s->responses = load_responses(s->config);
+  start_handles(s);
+  if (!start_workers(s, problems) || !listen_all(s))
+    return 1; /* the process ends: nothing has been served */
+  for (unsigned i = 0; i < s->worker_count; i++)
+    must(uv_thread_create(&s->threads[i], worker_run, s->workers[i]) == 0);
+  announce(s);
+  uv_run(&s->loop, UV_RUN_DEFAULT);
+  must(uv_loop_close(&s->loop) == 0);
+  free(s->workers);
+  free(s->threads);
+  gates_free(s->shared.gates);
+  responses_free(s->responses);
+  config_unref(s->config);
+  log_process(LOG_INFO, "stopped");
+  return 0;
+}
+
+int server_main(int argc, char **argv) {
+  struct server s = {.path = load_path_argument(argc, argv)};
+  if (!s.path) return 2;
+  harden();
+  struct config_problems problems;
+  config_problems_init(&problems);
+  s.config = load_config(s.path, &problems);
+  int status = 1;
+  if (s.config) {
+    s.config->version = 1;
+    status = serve(&s, &problems);
+  }
+  load_print_problems(&problems);
+  config_problems_fini(&problems);
+  return status;
+}

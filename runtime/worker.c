@@ -1,0 +1,193 @@
+/* One thread: loop, pools, Lua, mailbox. Wires the modules of a request together. */
+#include "worker.h"
+
+#include <stdlib.h>
+
+#include "base/mailbox.h"
+#include "exchange.h"
+
+enum { DRAIN_CHECK_MS = 20 };
+
+struct worker {
+  uv_loop_t loop;
+  struct exchange_host host;
+  struct http_server *http;
+  struct mailbox mailbox;
+  uv_prepare_t prepare;
+  uv_check_t check;
+  uv_timer_t drain_timer;
+  const struct worker_callbacks *callbacks;
+  void *context;
+  bool drained;
+};
+
+/* Woken requests run before the loop sleeps and right after it read: a wake costs no turn. The log
+ * is written once per turn, for the same reason after them. */
+static void run_turn(struct worker *w) {
+  exchange_run_ready(&w->host);
+  log_flush(w->host.log);
+}
+
+static void on_prepare(uv_prepare_t *handle) {
+  run_turn(handle->data);
+}
+
+static void on_check(uv_check_t *handle) {
+  run_turn(handle->data);
+}
+
+static void start_turns(struct worker *w) {
+  must(uv_prepare_init(&w->loop, &w->prepare) == 0);
+  must(uv_check_init(&w->loop, &w->check) == 0);
+  w->prepare.data = w->check.data = w;
+  uv_prepare_start(&w->prepare, on_prepare);
+  uv_check_start(&w->check, on_check);
+  uv_unref((uv_handle_t *)&w->prepare);
+  uv_unref((uv_handle_t *)&w->check);
+}
+
+struct worker *worker_new(unsigned index, struct config *config, struct generation *generation,
+                          const struct worker_shared *shared) {
+  struct worker *w = must_calloc(1, sizeof *w);
+  must(uv_loop_init(&w->loop) == 0);
+  w->callbacks = shared->callbacks;
+  w->context = shared->context;
+  exchange_host_init(&w->host, &w->loop, index);
+  w->host.config = config_ref(config);
+  w->host.generation = generation;
+  w->host.keyring = keyring_new(config);
+  w->host.log = log_new(config);
+  w->host.upstream = upstream_new(&w->loop, config, shared->gates);
+  mailbox_init(&w->mailbox, &w->loop, w);
+  must(uv_timer_init(&w->loop, &w->drain_timer) == 0);
+  w->drain_timer.data = w;
+  start_turns(w);
+  w->http = http_server_new(&w->loop, config, exchange_handler(), &w->host);
+  return w;
+}
+
+void worker_listen(struct worker *w, int fd, bool is_tls) {
+  http_server_listen(w->http, fd, is_tls);
+}
+
+void worker_run(void *worker) {
+  struct worker *w = worker;
+  uv_run(&w->loop, UV_RUN_DEFAULT);
+}
+
+void worker_free(struct worker *w) {
+  must(uv_loop_close(&w->loop) == 0);
+  keyring_free(w->host.keyring);
+  generation_unref(w->host.generation);
+  config_unref(w->host.config);
+  log_free(w->host.log);
+  free(w);
+}
+
+struct message {
+  struct mailbox_message base;
+  struct config *config;
+  struct generation *generation;
+  void *request;
+};
+
+static void post(struct worker *w, void (*deliver)(struct mailbox_message *, void *),
+                 struct message content) {
+  struct message *m = must_alloc(sizeof *m);
+  *m = content;
+  list_init(&m->base.link);
+  m->base.deliver = deliver;
+  mailbox_post(&w->mailbox, &m->base);
+}
+
+static void deliver_reload(struct mailbox_message *base, void *owner) {
+  struct message *m = (struct message *)base;
+  struct worker *w = owner;
+  struct exchange_host *host = &w->host;
+  keyring_free(host->keyring);
+  generation_unref(host->generation);
+  struct config *before = host->config;
+  host->config = m->config;
+  host->generation = m->generation;
+  host->keyring = keyring_new(m->config);
+  http_server_reload(w->http, m->config);
+  upstream_reload(host->upstream, m->config);
+  log_reload(host->log, m->config);
+  config_unref(before); /* last: the modules above borrowed it until now */
+  free(m);
+}
+
+void worker_post_reload(struct worker *w, struct config *config, struct generation *generation) {
+  post(w, deliver_reload, (struct message){.config = config_ref(config), .generation = generation});
+}
+
+static void on_drain_timer(uv_timer_t *timer) {
+  struct worker *w = timer->data;
+  if (w->drained || w->host.open > 0 || http_server_connections(w->http) > 0) return;
+  w->drained = true;
+  uv_timer_stop(timer);
+  w->callbacks->on_drained(w->context);
+}
+
+static void deliver_drain(struct mailbox_message *base, void *owner) {
+  struct worker *w = owner;
+  free(base);
+  w->host.draining = true;
+  http_server_drain(w->http);
+  uv_timer_start(&w->drain_timer, on_drain_timer, 0, DRAIN_CHECK_MS);
+}
+
+void worker_post_drain(struct worker *w) {
+  post(w, deliver_drain, (struct message){0});
+}
+
+static void deliver_cut(struct mailbox_message *base, void *owner) {
+  struct worker *w = owner;
+  free(base);
+  exchange_cut_all(&w->host);
+}
+
+void worker_post_cut(struct worker *w) {
+  post(w, deliver_cut, (struct message){0});
+}
+
+static void on_upstream_closed(void *context) {
+  struct worker *w = context;
+  mailbox_close(&w->mailbox, NULL);
+  uv_close((uv_handle_t *)&w->drain_timer, NULL);
+  uv_close((uv_handle_t *)&w->prepare, NULL);
+  uv_close((uv_handle_t *)&w->check, NULL);
+}
+
+static void on_http_closed(void *context) {
+  struct worker *w = context;
+  exchange_run_ready(&w->host);
+  upstream_close(w->host.upstream, on_upstream_closed, w);
+}
+
+static void deliver_stop(struct mailbox_message *base, void *owner) {
+  struct worker *w = owner;
+  free(base);
+  uv_timer_stop(&w->drain_timer);
+  http_server_close(w->http, on_http_closed);
+}
+
+void worker_post_stop(struct worker *w) {
+  post(w, deliver_stop, (struct message){0});
+}
+
+static void deliver_describe(struct mailbox_message *base, void *owner) {
+  struct message *m = (struct message *)base;
+  struct worker *w = owner;
+  struct bytes json;
+  bytes_init(&json);
+  exchange_describe_all(&w->host, &json);
+  size_t json_bytes;
+  char *text = bytes_take(&json, &json_bytes);
+  w->callbacks->on_described(w->context, m->request, text, json_bytes);
+  free(m);
+}
+
+void worker_post_describe(struct worker *w, void *request) {
+  post(w, deliver_describe, (struct message){.request = request});
+}

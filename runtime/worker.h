@@ -1,0 +1,37 @@
+/* One thread's share of the gateway: loop, connections, Lua state, upstream pools. Everything
+ * inside is touched by its own thread only; others post messages. */
+#pragma once
+#include "config/config.h"
+#include "script/generation.h"
+
+struct worker;
+
+struct worker_callbacks { /* called on the worker's thread */
+  /* Draining is over: nothing is open any more. */
+  void (*on_drained)(void *context);
+  /* JSON of the open requests, without brackets; text is the callee's to free. */
+  void (*on_described)(void *context, void *request, char *json, size_t json_bytes);
+};
+
+struct gates;
+
+struct worker_shared { /* what all workers have in common; outlives them */
+  const struct worker_callbacks *callbacks;
+  void *context;
+  struct gates *gates;
+};
+
+/* Takes a reference to config, and generation itself. */
+struct worker *worker_new(unsigned index, struct config *config, struct generation *generation,
+                          const struct worker_shared *shared);
+void worker_listen(struct worker *w, int fd, bool is_tls); /* before worker_run */
+void worker_run(void *worker);      /* the thread: returns after worker_post_stop */
+void worker_free(struct worker *w); /* after its thread ended */
+
+/* From any thread. */
+void worker_post_reload(struct worker *w, struct config *config,
+                        struct generation *generation); /* takes as worker_new */
+void worker_post_drain(struct worker *w);
+void worker_post_cut(struct worker *w);  /* ends open requests with an error of their protocol */
+void worker_post_stop(struct worker *w); /* closes what is left and leaves the loop */
+void worker_post_describe(struct worker *w, void *request);

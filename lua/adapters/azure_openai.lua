@@ -17,7 +17,7 @@ adapter.relay = {}
 function adapter.encode(request, context)
   local call, failure = openai.encode(request, context)
   if not call then return nil, failure end
-  call.path = adapter.native.chat
+  call.path = request.kind == "embed" and adapter.native.embeddings or adapter.native.chat
   return call
 end
 

@@ -81,8 +81,10 @@ function chat_reply.finish_reason(finish, legacy)
   return legacy and word == "tool_calls" and "function_call" or word
 end
 
+-- Did the client use the deprecated `functions`?
 function chat_reply.is_legacy(context)
-  return context.request ~= nil and context.request.legacy_functions == true
+  local names = context.request and context.request.fields
+  return names ~= nil and names.tools == "functions"
 end
 
 local function add_extra(body, reply)

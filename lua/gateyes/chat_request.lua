@@ -65,7 +65,7 @@ local function decode_tools(read, text, request)
 end
 
 local function decode_functions(read, text, request)
-  request.legacy_functions = true
+  request.fields.tools = "functions"
   read:each(read:check(json.decode(text, { parameters = true }), "list", "functions"), "functions", function(each)
     add_tool(request, function_tool(read, each))
   end)
@@ -263,7 +263,6 @@ end
 local function finish(request)
   local used = request.fields
   if request.output then used.output = "response_format" end
-  if request.tools then used.tools = request.legacy_functions and "functions" or "tools" end
   request.stream = request.stream == true
   if next(request.extra) == nil then request.extra = nil end
   return request

@@ -126,7 +126,7 @@ local function add_format(writer, body)
     body.response_format = { type = "json_object" }
     return
   end
-  body.response_format = { type = "json_schema", json_schema = { name = output.name or "response",
+  body.response_format = { type = "json_schema", json_schema = { name = output.name or "structured_output",
     description = output.description, schema = output.schema, strict = output.strict } }
 end
 

@@ -31,13 +31,12 @@ local function prediction_of(details)
 end
 
 -- xAI and Google's compatible endpoint leave reasoning out of completion_tokens and count it in total_tokens only.
-local function output_of(body, prompt, reasoning)
+-- It is made and billed as output. (A gap as wide as the cached tokens is a prompt that was counted without them.)
+local function output_of(body, prompt, reasoning, cached)
   local completion, total = count(body.completion_tokens), count(body.total_tokens)
-  if not completion then return total and above_zero(total - prompt) or nil end
-  if total and reasoning and reasoning > 0 and total == prompt + completion + reasoning then
-    return completion + reasoning
-  end
-  return completion
+  local gap = total and total - prompt - (completion or 0) or 0
+  if gap <= 0 or gap == cached then return completion, reasoning end
+  return (completion or 0) + gap, reasoning or completion and gap or nil
 end
 
 -- OpenAI counts what the cache gave and took inside prompt_tokens; here the three stand beside each other.
@@ -49,12 +48,13 @@ function usage.from_openai(body)
   prompt = prompt or 0
   local details, made = object(body.prompt_tokens_details), object(body.completion_tokens_details)
   local read, written = cached_of(body, details), count(details.cache_write_tokens)
-  local reasoning = count(made.reasoning_tokens) or count(body.reasoning_tokens)
+  local output, reasoning = output_of(body, prompt, count(made.reasoning_tokens) or count(body.reasoning_tokens),
+    (read or 0) + (written or 0))
   return {
     input = above_zero(prompt - (read or 0) - (written or 0)),
     cache_read = read,
     cache_write_5m = written,
-    output = output_of(body, prompt, reasoning),
+    output = output or 0,
     reasoning = reasoning,
     audio_input = count(details.audio_tokens),
     audio_output = count(made.audio_tokens),

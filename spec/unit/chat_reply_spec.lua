@@ -59,7 +59,7 @@ describe("chat dialect, replies", function()
 
   it("answers a client of functions with function_call", function()
     local body = encode(one({ { type = "tool_call", id = "a", name = "f", arguments = "{}" } }, "tool_calls"),
-      { request = { legacy_functions = true } })
+      { request = { fields = { tools = "functions" } } })
     assert.same({ name = "f", arguments = "{}" }, body.choices[1].message.function_call)
     assert.is_nil(body.choices[1].message.tool_calls)
     assert.equal("function_call", body.choices[1].finish_reason)
@@ -229,7 +229,7 @@ describe("chat dialect, streams", function()
     local frames = stream({ start,
       { type = "part_start", index = 0, choice = 0, part = { type = "tool_call", id = "a", name = "f" } },
       { type = "part_delta", index = 0, choice = 0, arguments = "{}" }, { type = "part_stop", index = 0, choice = 0 },
-      { type = "finish", choice = 0, reason = "tool_calls" } }, { request = { legacy_functions = true } })
+      { type = "finish", choice = 0, reason = "tool_calls" } }, { request = { fields = { tools = "functions" } } })
     local chunks = kit.chunks(frames)
     assert.same({ name = "f", arguments = "" }, chunks[2].choices[1].delta.function_call)
     assert.same({ arguments = "{}" }, chunks[3].choices[1].delta.function_call)

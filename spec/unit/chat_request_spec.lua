@@ -197,7 +197,6 @@ describe("chat dialect, fields", function()
     local request = decode { model = "m", messages = { { role = "user", content = "x" } },
       functions = { { name = "f", parameters = { type = "object" } } }, function_call = { name = "f" } }
     assert.equal("f", request.tools[1].name)
-    assert.is_true(request.legacy_functions)
     assert.same({ type = "tool", name = "f" }, request.tool_choice)
     assert.equal("functions", request.fields.tools)
     assert.equal("function_call", request.fields.tool_choice)

@@ -220,7 +220,7 @@ describe("openai adapter, fields", function()
     local output = { type = "json_schema", name = "r", schema = json.raw '{"a":[]}', strict = true }
     assert.same({ type = "json_schema", json_schema = { name = "r", schema = { a = {} }, strict = true } },
       encode({ output = output }).response_format)
-    assert.equal("response", encode({ output = { type = "json_schema", schema = json.raw "{}" } })
+    assert.equal("structured_output", encode({ output = { type = "json_schema", schema = json.raw "{}" } })
       .response_format.json_schema.name)
     local body, dropped = encode({ output = output, fields = { output = "response_format" } }, with "deepseek")
     assert.same({ type = "json_object" }, body.response_format)

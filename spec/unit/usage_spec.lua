@@ -43,6 +43,15 @@ describe("usage", function()
     local inside = usage.from_openai { prompt_tokens = 32, completion_tokens = 103, total_tokens = 135,
       completion_tokens_details = { reasoning_tokens = 94 } }
     assert.equal(103, inside.output)
+    local unnamed = usage.from_openai { prompt_tokens = 17, completion_tokens = 2, total_tokens = 402 }
+    assert.equal(385, unnamed.output)
+    assert.equal(383, unnamed.reasoning)
+    assert.equal(402, usage.to_openai(unnamed).total_tokens)
+    local silent = usage.from_openai { prompt_tokens = 7, total_tokens = 8 }
+    assert.same({ input = 7, output = 1 }, silent)
+    local beside_cache = usage.from_openai { prompt_tokens = 3, completion_tokens = 2, total_tokens = 25,
+      prompt_tokens_details = { cached_tokens = 20 } }
+    assert.equal(2, beside_cache.output)
   end)
 
   it("takes an embedding's usage, which has no completion", function()

@@ -75,11 +75,19 @@ function encoders.raw(part)
   return part.format == "anthropic" and json.raw_text(part.raw) or nil
 end
 
+-- Speech often comes with the same words as text.
+local function is_said(part, parts)
+  for _, other in ipairs(part.type == "audio" and parts or {}) do
+    if other.type == "text" and other.text == part.transcript then return true end
+  end
+  return false
+end
+
 local function content_of(parts)
   local content = {}
   for _, part in ipairs(parts or {}) do
-    local encoder = encoders[part.type]
-    content[#content + 1] = encoder and encoder(part)
+    local encoder = not is_said(part, parts) and encoders[part.type]
+    content[#content + 1] = encoder and encoder(part) or nil
   end
   return "[" .. table.concat(content, ",") .. "]"
 end

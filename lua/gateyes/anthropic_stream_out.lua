@@ -16,6 +16,11 @@ function stream_out.new(context)
   return { context = context, next_index = 0, queue = {}, first = 1, last = 0, parts = {} }
 end
 
+-- JSON that we only pass on may have line ends between its tokens; a data line cannot.
+local function one_line(raw)
+  return (json.raw_text(raw):gsub("[\r\n]", " "))
+end
+
 local function frame(name, body)
   return "event: " .. name .. "\ndata: " .. body .. "\n\n"
 end
@@ -28,7 +33,6 @@ local function message_start(state, out, event)
   if state.started then return end
   state.started = true
   state.usage = usage.merge(state.usage, event.usage)
-  state.service_tier = event.service_tier
   local counted = reply.usage(state.usage, event.service_tier)
   put(out, "message_start", table.concat {
     "{\"type\":\"message_start\",\"message\":{\"id\":", quote(reply.id(event.id, state.context)),
@@ -65,7 +69,7 @@ local function text_delta(part, event, state, out)
   end
   if event.citation and reply.is_citation(event.citation) then
     open_block(part, state, out, empty_text)
-    put_delta(part, out, "{\"type\":\"citations_delta\",\"citation\":" .. json.raw_text(event.citation) .. "}")
+    put_delta(part, out, "{\"type\":\"citations_delta\",\"citation\":" .. one_line(event.citation) .. "}")
   end
 end
 
@@ -125,12 +129,12 @@ kinds.tool_call = {
 kinds.raw = {
   start = function(part, state, out)
     if part.issued.format == "anthropic" and part.issued.raw then
-      open_block(part, state, out, json.raw_text(part.issued.raw))
+      open_block(part, state, out, one_line(part.issued.raw))
     end
   end,
   delta = function(part, event, _, out)
     if part.index and event.arguments and event.arguments ~= "" then put_json(part, out, event.arguments) end
-    if part.index and event.raw then put_delta(part, out, json.raw_text(event.raw)) end
+    if part.index and event.raw then put_delta(part, out, one_line(event.raw)) end
   end,
 }
 
@@ -240,6 +244,13 @@ function handlers.finish(state, event, out)
   state.finish, state.stop_sequence = event.reason, event.stop_sequence
 end
 
+-- message_delta has the totals only, not their breakdown by lifetime.
+local function delta_usage(vector)
+  local counted = reply.usage(vector)
+  counted.cache_creation = nil
+  return counted
+end
+
 -- input_tokens was 0 in message_start where the provider counts only at the end; the official clients take every
 -- counter that message_delta repeats.
 handlers["end"] = function(state, event, out)
@@ -248,7 +259,7 @@ handlers["end"] = function(state, event, out)
     "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":",
     quote(reply.stop_reason(state.finish or "stop", state.refused)),
     ",\"stop_sequence\":", reply.nullable(state.stop_sequence),
-    "},\"usage\":", json.encode(reply.usage(state.usage, state.service_tier)), "}",
+    "},\"usage\":", json.encode(delta_usage(state.usage)), "}",
   })
   put(out, "message_stop", "{\"type\":\"message_stop\"}")
   state.closed = true

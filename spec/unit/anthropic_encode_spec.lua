@@ -281,10 +281,8 @@ describe("anthropic.encode, tools", function()
     local body = encode { tools = { tool } }
     assert.is_true(body.tools[1].strict)
     assert.is_false(body.tools[1].input_schema.additionalProperties)
-    local context
-    local _
-    body, _, context = encode { model = "claude-3-5-haiku-20241022", tools = { tool } }
-    assert.is_nil(body.tools[1].strict)
+    local older, _, context = encode { model = "claude-3-5-haiku-20241022", tools = { tool } }
+    assert.is_nil(older.tools[1].strict)
     assert.is_string(context.dropped.tools)
   end)
 
@@ -379,10 +377,8 @@ describe("anthropic.encode, other fields", function()
     local extra = { container = json.raw "\"c\"", speed = json.raw "\"fast\"" }
     local body = encode { extra = extra, extra_format = "messages" }
     assert.same({ "c", "fast" }, { body.container, body.speed })
-    local context
-    local _
-    body, _, context = encode { extra = { web_search_options = json.raw "{}" }, extra_format = "chat" }
-    assert.is_nil(body.web_search_options)
+    local other, _, context = encode { extra = { web_search_options = json.raw "{}" }, extra_format = "chat" }
+    assert.is_nil(other.web_search_options)
     assert.is_string(context.dropped.web_search_options)
   end)
 

@@ -103,6 +103,12 @@ describe("messages.encode", function()
     assert.equal("server_tool_use", content[2].type)
   end)
 
+  it("writes what was spoken once", function()
+    assert.same({ { type = "text", text = "hi" } },
+      encode({ { type = "text", text = "hi" }, { type = "audio", transcript = "hi" } }).content)
+    assert.same({ { type = "text", text = "hi" } }, encode({ { type = "audio", transcript = "hi" } }).content)
+  end)
+
   it("answers with no choice at all", function()
     local message = json.decode(messages.encode({ id = "x", choices = {} }, support.context()))
     assert.same({}, message.content)

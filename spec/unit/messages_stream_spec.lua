@@ -130,7 +130,7 @@ describe("messages.encode_event", function()
   it("passes Anthropic's blocks and citations on", function()
     local text = stream {
       start, part_start(0, { type = "raw", format = "anthropic",
-        raw = json.raw [[{"type":"server_tool_use","id":"s","name":"web_search","input":{}}]] }),
+        raw = json.raw "{\"type\":\"server_tool_use\",\r\n\"id\":\"s\",\n\"name\":\"web_search\",\"input\":{}}" }),
       delta(0, { arguments = "{\"query\":\"x\"}" }), part_stop(0),
       part_start(1, { type = "raw", format = "responses", raw = json.raw "{}" }), part_stop(1),
       part_start(2, { type = "text" }), delta(2, { text = "t" }),

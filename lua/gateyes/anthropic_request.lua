@@ -14,6 +14,10 @@ local fields = {
   service_tier = "service_tier", stream = "stream", system = "system", turns = "messages",
 }
 
+local fields_of_effort = {}
+for canonical_name, name in pairs(fields) do fields_of_effort[canonical_name] = name end
+fields_of_effort.reasoning = "output_config.effort"
+
 -- Read by this file; every other member of the body goes into `extra` as it is.
 local known = {
   model = true, messages = true, system = true, tools = true, tool_choice = true, max_tokens = true,
@@ -186,7 +190,9 @@ local function read_output(root, request)
   local effort = given(config.effort)
   if effort ~= nil then
     if type(effort) ~= "string" then return invalid("output_config.effort", "Input should be a valid string") end
-    request.reasoning = request.reasoning or {}
+    if not request.reasoning then
+      request.reasoning, request.fields = {}, fields_of_effort
+    end
     request.reasoning.effort = effort
   end
   if raw_or_nil(config.task_budget) then request.extra["output_config.task_budget"] = config.task_budget end

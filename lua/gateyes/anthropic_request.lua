@@ -197,8 +197,12 @@ local function read_output(root, request)
   end
   if raw_or_nil(config.task_budget) then request.extra["output_config.task_budget"] = config.task_budget end
   local failure = read_format(given(config.format), "output_config.format", request)
-  -- The older place of the same thing, from when it was a beta.
-  return failure or read_format(given(root.output_format), "output_format", request)
+  -- The older place of the same thing, from when it was a beta. Words in it were never Anthropic's.
+  local older = given(root.output_format)
+  if type(older) == "string" then
+    request.extra.output_format, older = json.raw(json.quote(older)), nil
+  end
+  return failure or read_format(older, "output_format", request)
 end
 
 local function read_stop(root, request)

@@ -208,6 +208,10 @@ describe("messages.decode", function()
     end
   end)
 
+  it("reports a word for an output format", function()
+    assert.equal("\"markdown\"", json.raw_text(decode({ output_format = "markdown" }).extra.output_format))
+  end)
+
   it("keeps what it does not know", function()
     local request = decode { container = "c1", mcp_servers = json.raw [==[[{"type":"url","url":"u"}]]==],
       context_management = json.raw [[{"edits":[]}]], field_of_tomorrow = json.raw "[1.50]" }

@@ -174,7 +174,6 @@ void conn_read_again(struct conn *c) {
 enum conn_io conn_send(struct conn *c, const void *data, size_t len, size_t *sent) {
   *sent = 0;
   errno = 0;
-  c->handle.reason[0] = 0;
   CURLcode result = curl_easy_send(c->handle.easy, data, len, sent);
   if (result == CURLE_OK) return CONN_IO_OK;
   return result == CURLE_AGAIN ? CONN_IO_AGAIN : CONN_IO_ERROR;
@@ -183,12 +182,12 @@ enum conn_io conn_send(struct conn *c, const void *data, size_t len, size_t *sen
 enum conn_io conn_receive(struct conn *c, void *data, size_t len, size_t *received) {
   *received = 0;
   errno = 0;
-  c->handle.reason[0] = 0;
   CURLcode result = curl_easy_recv(c->handle.easy, data, len, received);
   if (result == CURLE_OK) return *received ? CONN_IO_OK : CONN_IO_END;
   return result == CURLE_AGAIN ? CONN_IO_AGAIN : CONN_IO_ERROR;
 }
 
+/* libcurl keeps the first of its reasons only. */
 const char *conn_reason(struct conn *c) {
   if (!c->is_tls && errno) return strerror(errno);
   return c->handle.reason[0] ? c->handle.reason : "connection lost";

@@ -1,6 +1,7 @@
 #include "upstream/transport_http1.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "upstream/conn.h"
 #include "upstream/connect.h"
@@ -201,6 +202,12 @@ static void fail_cut(struct attempt *a, const char *why) {
   struct http1 *h = a->http1;
   struct slice host = a->provider->host;
   bool has_begun = reply_has_begun(&h->reply);
+  /* In TLS 1.3 the provider judges our certificate after the handshake. */
+  if (h->conn->is_tls && !has_begun && strstr(why, " alert ")) {
+    attempt_failed(a, FAILURE_UPSTREAM_TLS, "TLS with %.*s failed: %s", (int)host.len, host.data,
+                   why);
+    return;
+  }
   a->is_stale = h->conn->was_used && !has_begun;
   attempt_failed(a, FAILURE_UPSTREAM_CUT, "%.*s closed the connection %s: %s", (int)host.len,
                  host.data, has_begun ? "in the middle of its answer" : "before it answered", why);

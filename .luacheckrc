@@ -1,4 +1,5 @@
 std = "luajit"
+read_globals = { "gateyes_id" }
 max_line_length = 120
 exclude_files = { "build/**", "**/node_modules/**", ".cache/**" }
 files["spec/**/*_spec.lua"] = { std = "+busted" }

@@ -143,8 +143,8 @@ static enum step_result expand_stored(struct exchange *x) {
   x->forward_body = bytes_slice(&x->body);
   if (x->route.dialect != DIALECT_RESPONSES || !refers) return STEP_NEXT;
   struct error_detail error = {0};
-  if (!script_stored_expand(x->generation, x->owner, bytes_slice(&x->body), &x->arena,
-                            &x->forward_body, &error))
+  struct stored_body stored = {x->owner, bytes_slice(&x->body)};
+  if (!script_stored_expand(x->generation, &stored, &x->arena, &x->forward_body, &error))
     return exchange_fail_with(x, FAILURE_BAD_REQUEST, &error);
   return STEP_NEXT;
 }

@@ -53,7 +53,8 @@ static bool relay_native(struct exchange *x, const struct sse_frame *frame) {
   unsigned flags = frame->has_data ? meter_frame(&x->meter, frame->name, frame->data) : 0;
   if (flags & METER_ERROR) {
     struct error_detail detail = {0};
-    script_provider_error(x->generation, x->adapter->name, 0, frame->data, &x->arena, &detail);
+    struct provider_error reply = {x->adapter->name, frame->data, 0};
+    script_provider_error(x->generation, &reply, &x->arena, &detail);
     on_error_event(x, &detail);
     return false;
   }

@@ -40,8 +40,8 @@ static struct slice resolve(const struct config *config, struct slice path, stru
   return arena_slice(arena, path);
 }
 
-static enum route_result check_method(struct slice method, const char *wanted, const char **allow) {
-  *allow = wanted;
+static enum route_result check_method(struct slice method, const char *wanted, struct route *out) {
+  out->allow = wanted;
   struct slice rest = slice_of(wanted);
   while (rest.len) {
     struct slice one = slice_trim(slice_cut(rest, ',', &rest));
@@ -51,20 +51,19 @@ static enum route_result check_method(struct slice method, const char *wanted, c
 }
 
 /* /v1/responses/{id}, /v1/responses/{id}/input_items, /v1/responses/{id}/cancel */
-static enum route_result stored(struct slice method, struct slice rest, struct route *out,
-                                const char **allow) {
+static enum route_result stored(struct slice method, struct slice rest, struct route *out) {
   out->endpoint = ENDPOINT_STORED;
   out->dialect = DIALECT_RESPONSES;
   struct slice tail, id = slice_cut(rest, '/', &tail);
   if (id.len == 0) return ROUTE_UNKNOWN;
-  if (id.len == rest.len) return check_method(method, "GET, DELETE", allow);
-  if (slice_equal(tail, SLICE("input_items"))) return check_method(method, "GET", allow);
-  if (slice_equal(tail, SLICE("cancel"))) return check_method(method, "POST", allow);
+  if (id.len == rest.len) return check_method(method, "GET, DELETE", out);
+  if (slice_equal(tail, SLICE("input_items"))) return check_method(method, "GET", out);
+  if (slice_equal(tail, SLICE("cancel"))) return check_method(method, "POST", out);
   return ROUTE_UNKNOWN;
 }
 
 enum route_result route_find(const struct config *config, struct slice method, struct slice path,
-                             struct arena *arena, struct route *out, const char **allow) {
+                             struct arena *arena, struct route *out) {
   *out = (struct route){0};
   struct slice known = resolve(config, path, arena, &out->model);
   out->path = known;
@@ -72,18 +71,18 @@ enum route_result route_find(const struct config *config, struct slice method, s
     if (!slice_equal_text(known, posts[i].path)) continue;
     out->endpoint = posts[i].endpoint;
     out->dialect = posts[i].dialect;
-    return check_method(method, "POST", allow);
+    return check_method(method, "POST", out);
   }
   if (slice_equal(known, SLICE("/v1/models"))) {
     out->endpoint = ENDPOINT_MODELS;
-    return check_method(method, "GET, HEAD", allow);
+    return check_method(method, "GET, HEAD", out);
   }
   if (slice_starts(known, SLICE("/v1/models/"))) {
     out->endpoint = ENDPOINT_MODEL;
     out->model = slice_skip(known, sizeof "/v1/models/" - 1); /* names may hold slashes */
-    return out->model.len ? check_method(method, "GET, HEAD", allow) : ROUTE_UNKNOWN;
+    return out->model.len ? check_method(method, "GET, HEAD", out) : ROUTE_UNKNOWN;
   }
   if (slice_starts(known, SLICE("/v1/responses/")))
-    return stored(method, slice_skip(known, sizeof "/v1/responses/" - 1), out, allow);
+    return stored(method, slice_skip(known, sizeof "/v1/responses/" - 1), out);
   return ROUTE_UNKNOWN;
 }

@@ -15,13 +15,13 @@ struct route {
   enum endpoint endpoint;
   enum dialect dialect;
   struct slice path;  /* as the table knows it, aliases resolved; in the arena */
+  const char *allow;  /* the methods that the path takes; set for ROUTE_METHOD */
   struct slice model; /* from an Azure path, or of /v1/models/{id}; empty otherwise */
 };
 
 enum route_result { ROUTE_FOUND, ROUTE_UNKNOWN, ROUTE_METHOD };
 
-/* allow: the methods that the path takes, set for ROUTE_METHOD. */
 enum route_result route_find(const struct config *config, struct slice method, struct slice path,
-                             struct arena *arena, struct route *out, const char **allow);
+                             struct arena *arena, struct route *out);
 /* True when errors on this path are Anthropic's. */
 bool route_is_anthropic(struct slice path);

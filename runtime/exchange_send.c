@@ -142,8 +142,8 @@ static enum failure_kind kind_of_status(int status) {
 /* The provider's own words, in the client's protocol: untouched where both speak the same one. */
 static enum step_result fail_with_provider_error(struct exchange *x, enum failure_kind kind) {
   struct error_detail detail = {0};
-  script_provider_error(x->generation, x->adapter->name, x->upstream_status, bytes_slice(&x->reply),
-                        &x->arena, &detail);
+  struct provider_error reply = {x->adapter->name, bytes_slice(&x->reply), x->upstream_status};
+  script_provider_error(x->generation, &reply, &x->arena, &detail);
   detail.status = x->upstream_status;
   if (kind == FAILURE_UPSTREAM_AUTH) {
     const struct model_target *target = record_of(x)->target;

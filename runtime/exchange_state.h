@@ -57,7 +57,6 @@ struct exchange {
 
   struct route route;
   struct slice method, path, query, peer, anthropic_version, origin, idempotency_key;
-  const char *allow;      /* methods for a 405 */
   struct headers headers; /* the client's; valid while stream is not NULL */
   const struct static_key *key;
   uint64_t started_ns, body_done_ns, first_content_ns, settled_ns, upstream_ns;

@@ -13,9 +13,7 @@ static void set_owner(struct exchange *x) {
 /* Paths and methods are settled before the key, so that a stranger learns nothing about models but
  * a mistyped path reads as what it is. */
 static enum step_result step_auth(struct exchange *x) {
-  const char *allow = NULL;
-  enum route_result result =
-      route_find(x->config, x->method, x->path, &x->arena, &x->route, &allow);
+  enum route_result result = route_find(x->config, x->method, x->path, &x->arena, &x->route);
   if (result != ROUTE_FOUND && reply_is_preflight(x)) return reply_preflight(x);
   if (result == ROUTE_FOUND && x->route.endpoint == ENDPOINT_MODELS && x->anthropic_version.len)
     x->route.dialect = DIALECT_MESSAGES;
@@ -26,8 +24,7 @@ static enum step_result step_auth(struct exchange *x) {
                          "OpenAI clients and without it for Anthropic's",
                          (int)x->method.len, x->method.data, (int)x->path.len, x->path.data);
   if (result == ROUTE_METHOD) {
-    x->allow = allow;
-    return exchange_fail(x, FAILURE_METHOD_NOT_ALLOWED, "this endpoint takes %s", allow);
+    return exchange_fail(x, FAILURE_METHOD_NOT_ALLOWED, "this endpoint takes %s", x->route.allow);
   }
   struct slice secret = credential_find(x->headers);
   x->key = keyring_find(x->host->keyring, secret);

@@ -68,6 +68,12 @@ local function names_of(dropped)
   return names
 end
 
+local function strict_failure(target, names)
+  local message = "the target " .. target.provider.name .. "/" .. target.model .. " cannot take: "
+    .. table.concat(names, ", ") .. "; leave the field out, choose another model, or set strict = false"
+  return canonical.failure(400, "invalid_request_error", message, names[1], "unsupported_parameter")
+end
+
 -- target: adapter, model, provider = { name, preset, api_version }, info, strict
 -- Returns path, body, headers (list of {name, value}), names of dropped fields; or nil and a failure.
 function translate.encode(translation, target)
@@ -85,9 +91,7 @@ function translate.encode(translation, target)
   report_untaken(translation.request, adapter, context)
   local names = names_of(context.dropped)
   if target.strict and #names > 0 then
-    return nil, canonical.failure(400, "invalid_request_error", "the target " .. target.provider.name .. "/" .. target.model
-      .. " cannot take: " .. table.concat(names, ", ") .. "; leave the field out, choose another model, or set strict = false",
-      names[1], "unsupported_parameter")
+    return nil, strict_failure(target, names)
   end
   return encoded.path, encoded.body, encoded.headers, names
 end
@@ -166,7 +170,8 @@ end
 -- The provider closed the stream: what its adapter makes of it.
 function translate.end_stream(translation)
   if not translation.state then
-    return { out = "", failure = canonical.failure(502, "api_error", "the provider sent no events", nil, "upstream_cut") }
+    local failure = canonical.failure(502, "api_error", "the provider sent no events", nil, "upstream_cut")
+    return { out = "", failure = failure }
   end
   return encode_events(translation, translation.adapter.end_stream(translation.state))
 end
@@ -182,10 +187,6 @@ function translate.provider_error(adapter_name, status, headers, body)
   return module("adapters", adapter_name).decode_error(status, headers, body)
 end
 
-function translate.error_body(dialect_name, failure, context)
-  return module("dialects", dialect_name).encode_error(failure, context)
-end
-
 -- Full JSON of a finished streamed response, where the dialect keeps one (responses).
 function translate.final_text(translation)
   return translation.client_state and translation.client_state.final_text
@@ -199,7 +200,9 @@ end
 -- What C needs to know of an adapter to relay bytes without entering Lua.
 function translate.describe(name)
   local adapter = module("adapters", name)
-  return { native = adapter.native or {}, auth = adapter.auth, headers = adapter.headers or {}, relay = adapter.relay or {} }
+  return {
+    native = adapter.native or {}, auth = adapter.auth, headers = adapter.headers or {}, relay = adapter.relay or {},
+  }
 end
 
 return translate

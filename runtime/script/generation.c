@@ -15,7 +15,6 @@ static const struct {
     [ENTRY_END_STREAM] = {"gateyes.translate", "end_stream"},
     [ENTRY_STREAM_ERROR] = {"gateyes.translate", "stream_error"},
     [ENTRY_PROVIDER_ERROR] = {"gateyes.translate", "provider_error"},
-    [ENTRY_ERROR_BODY] = {"gateyes.translate", "error_body"},
     [ENTRY_FINAL_TEXT] = {"gateyes.translate", "final_text"},
     [ENTRY_STORE_RECORD] = {"gateyes.responses_store", "record"},
     [ENTRY_STORE_ANSWER] = {"gateyes.responses_store", "answer"},
@@ -111,7 +110,8 @@ static void generation_free(struct generation *g) {
   free(g);
 }
 
-struct generation *generation_new(const struct config *config, struct responses *responses, struct bytes *error) {
+struct generation *generation_new(const struct config *config, struct responses *responses,
+                                  struct bytes *error) {
   struct generation *g = must_calloc(1, sizeof *g);
   g->refs = 1;
   g->version = config->version;

@@ -20,8 +20,10 @@ struct adapter_info { /* what C needs to relay a native request without entering
 
 struct responses; /* store/responses.h */
 
-/* Loads every script that `config` needs. NULL: error says which file and line. responses outlives it. */
-struct generation *generation_new(const struct config *config, struct responses *responses, struct bytes *error);
+/* Loads every script that `config` needs. NULL: error says which file and line. responses outlives
+ * it. */
+struct generation *generation_new(const struct config *config, struct responses *responses,
+                                  struct bytes *error);
 struct generation *generation_ref(struct generation *g);
 void generation_unref(struct generation *g);
 uint64_t generation_version(const struct generation *g);

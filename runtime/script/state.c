@@ -76,7 +76,8 @@ static int find_module(lua_State *L) {
   file_name(luaL_checkstring(L, 1), &name);
   lua_pushstring(L, bytes_text(&name));
   bytes_fini(&name);
-  if (load_module(L, lua_tostring(L, lua_upvalueindex(1)), lua_tostring(L, -1)) != 0) return lua_error(L);
+  if (load_module(L, lua_tostring(L, lua_upvalueindex(1)), lua_tostring(L, -1)) != 0)
+    return lua_error(L);
   return 1;
 }
 
@@ -105,8 +106,9 @@ static void set_loaders(lua_State *L, struct slice lua_path) {
 }
 
 static void hide_globals(lua_State *L) {
-  static const char *const hidden[] = {"dofile",   "loadfile",       "load", "loadstring",
-                                       "newproxy", "collectgarbage", "print", "package", "module", "jit"};
+  static const char *const hidden[] = {
+      "dofile",         "loadfile", "load",    "loadstring", "newproxy",
+      "collectgarbage", "print",    "package", "module",     "jit"};
   for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++) {
     lua_pushnil(L);
     lua_setglobal(L, hidden[i]);

@@ -9,7 +9,8 @@
 
 struct responses;
 
-/* lua_path: folder that replaces the embedded files, or empty. responses outlives the state. Never NULL. */
+/* lua_path: folder that replaces the embedded files, or empty. responses outlives the state. Never
+ * NULL. */
 lua_State *state_new(struct slice lua_path, struct responses *responses);
 /* Calls the function below `args` arguments; on error false, the stack is as before the function
  * and *error holds message and traceback. */

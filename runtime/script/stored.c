@@ -35,11 +35,11 @@ int script_stored_answer(struct generation *g, const struct stored_request *requ
   return (int)lua_tointeger(L, 1);
 }
 
-bool script_stored_expand(struct generation *g, struct slice owner, struct slice body,
+bool script_stored_expand(struct generation *g, const struct stored_body *request,
                           struct arena *arena, struct slice *expanded, struct error_detail *error) {
   lua_State *L = generation_enter(g, ENTRY_EXPAND);
-  push(L, owner);
-  push(L, body);
+  push(L, request->owner);
+  push(L, request->body);
   if (!script_call(L, 2, 2, error)) return false;
   if (lua_type(L, 1) != LUA_TSTRING) {
     script_read_failure(L, 2, arena, error);

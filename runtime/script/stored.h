@@ -16,7 +16,10 @@ int script_stored_answer(struct generation *g, const struct stored_request *requ
                          struct bytes *out);
 /* The body with previous_response_id and item references replaced by what they stand for, all else
  * kept byte for byte. False: *error (in arena) says which id is unknown. */
-MUST_CHECK bool script_stored_expand(struct generation *g, struct slice owner, struct slice body,
+struct stored_body {
+  struct slice owner, body;
+};
+MUST_CHECK bool script_stored_expand(struct generation *g, const struct stored_body *request,
                                      struct arena *arena, struct slice *expanded,
                                      struct error_detail *error);
 struct broken_stream {

@@ -222,13 +222,13 @@ struct slice translation_final_text(struct translation *t) {
   return state_text(L, 1);
 }
 
-void script_provider_error(struct generation *g, struct slice adapter, int status,
-                           struct slice body, struct arena *arena, struct error_detail *out) {
+void script_provider_error(struct generation *g, const struct provider_error *reply,
+                           struct arena *arena, struct error_detail *out) {
   lua_State *L = generation_enter(g, ENTRY_PROVIDER_ERROR);
-  lua_pushlstring(L, adapter.data, adapter.len);
-  lua_pushinteger(L, status);
+  lua_pushlstring(L, reply->adapter.data, reply->adapter.len);
+  lua_pushinteger(L, reply->status);
   lua_newtable(L);
-  lua_pushlstring(L, body.data, body.len);
+  lua_pushlstring(L, reply->body.data, reply->body.len);
   if (!script_call(L, 4, 1, out)) return;
   script_read_failure(L, 1, arena, out);
 }

@@ -60,6 +60,10 @@ struct slice translation_stream_error(struct translation *t, const struct error_
 /* JSON of a finished streamed response; empty where the dialect keeps none. */
 struct slice translation_final_text(struct translation *t);
 
+struct provider_error {
+  struct slice adapter, body;
+  int status; /* 0: from an event of a stream */
+};
 /* The provider's own error in neutral form (in arena). */
-void script_provider_error(struct generation *g, struct slice adapter, int status,
-                           struct slice body, struct arena *arena, struct error_detail *out);
+void script_provider_error(struct generation *g, const struct provider_error *reply,
+                           struct arena *arena, struct error_detail *out);

@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "config/config.h"
@@ -39,22 +38,12 @@ static void add_formatted(struct config_problems *p, int line, struct bytes *tex
   bytes_fini(text);
 }
 
-static void append_list(struct bytes *b, const char *format, va_list list) {
-  va_list again;
-  va_copy(again, list);
-  int need = vsnprintf(NULL, 0, format, again);
-  va_end(again);
-  must(need >= 0);
-  vsnprintf(bytes_reserve(b, (size_t)need + 1), (size_t)need + 1, format, list);
-  b->len += (size_t)need;
-}
-
 void config_problem(struct config_problems *p, const char *format, ...) {
   struct bytes text;
   va_list list;
   bytes_init(&text);
   va_start(list, format);
-  append_list(&text, format, list);
+  bytes_vprintf(&text, format, list);
   va_end(list);
   add_formatted(p, 0, &text);
 }
@@ -68,7 +57,7 @@ void config_problem_at(struct config_problems *p, const char *file, int line, co
   if (line > 0) bytes_printf(&text, ":%d", line);
   bytes_append_text(&text, ": ");
   va_start(list, format);
-  append_list(&text, format, list);
+  bytes_vprintf(&text, format, list);
   va_end(list);
   add_formatted(p, line, &text);
 }

@@ -212,7 +212,10 @@ struct config *config_file_load(const char *path, struct config_problems *proble
   struct value root;
   struct arena arena;
   arena_init(&arena);
-  if (config_file_read(path, &arena, &root, problems)) config = config_build(&root, path, problems);
+  if (config_file_read(path, &arena, &root, problems))
+    config = config_build(&root, path, problems);
+  else
+    config_problems_sort(problems);
   arena_fini(&arena);
   return config;
 }

@@ -53,59 +53,50 @@ static void encode_list(struct encoder *e, int index, int count) {
   bytes_append_byte(e->out, ']');
 }
 
-static int compare_keys(const void *a, const void *b) {
-  const struct slice *left = a, *right = b;
+struct member {
+  struct slice key; /* not copied: the table, which nothing changes meanwhile, keeps it */
+  int value;        /* stack index; 0: to be looked up */
+};
+
+static int compare_members(const void *a, const void *b) {
+  const struct slice *left = &((const struct member *)a)->key;
+  const struct slice *right = &((const struct member *)b)->key;
   size_t shorter = left->len < right->len ? left->len : right->len;
   int order = memcmp(left->data, right->data, shorter);
   if (order) return order;
   return left->len < right->len ? -1 : left->len > right->len;
 }
 
-static void sort_keys(struct slice *keys, size_t count) {
-  enum { FEW = 16 };
-  if (count > FEW) {
-    qsort(keys, count, sizeof *keys, compare_keys);
-    return;
-  }
+static void sort_few(struct member *members, size_t count) {
   for (size_t i = 1; i < count; i++) {
-    struct slice key = keys[i];
+    struct member member = members[i];
     size_t at = i;
-    for (; at > 0 && compare_keys(&keys[at - 1], &key) > 0; at--)
-      keys[at] = keys[at - 1];
-    keys[at] = key;
+    for (; at > 0 && compare_members(&members[at - 1], &member) > 0; at--)
+      members[at] = members[at - 1];
+    members[at] = member;
   }
 }
 
-static size_t count_keys(lua_State *L, int index) {
-  size_t count = 0;
-  lua_pushnil(L);
-  while (lua_next(L, index)) {
-    lua_pop(L, 1);
-    if (lua_type(L, -1) != LUA_TSTRING)
-      luaL_error(L, "json.encode: an object's keys must be strings, and a list must be 1 to n");
-    count++;
-  }
-  return count;
+static void take_key(lua_State *L, struct slice *key) { /* the key lies under its value */
+  if (lua_type(L, -2) != LUA_TSTRING)
+    luaL_error(L, "json.encode: an object's keys must be strings, and a list must be 1 to n");
+  key->data = lua_tolstring(L, -2, &key->len);
 }
 
-/* The keys are not copied: the table, which nothing changes meanwhile, keeps them. */
-static void take_keys(lua_State *L, int index, struct slice *keys) {
-  lua_pushnil(L);
-  while (lua_next(L, index)) {
-    lua_pop(L, 1);
-    keys->data = lua_tolstring(L, -1, &keys->len);
-    keys++;
-  }
-}
-
-static void encode_members(struct encoder *e, int index, const struct slice *keys, size_t count) {
+static void encode_members(struct encoder *e, int index, const struct member *members,
+                           size_t count) {
   lua_State *L = e->L;
   bytes_append_byte(e->out, '{');
   for (size_t i = 0; i < count; i++) {
+    const struct member *member = &members[i];
     if (i > 0) bytes_append_byte(e->out, ',');
-    json_quote(e->out, keys[i]);
+    json_quote(e->out, member->key);
     bytes_append_byte(e->out, ':');
-    lua_pushlstring(L, keys[i].data, keys[i].len);
+    if (member->value) {
+      encode_value(e, member->value);
+      continue;
+    }
+    lua_pushlstring(L, member->key.data, member->key.len);
     lua_rawget(L, index);
     encode_value(e, lua_gettop(L));
     lua_pop(L, 1);
@@ -113,16 +104,44 @@ static void encode_members(struct encoder *e, int index, const struct slice *key
   bytes_append_byte(e->out, '}');
 }
 
-static void encode_object(struct encoder *e, int index) {
-  enum { ON_STACK = 16 };
-  struct slice few[ON_STACK], *keys = few;
-  size_t count = count_keys(e->L, index);
+/* Members beyond the few that fit the C and Lua stacks. */
+static void encode_many(struct encoder *e, int index) {
+  lua_State *L = e->L;
+  size_t count = 0, at = 0;
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
+    count++;
   /* As userdata the collector frees it when an error jumps out of here. */
-  if (count > ON_STACK) keys = lua_newuserdata(e->L, count * sizeof *keys);
-  take_keys(e->L, index, keys);
-  sort_keys(keys, count);
-  encode_members(e, index, keys, count);
-  if (count > ON_STACK) lua_pop(e->L, 1);
+  struct member *members = lua_newuserdata(L, count * sizeof *members);
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+    members[at].value = 0;
+    take_key(L, &members[at++].key);
+  }
+  qsort(members, count, sizeof *members, compare_members);
+  encode_members(e, index, members, count);
+  lua_pop(L, 1);
+}
+
+static void encode_object(struct encoder *e, int index) {
+  enum { FEW = 16 };
+  struct member members[FEW];
+  lua_State *L = e->L;
+  int top = lua_gettop(L);
+  size_t count = 0;
+  luaL_checkstack(L, FEW + 8, "JSON value");
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    if (count == FEW) {
+      lua_settop(L, top);
+      encode_many(e, index);
+      return;
+    }
+    take_key(L, &members[count].key);
+    members[count++].value = lua_gettop(L) - 1;
+    lua_insert(L, -2); /* the values stay below, the key is for lua_next */
+  }
+  sort_few(members, count);
+  encode_members(e, index, members, count);
+  lua_settop(L, top);
 }
 
 static void encode_raw(struct encoder *e, struct slice text) {

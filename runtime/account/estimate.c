@@ -15,6 +15,10 @@ static enum kind ascii_kind(unsigned char c) {
   return c <= ' ' ? SPACE : MARK;
 }
 
+static bool is_latin(uint32_t point) {
+  return (point >= 0xc0 && point < 0x250) || (point >= 0x1e00 && point < 0x1f00);
+}
+
 static enum kind wide_kind(uint32_t point) {
   if (point < 0x2000) return LETTER;
   if (point < 0x2e80) return MARK;
@@ -27,14 +31,14 @@ static enum kind wide_kind(uint32_t point) {
 
 static uint64_t run_milli(enum kind kind, uint64_t run) {
   switch (kind) {
-  case LOWER: return run <= 6 ? 1000 : 1000 + (run - 6) * 110;
+  case LOWER: return run <= 6 ? 1000 : 1000 + (run - 6) * 120;
   case UPPER: return run <= 3 ? 1000 : 1000 + (run - 3) * 300;
   case DIGIT: return (run + 2) / 3 * 1000;
   case MARK: return 900 + (run - 1) * 150;
   case SPACE: return run == 1 ? 0 : 800 + run / 64 * 1000; /* one space joins the next word */
   case LINE: return 700;
   case WIDE: return run * 720;
-  case LETTER: return 500 + run * 220;
+  case LETTER: return 500 + run * 230;
   case SYMBOL: return run * 1800;
   case NOTHING: break;
   }
@@ -46,9 +50,15 @@ static void close_run(struct estimate *e) {
   e->run = 0;
 }
 
+/* A line's end joins the punctuation before it: one token for "};" and the break behind it. */
+static bool joins(const struct estimate *e, enum kind kind) {
+  return kind == LINE && e->kind == MARK;
+}
+
 static void take(struct estimate *e, enum kind kind) {
   /* "Word" is one run, "camelCase" two. */
   if (e->kind == UPPER && e->run == 1 && kind == LOWER) e->kind = LOWER;
+  if (joins(e, kind)) kind = MARK;
   if (e->kind != kind || e->run == UINT32_MAX) {
     close_run(e);
     e->kind = (uint8_t)kind;
@@ -67,7 +77,9 @@ void estimate_feed(struct estimate *e, struct slice text) {
       continue;
     }
     size_t len = utf8_decode(at, end, &point);
-    take(e, len ? wide_kind(point) : SYMBOL);
+    bool accent = len && is_latin(point); /* part of its word, which it makes rarer */
+    take(e, accent ? LOWER : len ? wide_kind(point) : SYMBOL);
+    e->milli += accent ? 450 : 0;
     at += len ? len : 1;
   }
 }

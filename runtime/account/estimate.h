@@ -2,8 +2,10 @@
  * for reservations. Follows what the byte-pair vocabularies of 100,000 to 200,000 tokens do on
  * average: a word with the space before it is one token and a little more when it is long, digits
  * go in threes, runs of punctuation and of white space are mostly one token, a Chinese, Japanese or
- * Korean character most of one, letters of other alphabets about a third. Always flagged as an
- * estimate. Incremental: O(new bytes), no memory. */
+ * Korean character most of one, letters of other alphabets about a quarter. Against
+ * o200k_base, whole documents: English prose and JSON within 7 %, C and Lua 13 % high at most, nine
+ * other languages within 15 % (Greek 20 % low). Always flagged as an estimate. Incremental: O(new
+ * bytes), no memory. */
 #pragma once
 #include "base/bytes.h"
 

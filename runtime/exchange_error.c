@@ -45,6 +45,10 @@ static void write_anthropic(const struct error_detail *error, const char *reques
   if (error->code.len) {
     bytes_append_text(out, ",\"code\":");
     json_quote(out, error->code);
+    /* Where the official clients look for it, to go on without threads for example. */
+    bytes_append_text(out, ",\"details\":{\"error_code\":");
+    json_quote(out, error->code);
+    bytes_append_text(out, "}");
   }
   bytes_append_text(out, "},\"request_id\":");
   quote_or_null(out, slice_of(request_id));

@@ -16,6 +16,7 @@ return {
     max_tokens = true, reasoning = true, user = true, safety_identifier = true, service_tier = true,
     include_usage = true, extra = true,
   },
+  extra_format = "messages",
   encode = encode.request,
   decode = decode.reply,
   new_stream = stream_in.new,

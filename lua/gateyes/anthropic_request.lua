@@ -272,8 +272,7 @@ local readers = {
 
 local anthropic_request = {}
 
--- `counting` is the body of POST /v1/messages/count_tokens, which has no max_tokens.
-function anthropic_request.decode(body, context, counting)
+function anthropic_request.decode(body, context)
   local root, message = json.decode(body, left_raw)
   if root == nil then
     return nil, canonical.invalid(nil, "The request body is not valid JSON: " .. tostring(message))
@@ -286,7 +285,7 @@ function anthropic_request.decode(body, context, counting)
     local failure = read(root, request, context)
     if failure then return nil, failure end
   end
-  if not request.max_tokens and not counting then return nil, invalid("max_tokens", "Field required") end
+  if not request.max_tokens then return nil, invalid("max_tokens", "Field required") end
   read_extra(body, root, request)
   if not next(request.extra) then request.extra = nil end
   return request

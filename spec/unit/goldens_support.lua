@@ -4,13 +4,14 @@ local support = require "messages_support"
 
 local goldens = {}
 
-local dialects = { completions = "dialects.chat", messages = "dialects.messages", responses = "dialects.responses" }
+local dialects = { text_completions = "dialects.completions", completions = "dialects.chat",
+  messages = "dialects.messages", responses = "dialects.responses" }
 local adapters = { completions = "adapters.openai", anthropic = "adapters.anthropic" }
 
 local function context_of(case)
   local context = support.context { model = case.model, stream = case.kind == "stream", responses = {
     get = function() end, item = function() end,
-  } }
+  }, provider = { preset = case.preset }, include_usage = case.include_usage }
   -- Ids that we make are masked, so that a case does not depend on how many were made.
   context.id = function(prefix) return prefix .. "[id]" end
   return context
@@ -40,7 +41,7 @@ local runners = {}
 function runners.request(case, dialect, adapter, context)
   local request, failure = dialect.decode(json.raw_text(case.client_body), context)
   if not request then return failure_of(dialect, failure, context) end
-  request.model = case.model
+  request.model, context.request = case.model, request
   local encoded
   encoded, failure = adapter.encode(request, context)
   if not encoded then return failure_of(dialect, failure, context) end

@@ -48,6 +48,26 @@ local GARBAGE = {}
 for i = 1, 64 do GARBAGE[i] = string.char((i * 37 + 128) % 256) end
 bytes.garbage = table.concat(GARBAGE)
 
+-- count segments in one, with the delay of the first.
+function bytes.burst(segments, count)
+  local out, held = {}, nil
+  local function flush()
+    if held then out[#out + 1] = { text = table.concat(held), delay = held.delay } end
+    held = nil
+  end
+  for _, segment in ipairs(segments) do
+    if held and #held == count or not segment.text then flush() end
+    if segment.text then
+      held = held or { delay = segment.delay }
+      held[#held + 1] = segment.text
+    else
+      out[#out + 1] = segment
+    end
+  end
+  flush()
+  return out
+end
+
 local function list_sizes(spec)
   local sizes, from = {}, 0
   for offset in spec:gmatch("%d+") do

@@ -52,6 +52,7 @@ knobs.list = {
   { "idle_close", "ms", "close the connection when it was idle so long after the answer" },
 
   { group = "Shape of the stream" },
+  { "burst", "n", "so many frames in one write (default 1)" },
   { "newline", "text", "lf (default), crlf or cr" },
   { "space", "n", "0: no space after data: and event:" },
   { "multiline", "flag", "each data over two data: lines" },

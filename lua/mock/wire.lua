@@ -38,6 +38,7 @@ local function apply_faults(segments, set)
   local is_cut = cut ~= nil and cut <= whole
   if is_cut then segments = bytes.divide(segments, cut) end
   if stall then segments = bytes.insert(segments, stall, stall_action(set)) end
+  if set.burst then segments = bytes.burst(segments, set.burst) end
   if set.split then segments = bytes.split(segments, set) end
   return segments, is_cut, whole
 end

@@ -75,6 +75,11 @@ class Bytes(MockCase):
         self.assertTrue(all(len(piece) == 1 for piece in self.stream("split=1").pieces))
         self.assertEqual([len(piece) for piece in self.stream("split=3,10,400").pieces][:2], [3, 7])
 
+    def test_several_frames_in_one_write(self):
+        answer = self.stream("burst=4")
+        self.assertEqual(answer.pieces[0].count(b"data: "), 4)
+        self.assertEqual(self.text_of(answer), TEXT)
+
     def test_random_splits_repeat_with_their_seed(self):
         def sizes(seed):
             return [len(piece) for piece in self.stream("split=random;seed=%d" % seed).pieces][:20]

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "http/conn.h"
+#include "script/config_adapters.h"
 #include "script/config_file.h"
 #include "store/responses.h"
 
@@ -42,7 +43,9 @@ static bool check_tls(const struct config *config, struct config_problems *probl
 struct config *load_config(const char *path, struct config_problems *problems) {
   struct config *config = config_file_load(path, problems);
   if (!config) return NULL;
-  if (check_tls(config, problems) && check_scripts(config, problems)) return config;
+  config_adapters_check(config, problems);
+  if (problems->count == 0 && check_tls(config, problems) && check_scripts(config, problems))
+    return config;
   config_unref(config);
   return NULL;
 }

@@ -93,7 +93,7 @@ static void build_provider(struct build *b, const struct place *at, struct provi
   struct place headers = place_find(at, "headers"), tls = place_find(at, "tls");
   struct place proxy = place_find(at, "proxy"), credential = place_find(at, "credential");
   p->line = adapter.line;
-  if (!adapter.value && !value_find(at->value, "preset"))
+  if (!adapter.value)
     problem(b, at, "has no adapter; say which protocol it speaks, such as adapter = \"openai\"");
   if (!url.value)
     problem(b, at, "has no base_url; say where its API begins");

@@ -32,7 +32,7 @@ static void test_urls(void) {
 
 static void test_providers(void) {
   REFUSED(
-      "return { providers = {\n a = {},\n ['b/c'] = { preset = 'vllm', base_url = 'http://h' },\n"
+      "return { providers = {\n a = {},\n ['b/c'] = { adapter = 'x', base_url = 'http://h' },\n"
       " ['d\\n'] = { adapter = 'x', base_url = 'http://h' } } }",
       "2: providers.a: has no adapter; say which protocol it speaks, such as adapter = \"openai\"",
       "2: providers.a: has no base_url; say where its API begins",

@@ -6,6 +6,7 @@
 --   failed_frames(created_text, sequence, failure, context) -> the end of a relayed stream that broke
 -- The answer repeats parameters of the request: context.request is the request that decode gave. context.response_id,
 -- where set, is the id that the answer must have. After the "end" event state.final_text is the finished response.
+local chat_words = require "gateyes.chat_words"
 local history = require "gateyes.responses_history"
 local items = require "gateyes.responses_items"
 local json = require "gateyes.json"
@@ -56,18 +57,9 @@ function dialect.queued(_, context)
   return object.write(base_of(context, {}), { status = "queued" })
 end
 
--- Anthropic's words -> OpenAI's: https://platform.openai.com/docs/guides/error-codes
-local types = {
-  invalid_request_error = "invalid_request_error", authentication_error = "invalid_request_error",
-  billing_error = "insufficient_quota", permission_error = "permission_error",
-  not_found_error = "invalid_request_error",
-  request_too_large = "invalid_request_error", rate_limit_error = "rate_limit_error", timeout_error = "server_error",
-  api_error = "server_error", overloaded_error = "server_error",
-}
-
 function dialect.encode_error(failure)
   return text.object("error", text.object("message", json.quote(failure.message),
-    "type", json.quote(types[failure.type] or "server_error"), "param", text.quote_or_null(failure.param),
+    "type", json.quote(chat_words.error_type(failure)), "param", text.quote_or_null(failure.param),
     "code", text.quote_or_null(failure.code)))
 end
 

@@ -43,7 +43,7 @@ end
 
 -- Log probabilities of chat ({"content":[…]}) or a list of them -> list of texts.
 function items.logprobs(raw)
-  local source = json.raw_text(raw)
+  local source = json.is_raw(raw) and json.raw_text(raw) or json.encode(raw)
   if source:sub(1, 1) == "{" then source = text.members(source).content or "[]" end
   return json.elements(source) or {}
 end

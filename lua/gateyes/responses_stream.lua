@@ -328,6 +328,8 @@ function on.part_start(state, event)
   local open = start(state, event.part)
   open.type = event.part.type
   state.parts[event.index] = open
+  local whole = { text = event.part.text, arguments = event.part.arguments, transcript = event.part.transcript }
+  if next(whole) then handlers[open.type][1](state, open, whole) end
 end
 
 function on.part_delta(state, event)

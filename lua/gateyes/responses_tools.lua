@@ -19,6 +19,14 @@ local function cache_of(tool)
   if type(tool.cache_control) == "table" then return { ttl = text.string(tool.cache_control.ttl) } end
 end
 
+-- The canonical form has a grammar as chat nests it: { type = "grammar", grammar = { syntax, definition } }.
+local function custom_format(raw)
+  local members = raw and raw ~= "null" and text.members(raw)
+  if not members or text.value(members.type) ~= "grammar" then return raw_or_nil(raw) end
+  local grammar = text.object("syntax", members.syntax, "definition", members.definition)
+  return json.raw(text.object("type", '"grammar"', "grammar", grammar), true)
+end
+
 local function named(tool, members, where)
   if type(tool.name) ~= "string" then return nil, missing(where .. ".name") end
   local description = text.string(tool.description)
@@ -27,7 +35,7 @@ local function named(tool, members, where)
     made.parameters = raw_or_nil(members.parameters)
     if type(tool.strict) == "boolean" then made.strict = tool.strict end
   else
-    made.format = raw_or_nil(members.format)
+    made.format = custom_format(members.format)
   end
   return made
 end

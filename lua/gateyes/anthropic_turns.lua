@@ -24,19 +24,18 @@ local function append(list, items)
   for _, item in ipairs(items) do list[#list + 1] = item end
 end
 
-local function next_role(list, index)
-  for later = index + 1, #list do
-    if list[later].role ~= "system" then return list[later].role end
+local function next_role(spoken, index)
+  for later = index + 1, #spoken do
+    if spoken[later].role ~= "system" then return spoken[later].role end
   end
 end
 
 -- Newer models take a system message after a user turn and before an assistant turn or the end. Anywhere else, and
 -- for other models, the text goes into a user turn between marks that name its origin.
-local function system_role(job, messages, index)
+local function system_role(job, messages, spoken, index)
   local last = messages[#messages]
   local after = last and (last.role == "user" or last.role == "system")
-  local before = next_role(job.request.turns, index) ~= "user"
-  return job.profile.system_turns and after and before and "system" or "user"
+  return job.profile.system_turns and after and next_role(spoken, index) ~= "user" and "system" or "user"
 end
 
 local function as_user_text(content)
@@ -58,7 +57,6 @@ local function trim_thinking(job, content)
 end
 
 local function add(messages, role, content)
-  if #content == 0 then return end
   local last = messages[#messages]
   if last and last.role == role then return append(last.content, content) end
   messages[#messages + 1] = { role = role, content = content }
@@ -88,26 +86,36 @@ local function trim_prefill(messages)
   if not json.is_raw(block) and block.type == "text" then block.text = trimmed(block.text) end
 end
 
-local function encode_turn(job, messages, index)
-  local turn = job.request.turns[index]
-  local content, failure = parts.encode(job, turn.parts)
-  if failure then return failure end
-  local role = turn.role
-  if role == "system" then
-    role = system_role(job, messages, index)
-    if role == "user" then as_user_text(content) end
+-- The turns that say anything, as { role, content }.
+local function encode_turns(job)
+  local spoken = {}
+  for _, turn in ipairs(job.request.turns) do
+    local content, failure = parts.encode(job, turn.parts)
+    if failure then return nil, failure end
+    if turn.role == "assistant" then trim_thinking(job, content) end
+    if #content > 0 then spoken[#spoken + 1] = { role = turn.role, content = content } end
   end
-  if role == "assistant" then trim_thinking(job, content) end
-  add(messages, role, content)
+  return spoken
+end
+
+local function join(job, spoken)
+  local messages = {}
+  for index, turn in ipairs(spoken) do
+    local role = turn.role
+    if role == "system" then
+      role = system_role(job, messages, spoken, index)
+      if role == "user" then as_user_text(turn.content) end
+    end
+    add(messages, role, turn.content)
+  end
+  return messages
 end
 
 -- -> messages | nil, failure. `system` is what turns.system gave: alone it becomes the user's turn.
 function turns.messages(job, system)
-  local messages = {}
-  for index = 1, #job.request.turns do
-    local failure = encode_turn(job, messages, index)
-    if failure then return nil, failure end
-  end
+  local spoken, failure = encode_turns(job)
+  if failure then return nil, failure end
+  local messages = join(job, spoken)
   if #messages == 0 and #system > 0 then
     add(messages, "user", system)
     return messages, nil, true

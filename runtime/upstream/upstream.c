@@ -46,6 +46,7 @@ struct upstream *upstream_new(uv_loop_t *loop, const struct config *config, stru
   u->gates = gates;
   list_init(&u->later);
   list_init(&u->attempts);
+  list_init(&u->transfers);
   list_init(&u->spare);
   u->read_buffer = must_alloc(READ_BYTES);
   deadlines_init(&u->deadlines, loop);
@@ -105,6 +106,7 @@ void upstream_close(struct upstream *u, void (*on_closed)(void *context), void *
   u->closed_context = context;
   while (!list_empty(&u->attempts))
     attempt_cancel(list_entry(u->attempts.next, struct attempt, link));
+  transfers_cancel_all(u);
   pool_fini(&u->pool);
   while (!list_empty(&u->later))
     run_later(u);

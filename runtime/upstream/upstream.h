@@ -25,8 +25,9 @@ struct upstream {
   struct mailbox mailbox; /* slots granted by other loops arrive here */
   uv_idle_t idle;         /* runs while `later` has members */
   struct list later;
-  struct list attempts; /* alive */
-  struct list spare;    /* freed attempts, kept for the next requests */
+  struct list attempts;  /* alive */
+  struct list transfers; /* of transport_curl, under way */
+  struct list spare;     /* freed attempts, kept for the next requests */
   size_t spare_count;
   char *read_buffer; /* READ_BYTES; holds nothing between two callbacks */
   size_t handles;    /* libuv handles not yet closed */
@@ -38,4 +39,5 @@ struct upstream {
 void later_init(struct later *l, void (*run)(struct later *l));
 void later_add(struct upstream *u, struct later *l); /* again while waiting: no effect */
 void later_cancel(struct later *l);
+void transfers_cancel_all(struct upstream *u);
 void upstream_handle_closed(struct upstream *u); /* each handle counted in `handles` says so once */

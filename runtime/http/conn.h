@@ -1,6 +1,12 @@
 /* HTTP/1.1 server side: one connection, one request at a time on it (pipelined requests wait their
  * turn, unparsed). The owner of requests hands over a table of callbacks; everything here runs on
- * the loop's thread. Rules beyond llhttp's: RFC 9110, 9112, and the list in http/intake.h. */
+ * the loop's thread. Rules beyond llhttp's: RFC 9110, 9112, and the list in http/intake.h.
+ *
+ * A client that ends its sending side is still answered. Whether it has in fact closed is found out
+ * 20 ms after its FIN by bytes that do no harm: an event stream gets a comment line, a request
+ * whose answer has not begun an interim 100; a closed socket resets the connection, and on_closed
+ * follows. Where neither can be sent (HTTP/1.0, other streaming answers) the next write finds out.
+ */
 #pragma once
 #include <uv.h>
 
@@ -25,13 +31,16 @@ struct http_handler {
   /* The head is complete and legal. The handler keeps s until on_closed and must answer it. */
   void (*on_request)(struct http_stream *s, const struct http_request *request, void *context);
   void (*on_body)(struct http_stream *s, struct slice data, void *user);
+  /* The request is read to its end, also when it has no body; not called once the answer has ended.
+   */
   void (*on_body_end)(struct http_stream *s, void *user);
   /* The write queue, having been above limits.write_high, is below limits.write_low again. */
   void (*on_writable)(struct http_stream *s, void *user);
-  /* Last call for s, exactly once. complete: the answer was written whole. Else the client left, or
-   * a timer of `client.*` cut it (reason says which, a constant word for the log). */
+  /* Last call for s, exactly once, never from inside a stream_* function. complete: the answer was
+   * written whole. Else reason, a constant word for the log, says why: client_closed,
+   * client_stalled, body_timeout, body_too_large, bad_body, cut, tls, server_closed. */
   void (*on_closed)(struct http_stream *s, bool complete, const char *reason, void *user);
-  /* Body of an answer that http itself must give (400, 408, 413, 414, 431, 501, 505) in the
+  /* Body of an answer that http itself must give (400, 408, 413, 414, 417, 431, 501, 505) in the
    * protocol of the path; path may be empty. Appends to out, returns the content type. */
   const char *(*error_body)(int status, struct slice path, const char *sentence, struct bytes *out);
 };
@@ -42,13 +51,14 @@ struct http_server *http_server_new(uv_loop_t *loop, struct config *config,
 /* Adopts a listening socket that the server thread made (TCP with SO_REUSEPORT, or a dup of a unix
  * socket). is_tls: serve TLS with the config's certificate. */
 void http_server_listen(struct http_server *server, int fd, bool is_tls);
-/* New limits and certificate for new connections; open ones keep theirs. The TLS context is made by
+/* limits.connections counts those of the whole process; above it new ones are closed at once.
+ * New limits and certificate for new connections; open ones keep theirs. The TLS context is made by
  * http_tls_check first, so this cannot fail. */
 void http_server_reload(struct http_server *server, struct config *config);
 /* Loads certificate and key; on error false and one sentence in error. Any thread. */
 bool http_tls_check(const struct config *config, char *error, size_t error_bytes);
-/* Stops accepting; idle connections close now, busy ones after their answer ("Connection: close").
- */
+/* Stops accepting; idle connections close now, busy ones after their answer ("Connection: close"),
+ * lingering up to 2 s for the client to close first. */
 void http_server_drain(struct http_server *server);
 size_t http_server_connections(const struct http_server *server);
 void http_server_close(struct http_server *server,
@@ -58,14 +68,17 @@ void http_server_close(struct http_server *server,
 int http_socket_new(const struct address *address, char *error, size_t error_bytes);
 
 void stream_set_user(struct http_stream *s, void *user);
-/* Refuse bodies above this; default limits.body. Call inside on_request. */
+/* Refuse bodies above this; default limits.body or the limit of the route. A declared length is
+ * checked after on_request, before any of the body is read. */
 void stream_set_body_limit(struct http_stream *s, size_t bytes);
 void stream_body_pause(struct http_stream *s); /* stop reading the client's body */
 void stream_body_resume(struct http_stream *s);
 
-/* Whole answer with Content-Length in one write. Adds Date and Connection; headers with unclean
- * bytes are a bug in the caller (must). HEAD: the body is left out, its length kept. Ends the
- * stream: on_closed follows when it has been written. */
+/* After the client is gone, and until on_closed says so, all of these do nothing.
+ *
+ * Whole answer with Content-Length in one write. Adds Date, Connection and the framing headers, so
+ * headers holds none of them; unclean bytes in it are a bug in the caller (must). HEAD: the body is
+ * left out, its length kept. Ends the stream: on_closed follows when it has been written. */
 void stream_respond(struct http_stream *s, int status, struct headers headers, struct slice body);
 /* Streaming answer: the head waits for the first write, so both leave in one. Chunked, or
  * close-delimited for HTTP/1.0. */

@@ -108,6 +108,7 @@ static void decide_keep_alive(struct http_stream *s) {
 
 static void end(struct http_stream *s) {
   s->answer = ANSWER_ENDED;
+  stream_body_resume(s); /* what is left of the body is skipped */
   conn_soon(s->conn);
 }
 

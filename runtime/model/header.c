@@ -9,18 +9,21 @@ struct slice header_find(struct headers h, const char *name) {
   return (struct slice){NULL, 0};
 }
 
-static bool is_token(unsigned char c) {
-  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-         (c && strchr("!#$%&'*+-.^_`|~", c));
+static bool is_token(struct slice s) {
+  static const uint32_t allowed[8] = {0, 0x3ff6cfa, 0xc7fffffe, 0x57ffffff,
+                                      0, 0,         0,          0}; /* a bit per byte */
+  for (size_t i = 0; i < s.len; i++) {
+    unsigned char c = (unsigned char)s.data[i];
+    if (!(allowed[c >> 5] >> (c & 31) & 1)) return false;
+  }
+  return s.len > 0;
 }
 
 bool header_is_clean(struct slice name, struct slice value) {
-  if (name.len == 0) return false;
-  for (size_t i = 0; i < name.len; i++)
-    if (!is_token((unsigned char)name.data[i])) return false;
+  unsigned bad = 0;
   for (size_t i = 0; i < value.len; i++) {
     unsigned char c = (unsigned char)value.data[i];
-    if ((c < 0x20 && c != '\t') || c == 0x7f) return false;
+    bad |= (c < 0x20 && c != '\t') || c == 0x7f;
   }
-  return true;
+  return !bad && is_token(name);
 }

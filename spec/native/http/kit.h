@@ -38,15 +38,6 @@ struct echo {
   bool is_http;
 };
 
-__attribute__((weak)) struct config *config_ref(struct config *c) {
-  ref_take(&c->refs);
-  return c;
-}
-
-__attribute__((weak)) void config_unref(struct config *c) {
-  must(!ref_drop(&c->refs));
-}
-
 static void free_echo(uv_handle_t *handle) {
   struct echo *e = handle->data;
   bytes_fini(&e->body);
@@ -292,4 +283,20 @@ static inline bool client_read_until(struct kit *kit, int fd, struct bytes *out,
     if (count < 0) usleep(50);
   }
   return false;
+}
+
+/* The status codes of all answers, such as "200 400"; bodies are skipped by their length. */
+static inline void read_statuses(struct bytes *answers, char *out, size_t out_bytes) {
+  const char *at = bytes_text(answers), *end = answers->data + answers->len;
+  size_t used = 0;
+  out[0] = 0;
+  while (at < end && strncmp(at, "HTTP/1.1 ", 9) == 0 && used + 8 < out_bytes) {
+    const char *body = strstr(at, "\r\n\r\n"), *length = strstr(at, "Content-Length: ");
+    used += (size_t)snprintf(out + used, out_bytes - used, "%s%.3s", used ? " " : "", at + 9);
+    if (!body) break;
+    body += 4;
+    at = length && length < body ? body + atoi(length + 16) : body;
+    if (strncmp(out + used - 3, "100", 3) != 0 && !length) break;
+  }
+  if (at < end) snprintf(out + used, out_bytes - used, " +");
 }

@@ -6,22 +6,6 @@
 
 static const char last_request[] = "GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
-/* The status codes of all answers, such as "200 400"; bodies are skipped by their length. */
-static void read_statuses(struct bytes *answers, char *out, size_t out_bytes) {
-  const char *at = bytes_text(answers), *end = answers->data + answers->len;
-  size_t used = 0;
-  out[0] = 0;
-  while (at < end && strncmp(at, "HTTP/1.1 ", 9) == 0 && used + 8 < out_bytes) {
-    const char *body = strstr(at, "\r\n\r\n"), *length = strstr(at, "Content-Length: ");
-    used += (size_t)snprintf(out + used, out_bytes - used, "%s%.3s", used ? " " : "", at + 9);
-    if (!body) break;
-    body += 4;
-    at = length && length < body ? body + atoi(length + 16) : body;
-    if (strncmp(out + used - 3, "100", 3) != 0 && !length) break;
-  }
-  if (at < end) snprintf(out + used, out_bytes - used, " +");
-}
-
 static void run_case(struct kit *kit, const struct wire_case *w, size_t cut, bool is_bytewise) {
   struct bytes input = {0}, answers = {0};
   char got[128];

@@ -75,12 +75,18 @@ local function check_blocks(message, at, calls)
   return nil, own
 end
 
+-- Models since Opus 4.8 take a system message between a user turn and an assistant turn or the end.
+local function system_belongs(list, i)
+  local before, after = list[i - 1], list[i + 1]
+  return before and before.role == "user" and (not after or after.role == "assistant")
+end
+
 local function check_messages(list)
   if not check.array(list) then return bad("messages: at least one message is required") end
   local calls = {}
   for i, message in ipairs(list) do
     local role = type(message) == "table" and message.role
-    if role ~= "user" and role ~= "assistant" then
+    if role ~= "user" and role ~= "assistant" and not (role == "system" and system_belongs(list, i)) then
       return bad("messages.%d.role: Input should be 'user' or 'assistant'", i - 1)
     end
     local content = message.content

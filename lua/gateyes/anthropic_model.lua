@@ -51,7 +51,11 @@ local function of_version(family, version)
   }
 end
 
--- `capabilities` (from the configuration, may be nil) overrides what the name says, field by field.
+-- Words of the configuration that mean the same for every provider.
+local general = { reasoning = "thinking", structured_output = "schema" }
+
+-- `capabilities` (a set of the configuration's words, may be nil) overrides what the name says: a field's name turns it
+-- on, the name behind "no_" turns it off.
 function model.profile(name, capabilities)
   name = (name or ""):lower()
   local found = other
@@ -63,8 +67,10 @@ function model.profile(name, capabilities)
   end
   local profile = {}
   for field, value in pairs(found) do profile[field] = value end
-  for field, value in pairs(capabilities or {}) do
-    if type(value) == "boolean" then profile[field] = value end
+  for word in pairs(capabilities or {}) do
+    local off = word:sub(1, 3) == "no_"
+    local field = off and word:sub(4) or word
+    profile[general[field] or field] = not off
   end
   return profile
 end

@@ -37,8 +37,11 @@ describe("anthropic_model.profile", function()
   end)
 
   it("lets the configuration say otherwise", function()
-    assert.is_true(model.profile("kimi-k2", { adaptive = true, tools = true }).adaptive)
-    assert.is_false(model.profile(new, { system_turns = false }).system_turns)
+    local profile = model.profile("kimi-k2", { adaptive = true, structured_output = true, tools = true })
+    assert.is_true(profile.adaptive)
+    assert.is_true(profile.schema)
+    assert.is_false(model.profile(new, { no_system_turns = true }).system_turns)
+    assert.is_false(model.profile(old, { no_reasoning = true }).thinking)
   end)
 end)
 

@@ -33,6 +33,7 @@ static void exchange_free(struct exchange *x) {
   list_remove(&x->ready_link);
   x->host->open--;
   metric_subtract(metric_get(METRIC_ACTIVE, NULL), 1);
+  target_forget(x);
   translation_free(x->translation);
   if (x->has_sse) sse_fini(&x->sse);
   bytes_fini(&x->body);
@@ -179,6 +180,13 @@ void exchange_host_init(struct exchange_host *host, uv_loop_t *loop, unsigned wo
   *host = (struct exchange_host){.loop = loop, .worker = worker};
   list_init(&host->exchanges);
   list_init(&host->ready);
+}
+
+void exchange_ping_all(struct exchange_host *host) {
+  uint64_t now_ns = clock_mono_ns();
+  list_each(node, &host->exchanges) {
+    relay_ping(list_entry(node, struct exchange, link), now_ns);
+  }
 }
 
 void exchange_cut_all(struct exchange_host *host) {

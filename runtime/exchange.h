@@ -18,6 +18,7 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
   struct generation *generation;
   struct keyring *keyring; /* keys found in it belong to config */
   struct upstream *upstream;
+  struct health *health; /* of the process */
   struct log *log;
   struct list exchanges; /* all that are open, oldest first */
   struct list ready;     /* woken, waiting for exchange_run_ready */
@@ -29,6 +30,8 @@ void exchange_host_init(struct exchange_host *host, uv_loop_t *loop, unsigned wo
 const struct http_handler *exchange_handler(void); /* context: the host */
 /* Runs what was woken in this turn of the loop. */
 void exchange_run_ready(struct exchange_host *host);
+/* Writes a comment to the streams that were silent for the configuration's `ping`. */
+void exchange_ping_all(struct exchange_host *host);
 /* Ends every open request with an error of its protocol (drain.hard has passed). */
 void exchange_cut_all(struct exchange_host *host);
 /* JSON array of the open requests, for /admin/exchanges. */

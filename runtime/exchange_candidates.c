@@ -35,20 +35,6 @@ static bool can_serve(struct exchange *x, const struct model_target *target) {
   return adapter && adapter->native[DIALECT_EMBEDDINGS].len > 0;
 }
 
-/* Targets in good health keep their order in front; the others stay behind them, as the last resort
- * when everything is down. */
-static void order_by_health(struct exchange *x) {
-  uint64_t now_ns = clock_mono_ns();
-  const struct model_target **sorted =
-      arena_alloc(&x->arena, (x->candidate_count + 1) * sizeof *sorted);
-  size_t count = 0;
-  for (int pass = 0; pass < 2; pass++)
-    for (size_t i = 0; i < x->candidate_count; i++)
-      if (target_is_usable(x->candidates[i], now_ns) == (pass == 0))
-        sorted[count++] = x->candidates[i];
-  x->candidates = sorted;
-}
-
 enum step_result candidates_find(struct exchange *x) {
   x->model = config_model_find(x->config, x->public_model);
   if (!x->model) {
@@ -71,7 +57,7 @@ enum step_result candidates_find(struct exchange *x) {
   }
   if (slice_equal(x->model->strategy, SLICE("weighted")))
     order_weighted(x->candidates, x->candidate_count);
-  if (x->candidate_count > 1) order_by_health(x);
+  target_filter(x);
   /* A failing target may be tried once more only as another candidate, so this bounds the attempts.
    */
   x->records = arena_alloc(&x->arena, (x->candidate_count + 1) * sizeof *x->records);

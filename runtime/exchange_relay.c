@@ -63,7 +63,7 @@ static bool relay_native(struct exchange *x, const struct sse_frame *frame) {
   if (!(flags & METER_USAGE_ONLY) || x->include_usage) bytes_append_slice(&x->out, frame->raw);
   if ((flags & METER_CONTENT) && !x->has_content) note_content(x);
   if (flags & METER_END) x->relay_ended = true;
-  return !x->relay_ended;
+  return true; /* what follows the end mark is the provider's to say, and relayed like the rest */
 }
 
 /* The adapter has read it from the provider's own form. */
@@ -110,11 +110,28 @@ void relay_begin(struct exchange *x) {
   x->sequence = 0;
 }
 
+static void open_stream(struct exchange *x) {
+  if (x->opened) return;
+  x->opened = true;
+  if (x->stream)
+    stream_begin(x->stream, 200, reply_headers(x, SLICE("text/event-stream; charset=utf-8")));
+}
+
 static void commit(struct exchange *x) {
   x->committed = true;
   x->step = STEP_RELAY;
-  if (x->stream)
-    stream_begin(x->stream, 200, reply_headers(x, SLICE("text/event-stream; charset=utf-8")));
+  open_stream(x);
+}
+
+/* Keeps proxies and clients from taking a thinking model for a dead one. A comment is no content:
+ * another target may still take over. */
+void relay_ping(struct exchange *x, uint64_t now_ns) {
+  if (!x->is_stream || !x->stream || !x->attempt || x->is_paused || x->relay_ended) return;
+  uint64_t since_ns = x->written_ns ? x->written_ns : x->started_ns;
+  if (now_ns - since_ns < x->config->ping_ms * 1000000ull) return;
+  open_stream(x);
+  x->written_ns = now_ns;
+  (void)stream_write(x->stream, SLICE(": ping\n\n"));
 }
 
 static void flush(struct exchange *x) {
@@ -127,16 +144,17 @@ static void flush(struct exchange *x) {
     x->is_paused = true;
     attempt_pause(x->attempt);
   }
+  if (x->config->ping_ms) x->written_ns = clock_mono_ns();
   bytes_clear(&x->out);
 }
 
 void relay_data(struct exchange *x, struct slice data) {
-  if (x->relay_ended || x->failure != FAILURE_NONE) return;
+  if ((x->relay_ended && !x->is_native) || x->failure != FAILURE_NONE) return;
   if (sse_feed(&x->sse, data) == SSE_TOO_LONG)
     fail_relay(x, FAILURE_UPSTREAM_FRAME, "the provider sent an event larger than limits.frame");
   if (x->attempt_state == ATTEMPT_FAILED) return; /* moved on: what was held back is of no use */
   flush(x);
-  if (x->relay_ended) exchange_wake(x);
+  if (x->relay_ended && !x->is_native) exchange_wake(x);
 }
 
 /* The provider has closed cleanly: what is left in the reader, and what the adapter makes of the
@@ -156,7 +174,7 @@ void relay_finish(struct exchange *x) {
 static enum step_result stream_step(struct exchange *x) {
   if (x->failure != FAILURE_NONE) return STEP_FAIL;
   if (x->attempt_state == ATTEMPT_ENDED) relay_finish(x);
-  if (x->relay_ended) return STEP_NEXT;
+  if (x->relay_ended && (!x->is_native || x->attempt_state != ATTEMPT_RUNNING)) return STEP_NEXT;
   if (x->attempt_state == ATTEMPT_FAILED) {
     const struct attempt_record *record = &x->records[x->record_count - 1];
     return exchange_fail(x, record->failure, "%s", record->sentence);

@@ -78,7 +78,7 @@ static void add_cors(struct reply_head *h) {
 struct headers reply_headers(struct exchange *x, struct slice content_type) {
   struct reply_head h = {x, arena_alloc(&x->arena, REPLY_HEADERS_MAX * sizeof(struct header)), 0};
   add(&h, SLICE("content-type"), content_type);
-  if (x->committed) {
+  if (x->opened) {
     add_text(&h, "cache-control", "no-cache");
     add_text(&h, "x-accel-buffering", "no"); /* a buffering proxy in front would hold events back */
   }
@@ -142,7 +142,7 @@ static void answer_failure(struct exchange *x) {
 
 enum step_result finish_step(struct exchange *x) {
   if (!x->stream) return STEP_NEXT;
-  if (x->committed)
+  if (x->opened)
     end_stream(x);
   else if (x->failure != FAILURE_NONE)
     answer_failure(x);

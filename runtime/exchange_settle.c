@@ -110,7 +110,7 @@ static void write_usage(const struct exchange *x, struct bytes *line) {
 
 static int status_of(const struct exchange *x) {
   if (x->failure == FAILURE_CLIENT_GONE) return 499;
-  if (x->committed) return 200;
+  if (x->opened) return 200;
   return x->failure != FAILURE_NONE ? x->detail.status : x->answer.status;
 }
 
@@ -161,7 +161,8 @@ static void write_line(const struct exchange *x, struct bytes *line) {
 
 enum step_result settle_step(struct exchange *x) {
   x->settled_ns = clock_mono_ns();
-  target_end(x, last_record(x) ? last_record(x)->failure : FAILURE_NONE);
+  target_end(x, x->failure == FAILURE_NONE || !x->record_count ? FAILURE_NONE
+                                                               : last_record(x)->failure);
   take_usage(x);
   store_response(x);
   struct bytes *line = log_buffer(x->host->log);

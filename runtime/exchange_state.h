@@ -10,6 +10,7 @@
 #include "script/stored.h"
 #include "script/translation.h"
 #include "stream/sse.h"
+#include "upstream/health.h"
 
 enum step {
 #define STEP(name, text) STEP_##name,
@@ -87,7 +88,9 @@ struct exchange {
   struct attempt *attempt;
   enum attempt_state attempt_state;
   int upstream_status;
-  bool is_event_stream, is_json, relay_ended, is_paused, has_content, target_held, retry_held;
+  bool is_event_stream, is_json, relay_ended, is_paused, has_content;
+  struct health_visit visit;
+  bool visiting, counted, retrying, is_panic;
   struct error_detail event_error; /* what the provider said in its stream */
   struct header *reply_headers;    /* allow-listed headers of the upstream, in the arena */
   size_t reply_header_count;
@@ -101,7 +104,9 @@ struct exchange {
       last_response; /* responses: data of the newest event that carried the whole object */
   uint64_t sequence; /* responses: next sequence_number of a relayed stream */
 
-  bool committed; /* the client has the head of a stream */
+  bool opened;    /* the client has the head of a stream */
+  bool committed; /* and content: no other target can take over */
+  uint64_t written_ns;
   struct answer answer;
   enum failure_kind failure;
   struct error_detail detail;
@@ -149,12 +154,12 @@ void native_headers(struct exchange *x, const struct model_target *target, struc
 struct slice native_join_path(struct exchange *x, struct slice base, struct slice path);
 
 /* exchange_target.c: what the requests of all workers know about a target's health. */
-bool target_is_usable(const struct model_target *target, uint64_t now_ns);
+void target_filter(struct exchange *x);
 void target_begin(struct exchange *x, const struct model_target *target);
 void target_note_head(struct exchange *x, struct headers headers);
-bool target_may_retry(struct exchange *x); /* within the retry budget */
-void target_end(struct exchange *x,
-                enum failure_kind kind); /* once per begin; FAILURE_NONE: it worked */
+bool target_may_retry(struct exchange *x);                   /* within the retry budget */
+void target_end(struct exchange *x, enum failure_kind kind); /* FAILURE_NONE: it worked */
+void target_forget(struct exchange *x);                      /* gives back all that is counted */
 
 /* exchange_send.c: one attempt after another. */
 enum step_result send_step(struct exchange *x);
@@ -166,6 +171,7 @@ void send_abandon(struct exchange *x, enum failure_kind kind, const char *senten
 
 /* exchange_relay.c: the reply on its way to the client. */
 void relay_begin(struct exchange *x); /* before an attempt whose reply may be a stream */
+void relay_ping(struct exchange *x, uint64_t now_ns);
 void relay_data(struct exchange *x, struct slice data);
 void relay_finish(struct exchange *x); /* the provider ended its stream cleanly */
 enum step_result relay_step(struct exchange *x);

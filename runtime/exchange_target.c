@@ -1,22 +1,67 @@
+/* What a request learns from, and tells, the health of the targets that all requests share. */
+#include "base/clock.h"
 #include "exchange_state.h"
-bool target_is_usable(const struct model_target *target, uint64_t now_ns) {
-  (void)target;
-  (void)now_ns;
-  return true;
+#include "upstream/retry_after.h"
+
+static uint64_t now_ms(void) {
+  return clock_mono_ns() / 1000000u;
 }
+
+static struct health_target *health_of(struct exchange *x, const struct model_target *target) {
+  return health_target_get(x->host->health, target->provider->name, target->model);
+}
+
+/* Targets that were set aside are left out, unless that leaves none. */
+void target_filter(struct exchange *x) {
+  size_t usable = 0;
+  uint64_t now = now_ms();
+  for (size_t i = 0; i < x->candidate_count; i++)
+    if (health_usable(health_of(x, x->candidates[i]), now)) usable++;
+  x->is_panic = usable == 0;
+  if (x->is_panic || usable == x->candidate_count) return;
+  size_t kept = 0;
+  for (size_t i = 0; i < x->candidate_count; i++)
+    if (health_usable(health_of(x, x->candidates[i]), now))
+      x->candidates[kept++] = x->candidates[i];
+  x->candidate_count = kept;
+}
+
 void target_begin(struct exchange *x, const struct model_target *target) {
-  (void)x;
-  (void)target;
+  if (!x->counted) health_request_begin(x->host->health);
+  x->counted = true;
+  struct health_target *t = health_of(x, target);
+  /* Another request may have taken the probe since the targets were chosen: this one goes all the
+   * same, since turning it away would help nobody. */
+  if (!health_enter(&x->visit, t, now_ms(), x->is_panic))
+    (void)!health_enter(&x->visit, t, now_ms(), true);
+  x->visiting = true;
 }
+
+/* A provider that says when to come back is left alone until then. */
 void target_note_head(struct exchange *x, struct headers headers) {
-  (void)x;
-  (void)headers;
+  if (x->upstream_status != 429 && x->upstream_status != 503 && x->upstream_status != 529) return;
+  int64_t wait_ms = retry_after_ms(headers, clock_wall_ms());
+  if (wait_ms > 0) health_cool(x->visit.target, now_ms(), (uint64_t)wait_ms);
 }
+
 bool target_may_retry(struct exchange *x) {
-  (void)x;
-  return true;
+  if (!x->retrying) x->retrying = health_retry_begin(x->host->health);
+  return x->retrying;
 }
+
 void target_end(struct exchange *x, enum failure_kind kind) {
-  (void)x;
-  (void)kind;
+  if (!x->visiting) return;
+  x->visiting = false;
+  struct health_target *target = x->visit.target;
+  health_leave(&x->visit, now_ms(), kind);
+  if (kind == FAILURE_NONE && x->first_content_ns > x->started_ns && x->record_count)
+    health_first_token(
+        target, (x->first_content_ns - x->records[x->record_count - 1].timing.started) / 1000u);
+}
+
+void target_forget(struct exchange *x) {
+  target_end(x, FAILURE_CLIENT_GONE);
+  if (x->retrying) health_retry_end(x->host->health);
+  if (x->counted) health_request_end(x->host->health);
+  x->retrying = x->counted = false;
 }

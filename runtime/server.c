@@ -18,6 +18,7 @@
 #include "observe/metric.h"
 #include "store/responses.h"
 #include "upstream/gate.h"
+#include "upstream/health.h"
 #include "worker.h"
 
 enum { WATCH_INTERVAL_MS = 1000 };
@@ -113,7 +114,13 @@ static void readiness(void *context, struct bytes *problems) {
   if (s->phase != PHASE_SERVING) bytes_append_text(problems, "draining\n");
   for (size_t i = 0; i < s->config->model_count; i++) {
     const struct model *model = &s->config->models[i];
-    bool usable = model->target_count > 0;
+    bool usable = false;
+    for (size_t t = 0; t < model->target_count; t++) {
+      const struct model_target *target = &model->targets[t];
+      usable = usable || health_usable(health_target_get(s->shared.health, target->provider->name,
+                                                         target->model),
+                                       clock_mono_ns() / 1000000u);
+    }
     if (!usable)
       bytes_printf(problems, "model %.*s has no usable target\n", (int)model->name.len,
                    model->name.data);
@@ -192,6 +199,7 @@ static bool apply(struct server *s, struct config *next, struct config_problems 
   free(generations);
   if (!fine) return false;
   gates_reload(s->shared.gates, next);
+  health_reload(s->shared.health, next);
   admin_reload(s->admin, next);
   config_unref(s->config);
   s->config = next;
@@ -294,8 +302,9 @@ static void start_handles(struct server *s) {
 }
 
 static bool start_workers(struct server *s, struct config_problems *problems) {
-  s->shared = (struct worker_shared){&worker_callbacks, s, gates_new()};
+  s->shared = (struct worker_shared){&worker_callbacks, s, gates_new(), health_new()};
   gates_reload(s->shared.gates, s->config);
+  health_reload(s->shared.health, s->config);
   s->worker_count = s->config->workers;
   s->workers = must_calloc(s->worker_count, sizeof *s->workers);
   s->threads = must_calloc(s->worker_count, sizeof *s->threads);
@@ -338,6 +347,7 @@ static int serve(struct server *s, struct config_problems *problems) {
   free(s->workers);
   free(s->threads);
   gates_free(s->shared.gates);
+  health_free(s->shared.health);
   responses_free(s->responses);
   config_unref(s->config);
   log_process(LOG_INFO, "stopped");

@@ -15,7 +15,7 @@ struct worker {
   struct mailbox mailbox;
   uv_prepare_t prepare;
   uv_check_t check;
-  uv_timer_t drain_timer;
+  uv_timer_t drain_timer, ping_timer;
   const struct worker_callbacks *callbacks;
   void *context;
   bool drained;
@@ -46,6 +46,20 @@ static void start_turns(struct worker *w) {
   uv_unref((uv_handle_t *)&w->check);
 }
 
+static void on_ping_timer(uv_timer_t *timer) {
+  struct worker *w = timer->data;
+  exchange_ping_all(&w->host);
+}
+
+/* A stream's silence is seen within a quarter of `ping`. */
+static void set_ping(struct worker *w) {
+  uint64_t every_ms = w->host.config->ping_ms / 4 + 1;
+  if (w->host.config->ping_ms)
+    uv_timer_start(&w->ping_timer, on_ping_timer, every_ms, every_ms);
+  else
+    uv_timer_stop(&w->ping_timer);
+}
+
 struct worker *worker_new(unsigned index, struct config *config, struct generation *generation,
                           const struct worker_shared *shared) {
   struct worker *w = must_calloc(1, sizeof *w);
@@ -57,10 +71,13 @@ struct worker *worker_new(unsigned index, struct config *config, struct generati
   w->host.generation = generation;
   w->host.keyring = keyring_new(config);
   w->host.log = log_new(config);
+  w->host.health = shared->health;
   w->host.upstream = upstream_new(&w->loop, config, shared->gates);
   mailbox_init(&w->mailbox, &w->loop, w);
   must(uv_timer_init(&w->loop, &w->drain_timer) == 0);
-  w->drain_timer.data = w;
+  must(uv_timer_init(&w->loop, &w->ping_timer) == 0);
+  w->drain_timer.data = w->ping_timer.data = w;
+  set_ping(w);
   start_turns(w);
   w->http = http_server_new(&w->loop, config, exchange_handler(), &w->host);
   return w;
@@ -113,6 +130,7 @@ static void deliver_reload(struct mailbox_message *base, void *owner) {
   http_server_reload(w->http, m->config);
   upstream_reload(host->upstream, m->config);
   log_reload(host->log, m->config);
+  set_ping(w);
   config_unref(before); /* last: the modules above borrowed it until now */
   free(m);
 }
@@ -155,6 +173,7 @@ static void on_upstream_closed(void *context) {
   struct worker *w = context;
   mailbox_close(&w->mailbox, NULL);
   uv_close((uv_handle_t *)&w->drain_timer, NULL);
+  uv_close((uv_handle_t *)&w->ping_timer, NULL);
   uv_close((uv_handle_t *)&w->prepare, NULL);
   uv_close((uv_handle_t *)&w->check, NULL);
 }

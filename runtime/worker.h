@@ -14,11 +14,13 @@ struct worker_callbacks { /* called on the worker's thread */
 };
 
 struct gates;
+struct health;
 
 struct worker_shared { /* what all workers have in common; outlives them */
   const struct worker_callbacks *callbacks;
   void *context;
   struct gates *gates;
+  struct health *health;
 };
 
 /* Takes a reference to config, and generation itself. */

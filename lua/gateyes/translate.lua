@@ -87,7 +87,7 @@ function translate.encode(translation, target)
   for name, value in pairs(translation.request) do request[name] = value end
   request.model = target.model
   if request.kind and not (adapter.kinds and adapter.kinds[request.kind]) then
-    return nil, canonical.invalid("model", "this model generates text and gives no embeddings: name an embeddings model")
+    return nil, canonical.invalid("model", "this model gives no embeddings: name an embeddings model")
   end
   local encoded, failure = adapter.encode(request, context)
   if not encoded then return nil, failure or bug("the request could not be written") end

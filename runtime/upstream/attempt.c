@@ -6,6 +6,7 @@
 #include "upstream/transport_http1.h"
 
 enum { SPARE_ATTEMPTS = 64, SENTENCE_BYTES = 600 };
+enum { STANDSTILL_MS = 60, GRACE_MS = 20 };
 
 static void on_due(struct deadline *d);
 
@@ -110,9 +111,21 @@ static void fail_phase(struct attempt *a) {
     fail_timeout(a, FAILURE_UPSTREAM_IDLE_TIMEOUT, "sent nothing more", idle_ms);
 }
 
+/* The loop stood still past the due time (a stopped process, a long callback): what the provider
+ * sent meanwhile lies unread, and gets its chance first. */
+static bool give_grace(struct attempt *a, uint64_t now) {
+  uint64_t *all[] = {&a->queue_due_ms, &a->phase_due_ms, &a->total_due_ms};
+  if (now <= earliest(a) + STANDSTILL_MS) return false;
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    if (*all[i] && *all[i] <= now) *all[i] = now + GRACE_MS;
+  arm(a);
+  return true;
+}
+
 static void on_due(struct deadline *d) {
   struct attempt *a = list_entry(d, struct attempt, deadline);
   uint64_t now = uv_now(a->upstream->loop);
+  if (earliest(a) && give_grace(a, now)) return;
   if (a->queue_due_ms && now >= a->queue_due_ms)
     fail_wait(a);
   else if (a->phase_due_ms && now >= a->phase_due_ms)

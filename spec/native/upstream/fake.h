@@ -76,6 +76,13 @@ static inline void fake_start(struct fake *f, fake_serve serve) {
   must(pthread_create(&f->acceptor, NULL, fake_accept_main, f) == 0);
 }
 
+/* Waits until no connection is served: then the script may be changed. */
+static inline void fake_settle(struct fake *f) {
+  for (int i = 0; i < 15000 && atomic_load(&f->open) > 0; i++)
+    usleep(1000);
+  CHECK(atomic_load(&f->open) == 0);
+}
+
 static inline void fake_stop(struct fake *f) {
   atomic_store(&f->stop, true);
   shutdown(f->fd, SHUT_RDWR);
@@ -207,7 +214,7 @@ struct probe {
   char content_type[64];
   size_t header_count;
   struct bytes body;
-  bool is_ended, is_failed, is_stale;
+  bool is_ended, is_failed, is_stale, has_paused;
   enum failure_kind kind;
   char sentence[600];
   struct attempt_timing timing;
@@ -233,7 +240,10 @@ static inline void probe_on_data(struct attempt *a, struct slice data, void *use
   bytes_append_slice(&p->body, data);
   p->chunks++;
   if (p->first_token_on_data) attempt_first_token(a);
-  if (p->pause_at && p->body.len >= p->pause_at) attempt_pause(a);
+  if (p->pause_at && p->body.len >= p->pause_at) {
+    attempt_pause(a);
+    p->has_paused = true;
+  }
 }
 
 static inline void probe_on_end(struct attempt *a, void *user) {

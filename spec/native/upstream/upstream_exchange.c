@@ -90,6 +90,7 @@ static void one(struct fake *f, struct probe *p) {
   probe_post(p, &r, false);
   probe_wait(p, &r, 3000);
   rig_stop(&r);
+  fake_settle(f);
 }
 
 static void test_split_everywhere(const char *text, const char *body) {

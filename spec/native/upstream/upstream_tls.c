@@ -300,7 +300,8 @@ static void test_large_answer(const struct identity *id) {
   struct probe p = {.pause_at = 100000};
   probe_post(&p, &r, false);
   for (int i = 0; i < 4; i++) {
-    rig_run(&r, NULL, 30);
+    p.has_paused = false;
+    rig_run(&r, &p.has_paused, 3000);
     CHECK(!p.is_ended && p.body.len >= 100000);
     if (i == 3) p.pause_at = 0;
     attempt_resume(p.attempt);

@@ -53,6 +53,7 @@ static void expect(const char *answer, enum failure_kind failure, int status, co
   f.script = (void *)answer;
   start(&result, "GET", NULL);
   rig_run(&r, &result.is_done, 1000);
+  fake_settle(&f);
   CHECK(result.is_done && result.failure == failure && result.status == status);
   CHECK(strstr(failure ? result.sentence : result.body, text) != NULL);
   CHECK(strstr(result.sentence, "secret") == NULL);
@@ -81,6 +82,7 @@ static void test_post(void) {
   f.script = (void *)"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
   start(&result, "POST", "grant_type=client_credentials");
   rig_run(&r, &result.is_done, 1000);
+  fake_settle(&f);
   CHECK(result.is_done && result.status == 200);
   CHECK(strncmp(seen, "POST /health?deep=1 HTTP/1.1\r\n", 30) == 0);
   CHECK(strstr(seen, "\r\nContent-Length: 29\r\n") != NULL && strstr(seen, "Expect") == NULL);

@@ -7,7 +7,7 @@ local reply = require "gateyes.responses_reply"
 
 local adapter = {
   name = "openai_responses",
-  format = "responses",
+  extra_format = "responses",
   native = { responses = "/responses" },
   auth = { header = "authorization", prefix = "Bearer " },
   headers = {},

@@ -371,10 +371,13 @@ function stream.encode_error(state, failure)
   return flush(state)
 end
 
+-- Stands in for the context of a response that never began: nothing of it is stored.
+local unborn = { now = 0, model = "", id = function(prefix) return prefix .. "none" end }
+
 -- The end of a relayed stream that broke: `created` is the data of its last response.created or response.in_progress
--- (or nil), `sequence` the number of the next event. -> frames
+-- (or nil), `sequence` the number of the next event; context may be nil. -> frames
 function stream.failed_frames(created, sequence, failure, context)
-  local state = stream.new(context)
+  local state = stream.new(context or unborn)
   state.sequence = sequence
   local members = created and text.members(created)
   local response = members and members.response

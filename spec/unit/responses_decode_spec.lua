@@ -272,12 +272,13 @@ describe("responses state", function()
   end)
 
   it("knows which bodies may be relayed untouched", function()
-    assert.is_true(dialect.is_plain '{"input":"caf\\u00e9","model":"m"}')
+    assert.is_true(dialect.is_plain '{"input":[{"role":"user","content":"caf\\u00e9"}],"model":"m"}')
     for _, body in ipairs {
       '{"previous_response_id":"resp_1"}', '{"previous\\u005fresponse_id":"resp_1"}',
       '{"input":[{"type":"item_reference"}]}',
       '{"input":[{"type":"item\\u005Freference","id":"msg_1"}]}', '{"input":[{"id":"msg_gy1"}]}',
-      '{"input":[{"encrypted_content":"gateyes.v1.anthropic.s.1.x"}]}',
+      '{"input":[{"encrypted_content":"gateyes.v1.anthropic.s.1.x"}]}', '{"input":[{"id":"msg_other"}]}',
+      '{"input":[{"\\u0069d":"msg_other"}]}',
     } do
       assert.is_false(dialect.is_plain(body), body)
     end

@@ -192,6 +192,7 @@ describe("a relayed stream that breaks", function()
       local frames = dialect.failed_frames(created or nil, 0, failure, support.context())
       local response = fold.response(frames)
       assert.equal("rate_limit_exceeded", response.error.code)
+      assert.equal("failed", fold.response(dialect.failed_frames(created or nil, 0, failure)).status)
     end
   end)
 end)

@@ -5,7 +5,7 @@
 
 #include "http/intake.h"
 
-enum { BUSY_LOOK_MS = 5000, BUSY_KEEPALIVE_MS = 2000, PROBE_MS = 20, PROBE_ALIVE_MS = 100 };
+enum { BUSY_LOOK_MS = 2000, BUSY_KEEPALIVE_MS = 2000, PROBE_MS = 20, PROBE_ALIVE_MS = 100 };
 
 /* From half of the connections on, idle ones are kept for less and less time, down to 2 s at 95 %.
  */

@@ -36,7 +36,7 @@ static void test_header_deadline(void) {
     usleep(5000);
   }
   CHECK(client_read_all(&kit, fd, &in));
-  CHECK(ms_since(start) >= 295 && ms_since(start) < 380);
+  CHECK(ms_since(start) >= 295 && ms_since(start) < 600);
   CHECK(strstr(bytes_text(&in), "HTTP/1.1 408 "));
   CHECK(kit.requests == 0);
   finish(&kit, fd, &in);
@@ -82,7 +82,7 @@ static void test_keepalive(void) {
   CHECK(client_read_until(&kit, fd, &in, "/a|"));
   uint64_t start = clock_mono_ns();
   CHECK(client_read_all(&kit, fd, &in));
-  CHECK(ms_since(start) >= 130 && ms_since(start) < 230);
+  CHECK(ms_since(start) >= 130 && ms_since(start) < 450);
   CHECK(!strstr(bytes_text(&in), " 408 "));
   finish(&kit, fd, &in);
 }
@@ -112,7 +112,7 @@ static void test_back_pressure(void) {
   say(&kit, fd, "GET /flood HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   KIT_UNTIL(&kit, 50, kit.ended);
   CHECK(client_read_all(&kit, fd, &in));
-  CHECK(kit.written == 64u << 20 && in.len > 64u << 20);
+  CHECK(kit.written == FLOOD_BYTES && in.len > FLOOD_BYTES);
   CHECK(kit.writable > 3 && kit.cut == 0);
   CHECK(memcmp(in.data + in.len - 5, "0\r\n\r\n", 5) == 0);
   finish(&kit, fd, &in);
@@ -257,7 +257,7 @@ static void test_client_leaves(const char *path, bool is_reset) {
   uint64_t start = clock_mono_ns();
   close(fd);
   KIT_UNTIL(&kit, 1000, kit.ended);
-  CHECK(ms_since(start) < (is_reset ? 30 : 90));
+  CHECK(ms_since(start) < (is_reset ? 100 : 200));
   CHECK(kit.cut == 1 && strcmp(kit.reason, "client_closed") == 0);
   bytes_fini(&in);
   kit_stop(&kit);
@@ -329,6 +329,39 @@ static void test_connection_limit(void) {
   finish(&kit, one, &in);
 }
 
+/* With all connections taken, an idle one is given up after 2 s instead of its 75. */
+static void test_busy_keepalive(void) {
+  struct kit kit;
+  struct bytes in = {0};
+  fresh(&kit)->config.limits.connections = 1;
+  kit_start(&kit, false, NULL);
+  int fd = client_open(&kit);
+  say(&kit, fd, GET("/a"));
+  CHECK(client_read_until(&kit, fd, &in, "/a|"));
+  uint64_t start = clock_mono_ns();
+  KIT_UNTIL(&kit, 7000, http_server_connections(kit.server) == 0);
+  CHECK(ms_since(start) >= 1900 && ms_since(start) < 4000);
+  finish(&kit, fd, &in);
+}
+
+static void test_addresses(void) {
+  char error[128];
+  struct address a = {.text = SLICE("[::1]:0"), .host = "::1"};
+  struct sockaddr_in6 name;
+  socklen_t len = sizeof name;
+  int on = 0, fd = http_socket_new(&a, error, sizeof error);
+  socklen_t on_len = sizeof on;
+  CHECK(fd >= 0 || strstr(error, "[::1]:0")); /* a machine may lack IPv6 */
+  if (fd >= 0) {
+    CHECK(getsockname(fd, (struct sockaddr *)&name, &len) == 0 && name.sin6_family == AF_INET6);
+    CHECK(getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, &on_len) == 0 && on == 1);
+    close(fd);
+  }
+  a = (struct address){.text = SLICE("203.0.113.1:80"), .host = "203.0.113.1", .port = 80};
+  CHECK(http_socket_new(&a, error, sizeof error) == -1);
+  CHECK(strncmp(error, "cannot listen on 203.0.113.1:80: ", 33) == 0);
+}
+
 static void test_close_cuts(void) {
   struct kit kit;
   kit_start(fresh(&kit), false, NULL);
@@ -367,6 +400,8 @@ int main(void) {
   test_streams();
   test_drain();
   test_connection_limit();
+  test_busy_keepalive();
+  test_addresses();
   test_close_cuts();
   return checks_end();
 }

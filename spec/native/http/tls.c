@@ -79,7 +79,7 @@ static void tell(struct client *c, struct slice data) {
 
 /* Reads until the text has come, or with NULL until the server says goodbye. */
 static bool hear(struct client *c, struct bytes *in, const char *text) {
-  uint64_t until_ns = clock_mono_ns() + 3000000000u;
+  uint64_t until_ns = clock_mono_ns() + 10000000000u;
   while (clock_mono_ns() < until_ns) {
     if (text && in->len && strstr(bytes_text(in), text)) return true;
     int count = SSL_read(c->ssl, bytes_reserve(in, 16384), 16384);
@@ -141,7 +141,7 @@ static void test_handshake_deadline(struct kit *kit) {
   int fd = client_open(kit);
   uint64_t start = clock_mono_ns();
   CHECK(client_read_all(kit, fd, &in) && in.len == 0);
-  CHECK(clock_mono_ns() - start > 250000000u && clock_mono_ns() - start < 400000000u);
+  CHECK(clock_mono_ns() - start > 250000000u && clock_mono_ns() - start < 700000000u);
   close(fd);
   bytes_fini(&in);
 }
@@ -156,7 +156,7 @@ static void test_big(struct kit *kit) {
   bytes_append_text(&out, "GET /flood HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   tell(&c, bytes_slice(&out));
   CHECK(hear(&c, &in, NULL));
-  CHECK(in.len > (64u << 20) + 500000);
+  CHECK(in.len > FLOOD_BYTES + 500000);
   CHECK(kit->cut == 0);
   client_stop(&c);
   bytes_fini(&in);
@@ -173,7 +173,7 @@ static void test_client_leaves(struct kit *kit) {
   uint64_t start = clock_mono_ns();
   client_stop(&c);
   KIT_UNTIL(kit, 1000, kit->cut > cut);
-  CHECK(kit->cut == cut + 1 && clock_mono_ns() - start < 90000000u);
+  CHECK(kit->cut == cut + 1 && clock_mono_ns() - start < 200000000u);
   bytes_fini(&in);
 }
 

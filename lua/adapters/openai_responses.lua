@@ -2,6 +2,7 @@
 -- back on the next turn (encrypted reasoning) travels through the client.
 local body = require "gateyes.responses_body"
 local events = require "gateyes.responses_events"
+local json = require "gateyes.json"
 local openai_errors = require "gateyes.openai_errors"
 local reply = require "gateyes.responses_reply"
 
@@ -17,8 +18,17 @@ local adapter = {
   new_stream = events.new,
   decode_event = events.decode,
   end_stream = events.finish,
-  decode_error = openai_errors.decode,
 }
+
+-- A failure inside a stream comes as the data of its event: OpenAI's error event has its fields at the top.
+function adapter.decode_error(status, headers, text)
+  local event = json.decode(text or "")
+  if type(event) == "table" and event.type == "response.failed" and type(event.response) == "table" then
+    return reply.failure(event.response.error)
+  end
+  if type(event) == "table" and event.type == "error" and event.error == nil then return reply.failure(event) end
+  return openai_errors.decode(status, headers, text)
+end
 
 function adapter.encode(request, context)
   return { path = adapter.native.responses, body = body.encode(request, context), headers = {} }

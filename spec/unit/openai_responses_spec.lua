@@ -239,4 +239,12 @@ describe("openai_responses reply", function()
     assert.same({ 400, "invalid_request_error", "bad", "input", "x" },
       { failure.status, failure.type, failure.message, failure.param, failure.code })
   end)
+
+  it("reads the events that say a stream failed", function()
+    for _, text in ipairs { '{"type":"error","code":"rate_limit_exceeded","message":"slow","param":null}',
+      '{"type":"response.failed","response":{"error":{"code":"rate_limit_exceeded","message":"slow"}}}' } do
+      local failure = adapter.decode_error(0, {}, text)
+      assert.same({ 429, "rate_limit_error", "slow" }, { failure.status, failure.type, failure.message })
+    end
+  end)
 end)

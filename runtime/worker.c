@@ -178,8 +178,8 @@ static void on_upstream_closed(void *context) {
   uv_close((uv_handle_t *)&w->check, NULL);
 }
 
-static void on_http_closed(void *context) {
-  struct worker *w = context;
+static void on_http_closed(void *host) {
+  struct worker *w = list_entry(host, struct worker, host);
   exchange_run_ready(&w->host);
   upstream_close(w->host.upstream, on_upstream_closed, w);
 }

@@ -3,17 +3,33 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <pthread.h>
 
-/* The context is kept per thread: making one costs three times the digest of a key. */
+/* The context is kept per thread: making one costs three times the digest of a key. The key exists
+ * for its destructor, which runs when a thread ends. */
 static _Thread_local EVP_MD_CTX *context;
 static _Thread_local const EVP_MD *sha256;
+static pthread_key_t at_exit;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void free_context(void *value) {
+  EVP_MD_CTX_free(value);
+}
+
+static void make_key(void) {
+  must(pthread_key_create(&at_exit, free_context) == 0);
+}
+
+static void make_context(void) {
+  pthread_once(&once, make_key);
+  context = EVP_MD_CTX_new();
+  sha256 = EVP_sha256();
+  must(context && sha256);
+  must(pthread_setspecific(at_exit, context) == 0);
+}
 
 void digest_sha256(struct slice data, uint8_t out[SHA256_BYTES]) {
-  if (!context) {
-    context = EVP_MD_CTX_new();
-    sha256 = EVP_sha256();
-    must(context && sha256);
-  }
+  if (!context) make_context();
   must(EVP_DigestInit_ex(context, sha256, NULL) == 1);
   must(EVP_DigestUpdate(context, data.data, data.len) == 1);
   must(EVP_DigestFinal_ex(context, out, NULL) == 1);

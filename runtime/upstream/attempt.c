@@ -6,7 +6,7 @@
 #include "upstream/transport_http1.h"
 
 enum { SPARE_ATTEMPTS = 64, SENTENCE_BYTES = 600 };
-enum { STANDSTILL_MS = 60, GRACE_MS = 20 };
+enum { GRACE_MS = 5 };
 
 static void on_due(struct deadline *d);
 
@@ -28,9 +28,14 @@ static void arm(struct attempt *a) {
     deadline_arm(&a->upstream->deadlines, &a->deadline, due);
 }
 
+static void restart(struct attempt *a, uint32_t limit_ms) {
+  a->phase_due_ms = after(a, limit_ms);
+  a->had_grace = false;
+}
+
 static void enter_phase(struct attempt *a, enum attempt_phase phase, uint32_t limit_ms) {
   a->phase = phase;
-  a->phase_due_ms = a->is_paused && phase >= PHASE_FIRST_TOKEN ? 0 : after(a, limit_ms);
+  restart(a, a->is_paused && phase >= PHASE_FIRST_TOKEN ? 0 : limit_ms);
   arm(a);
 }
 
@@ -111,13 +116,12 @@ static void fail_phase(struct attempt *a) {
     fail_timeout(a, FAILURE_UPSTREAM_IDLE_TIMEOUT, "sent nothing more", idle_ms);
 }
 
-/* The loop stood still past the due time (a stopped process, a long callback): what the provider
- * sent meanwhile lies unread, and gets its chance first. */
+/* A phase is over only if the loop has looked at its sockets once more after the due time: it may
+ * have stood still (a stopped process, a long callback) while bytes arrived. */
 static bool give_grace(struct attempt *a, uint64_t now) {
-  uint64_t *all[] = {&a->queue_due_ms, &a->phase_due_ms, &a->total_due_ms};
-  if (now <= earliest(a) + STANDSTILL_MS) return false;
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-    if (*all[i] && *all[i] <= now) *all[i] = now + GRACE_MS;
+  if (a->had_grace) return false;
+  a->had_grace = true;
+  a->phase_due_ms = now + GRACE_MS;
   arm(a);
   return true;
 }
@@ -125,15 +129,14 @@ static bool give_grace(struct attempt *a, uint64_t now) {
 static void on_due(struct deadline *d) {
   struct attempt *a = list_entry(d, struct attempt, deadline);
   uint64_t now = uv_now(a->upstream->loop);
-  if (earliest(a) && give_grace(a, now)) return;
   if (a->queue_due_ms && now >= a->queue_due_ms)
     fail_wait(a);
-  else if (a->phase_due_ms && now >= a->phase_due_ms)
-    fail_phase(a);
   else if (a->total_due_ms && now >= a->total_due_ms)
     fail_timeout(a, FAILURE_UPSTREAM_TOTAL_TIMEOUT, "did not finish its answer", total_ms(a));
-  else
+  else if (!a->phase_due_ms || now < a->phase_due_ms)
     arm(a);
+  else if (!give_grace(a, now))
+    fail_phase(a);
 }
 
 static void on_grant(void *context);
@@ -216,7 +219,7 @@ void attempt_connected(struct attempt *a, bool reused) {
 }
 
 void attempt_progress(struct attempt *a) {
-  if (a->phase == PHASE_SEND) a->phase_due_ms = after(a, a->provider->timers.idle_ms);
+  if (a->phase == PHASE_SEND) restart(a, a->provider->timers.idle_ms);
 }
 
 void attempt_sent(struct attempt *a) {
@@ -240,8 +243,7 @@ void attempt_head(struct attempt *a, int status, struct headers headers) {
 void attempt_data(struct attempt *a, struct slice data) {
   const struct upstream_timers *t = &a->provider->timers;
   if (!a->timing.first_byte) a->timing.first_byte = clock_mono_ns();
-  if (a->phase == PHASE_BODY && (t->idle_counts_comments || !a->is_stream))
-    a->phase_due_ms = after(a, t->idle_ms);
+  if (a->phase == PHASE_BODY && (t->idle_counts_comments || !a->is_stream)) restart(a, t->idle_ms);
   a->events->on_data(a, data, a->user);
 }
 
@@ -270,8 +272,7 @@ void attempt_first_token(struct attempt *a) {
 }
 
 void attempt_touch(struct attempt *a) {
-  if (a->phase == PHASE_BODY && !a->is_paused)
-    a->phase_due_ms = after(a, a->provider->timers.idle_ms);
+  if (a->phase == PHASE_BODY && !a->is_paused) restart(a, a->provider->timers.idle_ms);
 }
 
 void attempt_cancel(struct attempt *a) {

@@ -89,6 +89,7 @@ struct conn *conn_dial(struct upstream *u, struct endpoint *e, const struct prov
   c->state = CONN_DIALING;
   c->fd = -1;
   c->is_tls = provider->is_tls;
+  c->is_plain = !provider->is_tls && !provider->proxy;
   c->created_ms = uv_now(u->loop);
   c->handler = handler;
   c->user = user;
@@ -171,10 +172,21 @@ void conn_read_again(struct conn *c) {
   later_add(c->upstream, &c->again);
 }
 
+static enum conn_io io_of(ssize_t n, size_t *moved) {
+  if (n > 0) *moved = (size_t)n;
+  if (n > 0) return CONN_IO_OK;
+  if (n == 0) return CONN_IO_END;
+  return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? CONN_IO_AGAIN : CONN_IO_ERROR;
+}
+
+/* The first call goes through libcurl even so: it marks the connection as in use, else libcurl
+ * might find it idle and close it while it dials another. */
 enum conn_io conn_send(struct conn *c, const void *data, size_t len, size_t *sent) {
   *sent = 0;
   errno = 0;
+  if (c->is_direct) return io_of(send(c->fd, data, len, MSG_NOSIGNAL), sent);
   CURLcode result = curl_easy_send(c->handle.easy, data, len, sent);
+  c->is_direct = c->is_plain;
   if (result == CURLE_OK) return CONN_IO_OK;
   return result == CURLE_AGAIN ? CONN_IO_AGAIN : CONN_IO_ERROR;
 }
@@ -182,6 +194,7 @@ enum conn_io conn_send(struct conn *c, const void *data, size_t len, size_t *sen
 enum conn_io conn_receive(struct conn *c, void *data, size_t len, size_t *received) {
   *received = 0;
   errno = 0;
+  if (c->is_direct) return io_of(recv(c->fd, data, len, 0), received);
   CURLcode result = curl_easy_recv(c->handle.easy, data, len, received);
   if (result == CURLE_OK) return *received ? CONN_IO_OK : CONN_IO_END;
   return result == CURLE_AGAIN ? CONN_IO_AGAIN : CONN_IO_ERROR;

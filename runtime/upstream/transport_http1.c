@@ -68,30 +68,40 @@ static bool is_clean_target(struct slice text) {
   return text.len > 0;
 }
 
-static void append_header(struct bytes *out, struct slice name, struct slice value) {
-  must(header_is_clean(name, value));
-  bytes_append_slice(out, name);
-  bytes_append(out, ": ", 2);
-  bytes_append_slice(out, value);
-  bytes_append(out, "\r\n", 2);
+static char *put(char *to, struct slice s) {
+  memcpy(to, s.data, s.len);
+  return to + s.len;
 }
 
+static char *put_header(char *to, struct slice name, struct slice value) {
+  must(header_is_clean(name, value));
+  to = put(put(to, name), SLICE(": "));
+  return put(put(to, value), SLICE("\r\n"));
+}
+
+static size_t head_room(const struct attempt_request *r) {
+  size_t room = r->method.len + r->path.len + r->provider->host.len + 128;
+  for (size_t i = 0; i < r->headers.count; i++)
+    room += r->headers.items[i].name.len + r->headers.items[i].value.len + 4;
+  return room;
+}
+
+/* One reservation, then plain copies: this runs for every request. */
 static void write_head(struct bytes *out, const struct attempt_request *r, uint64_t length) {
   must(is_clean_target(r->method) && is_clean_target(r->path) && r->path.data[0] == '/');
-  bytes_append_slice(out, r->method);
-  bytes_append_byte(out, ' ');
-  bytes_append_slice(out, r->path);
-  bytes_append_text(out, " HTTP/1.1\r\n");
-  append_header(out, SLICE("Host"), r->provider->host);
+  char *start = bytes_reserve(out, head_room(r)), *to = put(start, r->method);
+  to = put(put(put(to, SLICE(" ")), r->path), SLICE(" HTTP/1.1\r\n"));
+  to = put_header(to, SLICE("Host"), r->provider->host);
   for (size_t i = 0; i < r->headers.count; i++)
-    append_header(out, r->headers.items[i].name, r->headers.items[i].value);
+    to = put_header(to, r->headers.items[i].name, r->headers.items[i].value);
+  out->len += (size_t)(to - start);
   bool has_no_body = slice_equal_text(r->method, "GET") || slice_equal_text(r->method, "HEAD");
   if (length > 0 || !has_no_body) {
-    bytes_append_text(out, "Content-Length: ");
+    bytes_append_slice(out, SLICE("Content-Length: "));
     bytes_append_u64(out, length);
-    bytes_append(out, "\r\n", 2);
+    bytes_append_slice(out, SLICE("\r\n"));
   }
-  bytes_append(out, "\r\n", 2);
+  bytes_append_slice(out, SLICE("\r\n"));
 }
 
 void http1_prepare(struct http1 *h, const struct attempt_request *request) {

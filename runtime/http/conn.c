@@ -258,6 +258,7 @@ static void watch_eof(struct conn *c) {
     c->probe = PROBE_WAITING;
     c->probe_due = conn_now(c) + 20;
   } else if (!is_waiting) {
+    c->probe = PROBE_OFF;
     c->probe_due = WHEEL_NEVER;
   }
 }

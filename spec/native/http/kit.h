@@ -28,6 +28,7 @@ struct kit {
   uint64_t written; /* by /flood */
   char reason[64];
   bool is_closed;
+  bool is_plain; /* every path is answered at once with the body */
 };
 
 struct echo {
@@ -75,7 +76,9 @@ static void flood(struct echo *e) {
 }
 
 static void start_answer(struct echo *e) {
-  if (slice_equal(e->path, SLICE("/sse"))) {
+  if (e->kit->is_plain) {
+    stream_respond(e->stream, 200, (struct headers){&plain_text, 1}, bytes_slice(&e->body));
+  } else if (slice_equal(e->path, SLICE("/sse"))) {
     stream_begin(e->stream, 200, (struct headers){&event_stream, 1});
     stream_write(e->stream, SLICE("data: first\n\n"));
     uv_timer_start(&e->timer, on_beat, 5, 5);
@@ -118,6 +121,7 @@ static void on_request(struct http_stream *s, const struct http_request *request
     bytes_append_slice(&e->body, request->path);
     bytes_append_byte(&e->body, '|');
   }
+  if (kit->is_plain) return;
   if (slice_equal(request->path, SLICE("/deny")))
     stream_respond(s, 401, (struct headers){&plain_text, 1}, SLICE("no"));
   if (slice_equal(request->path, SLICE("/small"))) stream_set_body_limit(s, 4);
@@ -208,7 +212,7 @@ static void kit_start(struct kit *kit, bool is_tls, const char *path) {
   kit_listen(kit, path, is_tls);
 }
 
-static void on_kit_closed(void *context) {
+static inline void on_kit_closed(void *context) {
   ((struct kit *)context)->is_closed = true;
 }
 
@@ -226,7 +230,7 @@ static void kit_turn(struct kit *kit) {
     }                                                                                              \
   } while (0)
 
-static void kit_stop(struct kit *kit) {
+static inline void kit_stop(struct kit *kit) {
   http_server_close(kit->server, on_kit_closed);
   uv_run(&kit->loop, UV_RUN_DEFAULT);
   CHECK(kit->is_closed);

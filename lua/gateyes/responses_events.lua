@@ -202,7 +202,8 @@ end
 
 -- A message of which some part was never streamed.
 local function message_done(state, out, event, item)
-  for i, block in ipairs(type(item.content) == "table" and item.content or {}) do
+  for i, block in ipairs(text.table(item.content)) do
+    block = text.table(block)
     local at = { output_index = event.output_index, content_index = i - 1 }
     local refused = block.type == "refusal"
     if refused or block.type == "output_text" then

@@ -119,7 +119,7 @@ function reply.decode(body)
   for _, item in ipairs(members.output and json.elements(members.output) or {}) do reply.item(item, found) end
   return {
     id = id_of(text.value(members.id)), model = text.string(text.value(members.model)),
-    created = text.value(members.created_at), service_tier = text.string(text.value(members.service_tier)),
+    created = text.number(text.value(members.created_at)), service_tier = text.string(text.value(members.service_tier)),
     usage = reply.usage(members),
     choices = { {
       index = 0, parts = found.parts, logprobs = found.logprobs,

@@ -84,10 +84,10 @@ end
 -- What of `include` the canonical form carries; the rest is left to a provider of the same dialect.
 local function read_include(made, raw)
   local rest = {}
-  for _, name in ipairs(text.value(raw) or {}) do
+  for _, name in ipairs(text.table(text.value(raw))) do
     if name == "message.output_text.logprobs" then
       made.logprobs, made.fields.logprobs = true, "include"
-    elseif name ~= "reasoning.encrypted_content" then
+    elseif type(name) == "string" and name ~= "reasoning.encrypted_content" then
       rest[#rest + 1] = json.quote(name)
     end
   end

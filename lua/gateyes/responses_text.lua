@@ -27,6 +27,15 @@ function text.quote_or_null(value)
   return value ~= nil and json.quote(value) or "null"
 end
 
+function text.number(value)
+  return type(value) == "number" and value or nil
+end
+
+-- A list or object to walk through: anything else counts as an empty one.
+function text.table(value)
+  return type(value) == "table" and value or {}
+end
+
 -- Code points of UTF-8 text: what OpenAI's indices count.
 function text.characters(said)
   local _, count = said:gsub("[^\128-\191]", "")

@@ -213,24 +213,26 @@ void stream_cut(struct http_stream *s) {
   end(s);
 }
 
-void outlet_continue(struct http_stream *s) {
+static void put_continue(struct http_stream *s) {
   static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
   uv_buf_t parts[1] = {part(interim, sizeof interim - 1)};
-  if (!s->wants_continue || s->is_body_paused || s->answer != ANSWER_NONE) return;
-  s->wants_continue = false;
   put(s, parts, 1);
 }
 
+void outlet_continue(struct http_stream *s) {
+  if (!s->wants_continue || s->is_body_paused || s->answer != ANSWER_NONE) return;
+  s->wants_continue = false;
+  put_continue(s);
+}
+
 bool outlet_probe(struct http_stream *s) {
-  static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
-  uv_buf_t parts[1] = {part(interim, sizeof interim - 1)};
   if (s->request.is_http10) return false;
-  if (s->answer == ANSWER_FLOWING) {
-    if (!s->is_event_stream || !s->at_frame_end || s->framing != FRAMING_CHUNKED) return false;
-    emit(s, SLICE(":\n\n"), false);
+  if (s->answer != ANSWER_FLOWING) {
+    put_continue(s);
     return true;
   }
-  put(s, parts, 1);
+  if (!s->is_event_stream || !s->at_frame_end || s->framing != FRAMING_CHUNKED) return false;
+  emit(s, SLICE(":\n\n"), false);
   return true;
 }
 

@@ -97,7 +97,7 @@ struct conn {
   uv_write_t write;
   enum conn_phase phase;
   const char *broken; /* why the connection has to go; a constant word */
-  bool is_unix, is_reading, is_eof, is_running, is_closing_soon;
+  bool is_unix, is_reading, is_eof, is_running;
   enum probe_state probe;
   uint64_t phase_due, body_idle_due, stall_due, probe_due; /* WHEEL_NEVER when off */
   uint64_t idle_since, paused_at, body_rest_ms;
@@ -180,7 +180,6 @@ void tls_bye(struct conn *c);
 bool tls_has_input(const struct conn *c);
 
 /* body.c; intake.h has the head */
-
 size_t body_take(struct conn *c, struct slice data);
 void body_start(struct conn *c);
 bool body_is_discarded(const struct conn *c);

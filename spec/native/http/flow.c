@@ -263,6 +263,22 @@ static void test_client_leaves(const char *path, bool is_reset) {
   kit_stop(&kit);
 }
 
+/* The same with answers queued for it. */
+static void test_reset_while_writing(void) {
+  struct kit kit;
+  kit_start(fresh(&kit), false, NULL);
+  int fd = client_open(&kit);
+  say(&kit, fd, GET("/flood"));
+  KIT_UNTIL(&kit, 50, kit.ended);
+  CHECK(kit.ended == 0 && kit.written > 0);
+  uint64_t start = clock_mono_ns();
+  close(fd); /* unread bytes make it a reset */
+  KIT_UNTIL(&kit, 1000, kit.ended);
+  CHECK(ms_since(start) < 100);
+  CHECK(kit.cut == 1 && strcmp(kit.reason, "client_closed") == 0);
+  kit_stop(&kit);
+}
+
 static void test_cut(void) {
   struct kit kit;
   struct bytes in = {0};
@@ -396,6 +412,7 @@ int main(void) {
   test_client_leaves("/silent", false);
   test_client_leaves("/sse", false);
   test_client_leaves("/sse", true);
+  test_reset_while_writing();
   test_cut();
   test_streams();
   test_drain();

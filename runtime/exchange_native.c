@@ -138,8 +138,7 @@ static struct slice edit_usage(struct exchange *x, const struct request_fields *
 
 /* Could the body name something that is stored? An item of nothing but an id is a reference too,
  * and keys can be written with escapes: behind the provider's door such an id may be another
- * tenant's, so any id and any escaped ASCII character gets a closer look. The same list stands in
- * lua/gateyes/responses_history.lua. */
+ * tenant's, so any id and any escaped ASCII character gets a closer look. */
 static bool may_refer(struct slice body) {
   static const char *const marks[] = {"\"id\"", "previous_response_id", "item_reference",
                                       "gateyes.v1.", "\\u00"};

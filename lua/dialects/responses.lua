@@ -1,6 +1,5 @@
 -- The OpenAI Responses dialect, as Open Responses fixes it: https://www.openresponses.org
 -- Beyond the common functions of a dialect it offers what the state behind POST /v1/responses needs:
---   is_plain(body)               -> may the body go to a Responses provider untouched?
 --   expand(body, context)        -> body with the gateway's own state put into `input` | nil, failure
 --   queued(request, context)     -> response object of a request that runs in the background
 --   failed_frames(created_text, sequence, failure, context) -> the end of a relayed stream that broke
@@ -22,7 +21,6 @@ local dialect = {
   encode_event = stream.encode_event,
   encode_stream_error = stream.encode_error,
   failed_frames = stream.failed_frames,
-  is_plain = history.is_plain,
   expand = history.expand,
 }
 

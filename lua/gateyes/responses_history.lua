@@ -100,14 +100,6 @@ function history.for_provider(item)
   return text.replace(item, { id = false })
 end
 
--- May the body go to a Responses provider as it is? False: history.expand must see it first. An item of nothing but
--- an id is a reference too, a key can be written with escapes, and behind the provider's door such an id may be
--- another tenant's: so any id and any escaped ASCII character is a reason to look.
-function history.is_plain(body)
-  return not (body:find('"id"', 1, true) or body:find("previous_response_id", 1, true)
-    or body:find("item_reference", 1, true) or body:find("gateyes.v1.", 1, true) or body:find("\\u00[2-7]"))
-end
-
 -- Body for a Responses provider: input is the whole list of items, previous_response_id is gone, every other member
 -- keeps its bytes. -> text | nil, failure
 function history.expand(body, context)

@@ -271,16 +271,15 @@ describe("responses state", function()
       .. '{"type":"message","id":"msg_6","role":"assistant","content":"b"}]}', dialect.expand(body, context))
   end)
 
-  it("knows which bodies may be relayed untouched", function()
-    assert.is_true(dialect.is_plain '{"input":[{"role":"user","content":"caf\\u00e9"}],"model":"m"}')
-    for _, body in ipairs {
-      '{"previous_response_id":"resp_1"}', '{"previous\\u005fresponse_id":"resp_1"}',
-      '{"input":[{"type":"item_reference"}]}',
-      '{"input":[{"type":"item\\u005Freference","id":"msg_1"}]}', '{"input":[{"id":"msg_gy1"}]}',
-      '{"input":[{"encrypted_content":"gateyes.v1.anthropic.s.1.x"}]}', '{"input":[{"id":"msg_other"}]}',
-      '{"input":[{"\\u0069d":"msg_other"}]}',
+  it("finds references however they are written", function()
+    for body, code in pairs {
+      ['{"previous\\u005fresponse_id":"resp_x"}'] = "previous_response_not_found",
+      ['{"input":[{"type":"item\\u005Freference","id":"msg_x"}]}'] = "item_not_found",
+      ['{"input":[{"\\u0069d":"msg_x"}]}'] = "item_not_found", ['{"input":[{"id":"msg_x","type":null}]}'] = "item_not_found",
     } do
-      assert.is_false(dialect.is_plain(body), body)
+      local text, failure = dialect.expand(body, context)
+      assert.is_nil(text, body)
+      assert.equal(code, failure.code)
     end
   end)
 end)

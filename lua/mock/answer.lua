@@ -9,7 +9,7 @@ local text = require "mock.text"
 
 local answer = {}
 
-local TEXT_SHOWN = 80
+local TEXT_SHOWN, CHOICES_MAX = 80, 128 -- also when nothing is validated
 
 local function mentions_tool(ask, tool)
   local said = ask.text:lower()
@@ -79,7 +79,7 @@ end
 local function apply_stop(choice, stop)
   local first, which
   for _, sequence in ipairs(stop or {}) do
-    local at = sequence ~= "" and choice.text:find(sequence, 1, true)
+    local at = type(sequence) == "string" and sequence ~= "" and choice.text:find(sequence, 1, true)
     if at and (not first or at < first) then first, which = at, sequence end
   end
   if not first then return end
@@ -175,7 +175,7 @@ end
 
 function answer.make(ask, set)
   local choices = {}
-  for i = 1, ask.n or 1 do choices[i] = make_choice(ask, set, i - 1) end
+  for i = 1, math.min(ask.n or 1, CHOICES_MAX) do choices[i] = make_choice(ask, set, i - 1) end
   return choices, make_usage(ask, set, choices)
 end
 

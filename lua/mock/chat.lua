@@ -3,6 +3,7 @@ local answer = require "mock.answer"
 local chat_check = require "mock.chat_check"
 local failure = require "mock.failure"
 local openai = require "mock.openai"
+local shape = require "mock.shape"
 local text = require "mock.text"
 
 local chat = { error_frames = openai.error_frames, error_body = failure.openai }
@@ -11,7 +12,7 @@ local function read_tools(body)
   local tools = {}
   for _, tool in ipairs(type(body.tools) == "table" and body.tools or {}) do
     local inner = tool["function"] or tool.custom
-    if type(inner) == "table" then
+    if inner and inner.name then
       tools[#tools + 1] = { name = inner.name, schema = inner.parameters, custom = tool.custom ~= nil }
     end
   end
@@ -45,11 +46,11 @@ end
 local function read_format(ask, format)
   if type(format) ~= "table" then return end
   ask.json_object = format.type == "json_object"
-  if format.type == "json_schema" then ask.schema = format.json_schema.schema or {} end
+  if format.type == "json_schema" then ask.schema = format.json_schema and format.json_schema.schema or {} end
 end
 
 function chat.read(body, set, raw)
-  local wrong = not set.lax and chat_check.run(body, set)
+  local wrong = shape.check(body, "chat") or not set.lax and chat_check.run(body, set)
   if wrong then return nil, wrong end
   local effort = body.reasoning_effort or (type(body.reasoning) == "table" and body.reasoning.effort)
   local options = type(body.stream_options) == "table" and body.stream_options or {}

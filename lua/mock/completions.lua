@@ -2,6 +2,7 @@
 local check = require "mock.check"
 local failure = require "mock.failure"
 local openai = require "mock.openai"
+local shape = require "mock.shape"
 local text = require "mock.text"
 
 local completions = { error_frames = openai.error_frames, error_body = failure.openai }
@@ -31,7 +32,7 @@ local function read_prompt(prompt)
 end
 
 function completions.read(body, set, raw)
-  local wrong = not set.lax and run_checks(body, set)
+  local wrong = shape.check(body, "completions") or not set.lax and run_checks(body, set)
   if wrong then return nil, wrong end
   local said, tokens = read_prompt(body.prompt)
   local options = type(body.stream_options) == "table" and body.stream_options or {}

@@ -3,6 +3,7 @@ local ffi = require "ffi"
 local check = require "mock.check"
 local failure = require "mock.failure"
 local native = require "mock.native"
+local shape = require "mock.shape"
 local text = require "mock.text"
 
 local embeddings = { error_body = failure.openai }
@@ -14,7 +15,12 @@ local DEFAULT_DIMENSIONS, DIMENSIONS_MAX = 16, 4096
 local function read_inputs(input)
   if type(input) == "string" then return { { key = input, tokens = text.tokens(input) } } end
   if type(input) ~= "table" or #input == 0 then return nil end
-  if type(input[1]) == "number" then return { { key = table.concat(input, ","), tokens = #input } } end
+  if type(input[1]) == "number" then
+    for _, token in ipairs(input) do
+      if type(token) ~= "number" then return nil end
+    end
+    return { { key = table.concat(input, ","), tokens = #input } }
+  end
   local out = {}
   for i, one in ipairs(input) do
     local inner = read_inputs(one)
@@ -58,13 +64,13 @@ local function run_checks(body, set)
 end
 
 function embeddings.direct(body, set)
-  local wrong = not set.lax and run_checks(body, set)
+  local wrong = shape.check(body, "embeddings") or not set.lax and run_checks(body, set)
   if wrong then return nil, wrong end
   local inputs = read_inputs(body.input)
   if not inputs or body.input == "" then return nil, failure.bad("'$.input' is invalid.", "input") end
   local items, tokens = {}, 0
   for i, input in ipairs(inputs) do
-    local values = vector(input.key, body.dimensions or DEFAULT_DIMENSIONS)
+    local values = vector(input.key, math.min(body.dimensions or DEFAULT_DIMENSIONS, DIMENSIONS_MAX))
     tokens = tokens + input.tokens
     items[i] = text.object("object", '"embedding"', "index", text.number(i - 1),
       "embedding", write(values, body.encoding_format))

@@ -5,6 +5,7 @@ local check = require "mock.messages_check"
 local failure = require "mock.failure"
 local json = require "gateyes.json"
 local native = require "mock.native"
+local shape = require "mock.shape"
 local text = require "mock.text"
 local threads = require "mock.threads"
 
@@ -54,7 +55,7 @@ end
 local function read_tools(body)
   local tools = {}
   for _, tool in ipairs(type(body.tools) == "table" and body.tools or {}) do
-    if tool.input_schema then tools[#tools + 1] = { name = tool.name, schema = tool.input_schema } end
+    if tool.name and tool.input_schema then tools[#tools + 1] = { name = tool.name, schema = tool.input_schema } end
   end
   return tools
 end
@@ -67,6 +68,8 @@ local function read_output(body)
 end
 
 function messages.read(sent, set, raw)
+  local misshapen = shape.check(sent, "messages")
+  if misshapen then return nil, misshapen end
   local body, refused = threads.open(sent, set)
   local wrong = refused or (not set.lax and check.run(body, set))
   if wrong then return nil, wrong end
@@ -221,7 +224,7 @@ end
 messages.counter = { is_anthropic = true, error_body = failure.anthropic }
 
 function messages.counter.direct(body, set)
-  local wrong = not set.lax and check.count(body, set)
+  local wrong = shape.check(body, "messages") or not set.lax and check.count(body, set)
   if wrong then return nil, wrong end
   local ask = { tools = read_tools(body), text = "", images = 0 }
   read_turns(ask, body)

@@ -4,6 +4,8 @@ local text = require "mock.text"
 
 local openai = {}
 
+local TOP_MAX = 20
+
 openai.FINISH = {
   stop = "stop", length = "length", tool_calls = "tool_calls", stop_sequence = "stop", refusal = "stop",
 }
@@ -59,7 +61,7 @@ function openai.logprobs(pieces, top_count)
   local items = {}
   for i, piece in ipairs(pieces) do
     local top = {}
-    for j = 1, top_count or 0 do top[j] = token_entry(j == 1 and piece or piece .. "~" .. j) end
+    for j = 1, math.min(top_count or 0, TOP_MAX) do top[j] = token_entry(j == 1 and piece or piece .. "~" .. j) end
     items[i] = token_entry(piece, top)
   end
   return text.array(items)

@@ -3,6 +3,7 @@ local answer = require "mock.answer"
 local check = require "mock.responses_check"
 local failure = require "mock.failure"
 local openai = require "mock.openai"
+local shape = require "mock.shape"
 local text = require "mock.text"
 
 local responses = { error_body = failure.openai }
@@ -10,7 +11,7 @@ local responses = { error_body = failure.openai }
 local function read_tools(body)
   local tools = {}
   for _, tool in ipairs(type(body.tools) == "table" and body.tools or {}) do
-    if tool.type == "function" or tool.type == "custom" then
+    if tool.name and (tool.type == "function" or tool.type == "custom") then
       tools[#tools + 1] = { name = tool.name, schema = tool.parameters, custom = tool.type == "custom" }
     end
   end
@@ -57,7 +58,7 @@ local function has(list, wanted)
 end
 
 function responses.read(body, set, raw)
-  local wrong = not set.lax and check.run(body, set)
+  local wrong = shape.check(body, "responses") or not set.lax and check.run(body, set)
   if wrong then return nil, wrong end
   local ask = {
     model = body.model or "mock", stream = body.stream == true, raw = raw, seed = raw, text = "", images = 0,

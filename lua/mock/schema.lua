@@ -4,7 +4,7 @@ local text = require "mock.text"
 
 local schema = {}
 
-local DEPTH_MAX = 12
+local DEPTH_MAX, ITEMS_MAX, LENGTH_MAX = 12, 100, 10000
 local FORMATS = {
   ["date-time"] = "2025-01-02T03:04:05Z", date = "2025-01-02", time = "03:04:05Z", email = "ada@example.com",
   uri = "https://example.com/", url = "https://example.com/", uuid = "123e4567-e89b-42d3-a456-426614174000",
@@ -27,9 +27,9 @@ local function resolve(node, root)
 end
 
 local function make_string(node, name)
-  local value = FORMATS[node.format] or ("sample " .. (name or "text"))
+  local value = node.format ~= nil and FORMATS[node.format] or ("sample " .. (name or "text"))
   if type(node.minLength) == "number" and #value < node.minLength then
-    value = value .. string.rep("x", node.minLength - #value)
+    value = value .. string.rep("x", math.min(node.minLength, LENGTH_MAX) - #value)
   end
   if type(node.maxLength) == "number" then value = value:sub(1, node.maxLength) end
   return text.quote(value)
@@ -50,7 +50,7 @@ end
 
 local function make_array(node, root, depth)
   local items = {}
-  local count = math.max(tonumber(node.minItems) or 0, depth > DEPTH_MAX and 0 or 1)
+  local count = math.max(math.min(tonumber(node.minItems) or 0, ITEMS_MAX), depth > DEPTH_MAX and 0 or 1)
   if tonumber(node.maxItems) then count = math.min(count, node.maxItems) end
   for i = 1, count do items[i] = make(node.items or {}, root, depth + 1, "item " .. i) end
   return text.array(items)

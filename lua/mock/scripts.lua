@@ -8,8 +8,10 @@ local scripts = {}
 
 local list = {}
 
-local function present(value)
-  if value ~= json.null then return value end
+-- The value of that key when it has the type, else nil.
+local function field(map, key, kind)
+  local value = map[key]
+  if type(value) == kind and value ~= json.null then return value end
 end
 
 function scripts.clear()
@@ -19,29 +21,30 @@ end
 -- Returns the number of scripts, or nil and a sentence.
 function scripts.add(script)
   if type(script) ~= "table" or type(script.reply) ~= "table" then return nil, "a script needs a reply" end
-  local reply = script.reply
-  local body = present(reply.body_b64) and native.base64_decode(reply.body_b64) or present(reply.body) or ""
-  if type(body) ~= "string" then body = json.encode(body) end
+  local reply, match = script.reply, field(script, "match", "table") or {}
+  local body = field(reply, "body_b64", "string")
+  body = body and native.base64_decode(body) or field(reply, "body", "string")
+  if not body then body = field(reply, "body", "table") and json.encode(reply.body) or "" end
   list[#list + 1] = {
-    match = type(script.match) == "table" and script.match or {}, left = present(script.times),
-    status = present(reply.status) or 200, headers = present(reply.headers) or {}, body = body,
-    frames = present(reply.frames), delay_ms = present(reply.delay_ms),
+    method = field(match, "method", "string"), path = field(match, "path", "string"),
+    model = field(match, "model", "string"), left = field(script, "times", "number"),
+    status = field(reply, "status", "number") or 200, headers = field(reply, "headers", "table") or {}, body = body,
+    frames = field(reply, "frames", "table"), delay_ms = field(reply, "delay_ms", "number"),
   }
   return #list
 end
 
 local function matches(script, request, path, model)
-  local match = script.match
   if script.left == 0 then return false end
-  if present(match.method) and match.method ~= request.method then return false end
-  if present(match.path) and path:sub(-#match.path) ~= match.path then return false end
-  return not present(match.model) or match.model == model
+  if script.method and script.method ~= request.method then return false end
+  if script.path and path:sub(-#script.path) ~= script.path then return false end
+  return not script.model or script.model == model
 end
 
 -- Recorded frames are complete SSE texts: they go out one chunk each, untouched.
 local function raw_format_frames(frames)
   local out = {}
-  for i, frame in ipairs(frames) do out[i] = { raw = frame } end
+  for i, frame in ipairs(frames) do out[i] = { raw = tostring(frame) } end
   return out
 end
 

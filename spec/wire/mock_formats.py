@@ -314,3 +314,20 @@ class Others(MockCase):
         path = "/v1/projects/p/locations/l/publishers/anthropic/models/claude:streamRawPredict"
         self.assertEqual(self.send(path, dict(body, max_tokens=50)).events()[0][0], "message_start")
         self.assertEqual(self.send("/v1/nothing", {}).status, 404)
+
+    def test_a_wrong_type_anywhere_is_answered_and_never_breaks_the_mock(self):
+        message = {"role": "user", "content": [{"type": "text", "text": "hi"}]}
+        bodies = {
+            "/v1/chat/completions": {"model": "m", "messages": [message], "tools": [TOOL], "n": 1, "stop": ["a"]},
+            "/v1/messages": {"model": "m", "messages": [message], "max_tokens": 9, "system": "s",
+                             "thinking": {"type": "disabled"}},
+            "/v1/responses": {"model": "m", "input": [{"role": "user", "content": "a"}], "text": {}, "include": []},
+            "/v1/embeddings": {"model": "m", "input": ["a"], "dimensions": 2},
+        }
+        for path, body in bodies.items():
+            for field in body:
+                for value in (7, "x", [7], [[7]], {"a": 7}, True, None):
+                    answer = self.send(path, dict(body, **{field: value}), "lax")
+                    self.assertIn(answer.status, (200, 400), (path, field, value, answer.body))
+        wrong = self.send("/v1/messages", {"model": "m", "max_tokens": 9, "messages": [dict(message, role=7)]})
+        self.assertIn("messages[0].role", wrong.json()["error"]["message"])

@@ -275,7 +275,8 @@ describe("responses state", function()
     for body, code in pairs {
       ['{"previous\\u005fresponse_id":"resp_x"}'] = "previous_response_not_found",
       ['{"input":[{"type":"item\\u005Freference","id":"msg_x"}]}'] = "item_not_found",
-      ['{"input":[{"\\u0069d":"msg_x"}]}'] = "item_not_found", ['{"input":[{"id":"msg_x","type":null}]}'] = "item_not_found",
+      ['{"input":[{"\\u0069d":"msg_x"}]}'] = "item_not_found",
+      ['{"input":[{"id":"msg_x","type":null}]}'] = "item_not_found",
     } do
       local text, failure = dialect.expand(body, context)
       assert.is_nil(text, body)

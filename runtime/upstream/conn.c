@@ -94,6 +94,7 @@ struct conn *conn_dial(struct upstream *u, struct endpoint *e, const struct prov
   c->handler = handler;
   c->user = user;
   c->handle.easy = connect_only_new(&options);
+  if (c->is_tls && !options.tls.ca_file) trust_give(&u->trusts, c->handle.easy);
   c->handle.on_done = on_dialed;
   deadline_init(&c->expiry, on_expiry);
   later_init(&c->again, on_again);

@@ -21,7 +21,7 @@ static void set_tls(CURL *easy, const struct provider_tls *tls) {
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-  /* One bundle file rather than a folder: only then does libcurl keep the parsed certificates. */
+  /* One file and no folder beside it: see trust.h. */
   curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
   if (tls->ca_file) curl_easy_setopt(easy, CURLOPT_CAINFO, tls->ca_file);
   if (tls->pin) curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, tls->pin);

@@ -98,6 +98,8 @@ void pool_load(struct pool *p, const struct config *config) {
   for (size_t i = 0; i < config->provider_count; i++) {
     const struct provider *provider = &config->providers[i];
     must(provider->index == i);
+    /* At a reload rather than under the first request. */
+    if (provider->is_tls && !provider->tls.ca_file) trust_load(&p->upstream->trusts);
     p->routes[i] = route_of(p, provider);
     p->routes[i].endpoint->is_wanted = true;
     p->routes[i].endpoint->timers = provider->timers;

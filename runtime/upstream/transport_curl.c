@@ -146,6 +146,8 @@ struct transfer *transfer_start(struct upstream *u, const struct transfer_reques
   t->user = user;
   t->handle.on_done = on_done;
   t->handle.easy = connect_easy_new(&options);
+  if (slice_equal_text(options.scheme, "https") && !options.tls.ca_file)
+    trust_give(&u->trusts, t->handle.easy);
   set_options(t, request);
   list_append(&u->transfers, &t->link);
   multi_add(&u->multis, &t->handle);

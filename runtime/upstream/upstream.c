@@ -55,6 +55,7 @@ struct upstream *upstream_new(uv_loop_t *loop, const struct config *config, stru
   mailbox_init(&u->mailbox, loop, u);
   u->handles = 3;
   multis_init(&u->multis, u);
+  trusts_init(&u->trusts);
   pool_init(&u->pool, u);
   upstream_reload(u, config);
   return u;
@@ -112,6 +113,7 @@ void upstream_close(struct upstream *u, void (*on_closed)(void *context), void *
     run_later(u);
   free_spare(u);
   multis_close(&u->multis);
+  trusts_fini(&u->trusts);
   deadlines_close(&u->deadlines, on_timer_closed);
   uv_close((uv_handle_t *)&u->idle, on_idle_closed);
   mailbox_close(&u->mailbox, on_mailbox_closed);

@@ -6,6 +6,7 @@
 #include "upstream/gate.h"
 #include "upstream/multi.h"
 #include "upstream/pool.h"
+#include "upstream/trust.h"
 
 enum { READ_BYTES = 16 * 1024 };
 
@@ -22,6 +23,7 @@ struct upstream {
   struct deadlines deadlines;
   struct multis multis;
   struct pool pool;
+  struct trusts trusts;
   struct mailbox mailbox; /* slots granted by other loops arrive here */
   uv_idle_t idle;         /* runs while `later` has members */
   struct list later;

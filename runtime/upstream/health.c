@@ -167,6 +167,12 @@ void health_leave(struct health_visit *v, uint64_t now_ms, enum failure_kind kin
   v->target = NULL;
 }
 
+void health_alive(struct health_visit *v) {
+  on_success(v->target);
+  if (v->is_probe) atomic_store(&v->target->is_probing, false);
+  v->is_probe = false;
+}
+
 void health_cool(struct health_target *t, uint64_t now_ms, uint64_t wait_ms) {
   uint_fast64_t old = atomic_load(&t->cooling_until_ms), until = now_ms + wait_ms;
   while (until > old && !atomic_compare_exchange_weak(&t->cooling_until_ms, &old, until))

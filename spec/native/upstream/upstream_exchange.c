@@ -272,7 +272,52 @@ static void test_refused(void) {
   rig_stop(&r);
 }
 
+static char asked[4096];
+
+static void serve_proxy(struct fake_conn *c) {
+  char head[4096];
+  if (!fake_request(c, asked, sizeof asked, NULL)) return;
+  fake_say(c, "HTTP/1.1 200 Connection established\r\n\r\n");
+  while (fake_request(c, head, sizeof head, NULL) && fake_say(c, hello))
+    continue;
+}
+
+/* Only through the configured proxy, and by CONNECT; the environment's is nobody's business. */
+static void test_proxy(void) {
+  struct fake f, direct;
+  struct rig r;
+  char proxy[64];
+  setenv("http_proxy", "http://127.0.0.1:1", 1);
+  setenv("all_proxy", "http://127.0.0.1:1", 1);
+  fake_start(&f, serve_proxy);
+  rig_prepare(&r, f.port);
+  snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", f.port);
+  rig_aim(&r, "gpu.internal.invalid", 8000);
+  r.provider.proxy = proxy;
+  rig_open(&r);
+  for (int i = 0; i < 3; i++) {
+    struct probe p = {0};
+    probe_post(&p, &r, false);
+    probe_wait(&p, &r, 2000);
+    CHECK(p.is_ended && p.timing.reused == (i > 0));
+    CHECK_TEXT(bytes_slice(&p.body), "hello");
+    if (p.is_failed) fprintf(stderr, "%s\n", p.sentence);
+    probe_fini(&p);
+  }
+  CHECK(strncmp(asked, "CONNECT gpu.internal.invalid:8000 HTTP/1.1\r\n", 44) == 0);
+  rig_stop(&r);
+  fake_stop(&f);
+
+  struct probe p = {0};
+  fake_start(&direct, serve_hello);
+  one(&direct, &p);
+  CHECK(p.is_ended);
+  probe_fini(&p);
+  fake_stop(&direct);
+}
+
 int main(void) {
+  test_proxy();
   test_request_bytes();
   test_keep_alive();
   test_answers();

@@ -100,7 +100,7 @@ static void test_reload(void) {
 }
 
 /* Several loops on one gate, without a network: each waiter gets its turn. */
-enum { LOOPS = 4, ROUNDS = 200, ACTORS = 6, SLOTS = 3 };
+enum { LOOPS = 4, ROUNDS = 40, ACTORS = 6, SLOTS = 3 };
 
 struct actor {
   struct side *side;

@@ -73,6 +73,20 @@ static void test_panic(void) {
   CHECK(health_usable(t, 7));
 }
 
+/* A stream that is the probe frees its target with its first content, not at its end. */
+static void test_alive(void) {
+  struct health_target *t = health_target_get(h, SLICE("gpu"), SLICE("alive"));
+  struct health_visit probe;
+  for (int i = 0; i < EJECT_AFTER; i++)
+    attempt(t, 0, FAILURE_UPSTREAM_ERROR);
+  CHECK(health_enter(&probe, t, EJECT_STEP_MS, false) && probe.is_probe);
+  CHECK(!health_usable(t, EJECT_STEP_MS));
+  health_alive(&probe);
+  CHECK(health_usable(t, EJECT_STEP_MS) && health_view(t, 0).in_flight == 1);
+  health_leave(&probe, EJECT_STEP_MS, FAILURE_UPSTREAM_CUT); /* one failure, not a failed probe */
+  CHECK(health_usable(t, EJECT_STEP_MS));
+}
+
 static void test_cooling(void) {
   struct health_target *t = health_target_get(h, SLICE("gpu"), SLICE("cooled"));
   struct health_visit v;
@@ -161,12 +175,13 @@ int main(void) {
   test_identity();
   test_ejection();
   test_panic();
+  test_alive();
   test_cooling();
   test_averages();
   test_retry_budget();
   test_one_probe();
   health_each(h, 0, count_one, &count);
-  CHECK(count == 8);
+  CHECK(count == 9);
   health_free(h);
   return checks_end();
 }

@@ -24,6 +24,7 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
   struct list ready;     /* woken, waiting for exchange_run_ready */
   size_t open;
   bool draining;
+  struct bytes scratch; /* short texts on their way into an arena; empty between calls */
 };
 
 void exchange_host_init(struct exchange_host *host, uv_loop_t *loop, unsigned worker);

@@ -45,8 +45,7 @@ struct slice native_join_path(struct exchange *x, struct slice base, struct slic
   if (base.len >= 3 && slice_equal((struct slice){base.data + base.len - 3, 3}, SLICE("/v1")) &&
       slice_starts(path, SLICE("/v1/")))
     base.len -= 3;
-  return slice_of(
-      arena_printf(&x->arena, "%.*s%.*s", (int)base.len, base.data, (int)path.len, path.data));
+  return arena_join(&x->arena, (struct slice[]){base, path}, 2);
 }
 
 struct head {
@@ -75,9 +74,9 @@ void native_headers(struct exchange *x, const struct model_target *target, struc
   head_add(&h, SLICE("accept"),
            x->is_stream ? SLICE("text/event-stream") : SLICE("application/json"));
   if (provider->credential.len && x->adapter->auth_header.len)
-    head_add(&h, x->adapter->auth_header,
-             slice_of(arena_printf(&x->arena, "%s%s", x->adapter->auth_prefix.data,
-                                   provider->credential.data)));
+    head_add(
+        &h, x->adapter->auth_header,
+        arena_join(&x->arena, (struct slice[]){x->adapter->auth_prefix, provider->credential}, 2));
   for (size_t i = 0; i < provider->header_count; i++)
     head_add(&h, provider->headers[i].name, provider->headers[i].value);
   for (size_t i = 0; i < extra.count; i++)
@@ -105,7 +104,7 @@ static struct slice edit_model(struct exchange *x, const struct request_fields *
                                const struct model_target *target, struct json_edits *edits) {
   struct slice name = quoted_model(x, target);
   if (fields->model.type != JSON_STRING)
-    return slice_of(arena_printf(&x->arena, "\"model\":%s", name.data));
+    return arena_join(&x->arena, (struct slice[]){SLICE("\"model\":"), name}, 2);
   json_edit_replace(edits, fields->model.value, name);
   return (struct slice){"", 0};
 }
@@ -173,7 +172,7 @@ enum step_result native_encode(struct exchange *x, const struct model_target *ta
   struct slice model = edit_model(x, &fields, target, &edits),
                usage = edit_usage(x, &fields, &edits);
   if (model.len && usage.len)
-    model = slice_of(arena_printf(&x->arena, "%s,%s", model.data, usage.data));
+    model = arena_join(&x->arena, (struct slice[]){model, SLICE(","), usage}, 3);
   if (model.len || usage.len) json_edit_insert(&edits, model.len ? model : usage);
   x->pieces = arena_alloc(&x->arena, JSON_PIECES_MAX * sizeof *x->pieces);
   x->piece_count = json_edit_pieces(&edits, x->pieces, NULL);

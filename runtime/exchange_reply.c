@@ -18,24 +18,27 @@ static void add_text(struct reply_head *h, const char *name, const char *value) 
   add(h, slice_of(name), slice_of(value));
 }
 
-static const char *cost_text(struct exchange *x) {
-  return arena_printf(&x->arena, "%llu.%09llu", (unsigned long long)(x->cost_nanousd / 1000000000u),
-                      (unsigned long long)(x->cost_nanousd % 1000000000u));
+/* value / 10^decimals, in the arena. */
+static struct slice fixed(struct exchange *x, uint64_t value, unsigned decimals) {
+  struct bytes *scratch = &x->host->scratch;
+  bytes_clear(scratch);
+  bytes_append_fixed(scratch, value, decimals);
+  return arena_slice(&x->arena, bytes_slice(scratch));
 }
 
-/* Time that was ours: everything up to now that was not spent waiting for a provider. */
-static const char *overhead_text(struct exchange *x) {
-  uint64_t ns = overhead_ns(x);
-  return arena_printf(&x->arena, "%llu.%03llu", (unsigned long long)(ns / 1000000u),
-                      (unsigned long long)(ns / 1000u % 1000u));
+static struct slice count_text(struct exchange *x, uint64_t value) {
+  struct bytes *scratch = &x->host->scratch;
+  bytes_clear(scratch);
+  bytes_append_u64(scratch, value);
+  return arena_slice(&x->arena, bytes_slice(scratch));
 }
 
-static void add_litellm(struct reply_head *h, const char *cost, const char *overhead) {
+static void add_litellm(struct reply_head *h, struct slice cost, struct slice overhead) {
   struct exchange *x = h->x;
   if (!x->config->litellm_headers) return;
   add_text(h, "x-litellm-call-id", x->id);
-  add_text(h, "x-litellm-overhead-duration-ms", overhead);
-  if (cost) add_text(h, "x-litellm-response-cost", cost);
+  add(h, SLICE("x-litellm-overhead-duration-ms"), overhead);
+  add(h, SLICE("x-litellm-response-cost"), cost);
   if (x->model) add(h, SLICE("x-litellm-model-group"), x->model->name);
   if (x->record_count)
     add(h, SLICE("x-litellm-model-id"), x->records[x->record_count - 1].target->model);
@@ -43,15 +46,15 @@ static void add_litellm(struct reply_head *h, const char *cost, const char *over
 
 static void add_gateyes(struct reply_head *h) {
   struct exchange *x = h->x;
-  const char *overhead = overhead_text(x),
-             *cost = x->settled_ns && x->cost_known ? cost_text(x) : NULL;
+  struct slice overhead = fixed(x, overhead_ns(x) / 1000u, 3), cost = {"", 0};
+  if (x->settled_ns && x->cost_known) cost = fixed(x, x->cost_nanousd, 9);
   if (x->model) add(h, SLICE("x-gateyes-model"), x->model->name);
   if (x->record_count) {
     add(h, SLICE("x-gateyes-provider"), x->records[x->record_count - 1].target->provider->name);
-    add_text(h, "x-gateyes-attempts", arena_printf(&x->arena, "%zu", x->record_count));
+    add(h, SLICE("x-gateyes-attempts"), count_text(x, x->record_count));
   }
-  add_text(h, "x-gateyes-overhead-ms", overhead);
-  if (cost) add_text(h, "x-gateyes-cost", cost);
+  add(h, SLICE("x-gateyes-overhead-ms"), overhead);
+  add(h, SLICE("x-gateyes-cost"), cost);
   add(h, SLICE("x-gateyes-dropped"), x->dropped);
   add(h, SLICE("x-gateyes-upstream-request-id"), x->upstream_request_id);
   add_litellm(h, cost, overhead);

@@ -49,7 +49,14 @@ static void store_response(struct exchange *x) {
 }
 
 static void field(struct bytes *line, const char *name) {
-  bytes_printf(line, ",\"%s\":", name);
+  bytes_append(line, ",\"", 2);
+  bytes_append_text(line, name);
+  bytes_append(line, "\":", 2);
+}
+
+static void flag(struct bytes *line, const char *name, bool value) {
+  field(line, name);
+  bytes_append_text(line, value ? "true" : "false");
 }
 
 static void text(struct bytes *line, const char *name, struct slice value) {
@@ -65,7 +72,8 @@ static void number(struct bytes *line, const char *name, uint64_t value) {
 
 static void milliseconds(struct bytes *line, const char *name, uint64_t from_ns, uint64_t to_ns) {
   if (!from_ns || to_ns < from_ns) return;
-  bytes_printf(line, ",\"%s\":%.3f", name, (double)(to_ns - from_ns) / 1e6);
+  field(line, name);
+  bytes_append_fixed(line, (to_ns - from_ns) / 1000u, 3);
 }
 
 static void write_attempts(const struct exchange *x, struct bytes *line) {
@@ -117,9 +125,10 @@ static int status_of(const struct exchange *x) {
 static void write_line(const struct exchange *x, struct bytes *line) {
   char time[25];
   clock_format(x->started_ms, time);
-  bytes_printf(line,
-               "{\"time\":\"%s\",\"level\":\"info\",\"event\":\"request\",\"request_id\":\"%s\"",
-               time, x->id);
+  bytes_append_text(line, "{\"time\":\"");
+  bytes_append(line, time, sizeof time - 1);
+  bytes_append_text(line, "\",\"level\":\"info\",\"event\":\"request\"");
+  text(line, "request_id", slice_of(x->id));
   text(line, "method", x->method);
   text(line, "path", x->path);
   text(line, "peer", x->peer);
@@ -138,13 +147,13 @@ static void write_line(const struct exchange *x, struct bytes *line) {
     text(line, "provider", last->target->provider->name);
     text(line, "upstream_model", last->target->model);
     text(line, "residency", last->target->provider->residency);
-    bytes_printf(line, ",\"stream\":%s,\"native\":%s", x->is_stream ? "true" : "false",
-                 x->is_native ? "true" : "false");
+    flag(line, "stream", x->is_stream);
+    flag(line, "native", x->is_native);
   }
   milliseconds(line, "duration_ms", x->started_ns, x->settled_ns);
   milliseconds(line, "time_to_first_token_ms", x->first_content_ns ? x->started_ns : 0,
                x->first_content_ns);
-  bytes_printf(line, ",\"overhead_ms\":%.3f", (double)overhead_ns(x) / 1e6);
+  milliseconds(line, "overhead_ms", 1, overhead_ns(x) + 1);
   number(line, "request_bytes", x->body.len);
   if (last) write_attempts(x, line);
   if (x->record_count) write_usage(x, line);

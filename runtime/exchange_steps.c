@@ -5,9 +5,8 @@
 /* Stored responses belong to a tenant's project; a key without a tenant keeps its own. */
 static void set_owner(struct exchange *x) {
   const struct static_key *key = x->key;
-  x->owner = key->tenant.len ? slice_of(arena_printf(&x->arena, "%s/%s", key->tenant.data,
-                                                     key->project.len ? key->project.data : ""))
-                             : key->name;
+  struct slice parts[] = {key->tenant, SLICE("/"), key->project};
+  x->owner = key->tenant.len ? arena_join(&x->arena, parts, 3) : key->name;
 }
 
 /* Paths and methods are settled before the key, so that a stranger learns nothing about models but

@@ -98,6 +98,7 @@ void worker_free(struct worker *w) {
   generation_unref(w->host.generation);
   config_unref(w->host.config);
   log_free(w->host.log);
+  bytes_fini(&w->host.scratch);
   free(w);
 }
 

@@ -62,6 +62,19 @@ struct slice arena_slice(struct arena *a, struct slice s) {
   return (struct slice){arena_text(a, s), s.len};
 }
 
+struct slice arena_join(struct arena *a, const struct slice *parts, size_t count) {
+  size_t len = 0;
+  for (size_t i = 0; i < count; i++)
+    len += parts[i].len;
+  char *text = raw(a, len + 1), *at = text;
+  for (size_t i = 0; i < count; i++) {
+    if (parts[i].len) memcpy(at, parts[i].data, parts[i].len);
+    at += parts[i].len;
+  }
+  *at = 0;
+  return (struct slice){text, len};
+}
+
 char *arena_printf(struct arena *a, const char *format, ...) {
   va_list list, again;
   va_start(list, format);

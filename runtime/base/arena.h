@@ -15,4 +15,6 @@ void arena_fini(struct arena *a);
 void *arena_alloc(struct arena *a, size_t bytes);  /* zeroed, aligned for any object */
 char *arena_text(struct arena *a, struct slice s); /* copy with a zero byte after it */
 struct slice arena_slice(struct arena *a, struct slice s);
+/* The parts one after the other, with a zero byte after them. */
+struct slice arena_join(struct arena *a, const struct slice *parts, size_t count);
 char *arena_printf(struct arena *a, const char *format, ...) PRINTF(2, 3);

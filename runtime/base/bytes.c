@@ -125,11 +125,27 @@ void bytes_append_u64(struct bytes *b, uint64_t value) {
 void bytes_vprintf(struct bytes *b, const char *format, va_list list) {
   va_list again;
   va_copy(again, list);
-  int need = vsnprintf(NULL, 0, format, again);
-  va_end(again);
+  size_t room = b->cap - b->len;
+  int need = vsnprintf(room ? b->data + b->len : NULL, room, format, list);
   must(need >= 0);
-  vsnprintf(bytes_reserve(b, (size_t)need + 1), (size_t)need + 1, format, list);
+  if ((size_t)need >= room)
+    vsnprintf(bytes_reserve(b, (size_t)need + 1), (size_t)need + 1, format, again);
+  va_end(again);
   b->len += (size_t)need;
+}
+
+void bytes_append_fixed(struct bytes *b, uint64_t value, unsigned decimals) {
+  char digits[32];
+  size_t at = sizeof digits;
+  must(decimals > 0 && decimals <= 9);
+  for (unsigned i = 0; i < decimals; i++, value /= 10)
+    digits[--at] = (char)('0' + value % 10);
+  digits[--at] = '.';
+  do {
+    digits[--at] = (char)('0' + value % 10);
+    value /= 10;
+  } while (value);
+  bytes_append(b, digits + at, sizeof digits - at);
 }
 
 void bytes_printf(struct bytes *b, const char *format, ...) {

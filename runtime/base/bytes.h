@@ -40,6 +40,8 @@ void bytes_append_slice(struct bytes *b, struct slice s);
 void bytes_append_text(struct bytes *b, const char *text);
 void bytes_append_byte(struct bytes *b, char c);
 void bytes_append_u64(struct bytes *b, uint64_t value); /* decimal */
+/* value / 10^decimals, with that many decimals: 1234567, 3 -> "1234.567". decimals at most 9. */
+void bytes_append_fixed(struct bytes *b, uint64_t value, unsigned decimals);
 void bytes_printf(struct bytes *b, const char *format, ...) PRINTF(2, 3);
 void bytes_vprintf(struct bytes *b, const char *format, va_list list);
 void bytes_drop_front(struct bytes *b, size_t count);

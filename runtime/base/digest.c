@@ -69,15 +69,25 @@ void digest_random(void *out, size_t len) {
   must(RAND_bytes(out, (int)len) == 1);
 }
 
+/* Ids take from a pool per thread: asking the generator for each costs a system call. */
+static uint8_t pool_byte(void) {
+  static _Thread_local uint8_t pool[1024];
+  static _Thread_local size_t left;
+  if (left == 0) {
+    digest_random(pool, sizeof pool);
+    left = sizeof pool;
+  }
+  uint8_t byte = pool[--left];
+  pool[left] = 0; /* what was handed out is not kept */
+  return byte;
+}
+
 void digest_random_id(char *out, size_t len) {
   static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-  size_t at = 0;
-  while (at < len) {
-    uint8_t pool[64];
-    digest_random(pool, sizeof pool);
+  for (size_t at = 0; at < len;) {
+    uint8_t byte = pool_byte();
     /* Bytes of 248 and above are thrown away, so that every letter is equally likely. */
-    for (size_t i = 0; i < sizeof pool && at < len; i++)
-      if (pool[i] < 248) out[at++] = letters[pool[i] % 62];
+    if (byte < 248) out[at++] = letters[byte % 62];
   }
   out[len] = 0;
 }

@@ -66,10 +66,18 @@ static bool relay_native(struct exchange *x, const struct sse_frame *frame) {
   return true; /* what follows the end mark is the provider's to say, and relayed like the rest */
 }
 
-/* The adapter has read it from the provider's own form. */
-static void take_usage(struct exchange *x, const struct usage *usage) {
+/* The adapter has read it from the provider's own form. What comes before the finish counts what
+ * was produced so far, at most. */
+static void take_usage(struct exchange *x, const struct usage *usage, bool is_final) {
   x->meter.usage = *usage;
-  x->meter.has_usage = x->meter.usage_is_final = true;
+  x->meter.has_usage = true;
+  x->meter.usage_is_final = is_final;
+  x->meter.output_bytes_at_usage = x->meter.output_bytes;
+}
+
+static void take_text(struct exchange *x, struct slice text) {
+  estimate_feed(&x->meter.output, text);
+  x->meter.output_bytes += text.len;
 }
 
 static bool take_translated(struct exchange *x, bool fine, const struct translated *t) {
@@ -78,9 +86,9 @@ static bool take_translated(struct exchange *x, bool fine, const struct translat
     return false;
   }
   bytes_append_slice(&x->out, t->out);
-  if (t->has_usage) take_usage(x, &t->usage);
-  estimate_feed(&x->meter.output, t->text);
   if (t->finish.len) x->finish = arena_slice(&x->arena, t->finish);
+  take_text(x, t->text);
+  if (t->has_usage) take_usage(x, &t->usage, t->has_ended || x->finish.len > 0);
   if (t->has_content && !x->has_content) note_content(x);
   if (t->has_ended) x->relay_ended = true;
   return !x->relay_ended;
@@ -197,8 +205,8 @@ static enum step_result whole_translated(struct exchange *x) {
   if (!translation_reply(x->translation, bytes_slice(&x->reply), &t))
     return exchange_fail_with(x, FAILURE_UPSTREAM_PROTOCOL, &t.failure);
   bytes_append_slice(&x->out, t.out);
-  if (t.has_usage) take_usage(x, &t.usage);
-  estimate_feed(&x->meter.output, t.text);
+  if (t.has_usage) take_usage(x, &t.usage, true);
+  take_text(x, t.text);
   x->finish = arena_slice(&x->arena, t.finish);
   x->answer = (struct answer){200, SLICE("application/json"), bytes_slice(&x->out)};
   return STEP_NEXT;

@@ -35,6 +35,7 @@ static void on_error_event(struct exchange *x, const struct error_detail *detail
 static void note_content(struct exchange *x) {
   x->has_content = true;
   x->first_content_ns = clock_mono_ns();
+  target_works(x);
   if (x->attempt) attempt_first_token(x->attempt);
 }
 

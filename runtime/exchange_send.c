@@ -3,7 +3,12 @@
 #include "base/clock.h"
 #include "exchange_state.h"
 
-enum { MAX_ERROR_BODY = 256 << 10, MAX_REPLY_BODY = 64 << 20, CLIENT_HEADER_MAX = 32 };
+enum {
+  HOUR_MS = 3600 * 1000,
+  MAX_ERROR_BODY = 256 << 10,
+  MAX_REPLY_BODY = 64 << 20,
+  CLIENT_HEADER_MAX = 32
+};
 
 static struct attempt_record *record_of(struct exchange *x) {
   return &x->records[x->record_count - 1];
@@ -108,6 +113,13 @@ void send_cancel(struct exchange *x) {
   target_end(x, record_of(x)->failure);
 }
 
+/* A reply that is no stream sends its head when it is complete: minutes later with a slow model. */
+static uint32_t head_limit_ms(const struct exchange *x, const struct provider *provider) {
+  const struct upstream_timers *timers = &provider->timers;
+  if (x->is_stream || timers->head_is_set) return timers->head_ms;
+  return timers->total_ms ? timers->total_ms : HOUR_MS;
+}
+
 static void start(struct exchange *x) {
   static const struct attempt_events events = {on_head, on_data, on_end, on_failure};
   const struct model_target *target = x->candidates[x->candidate];
@@ -126,6 +138,7 @@ static void start(struct exchange *x) {
                                     .body = x->pieces,
                                     .body_count = x->piece_count,
                                     .is_stream = x->is_stream,
+                                    .head_ms = head_limit_ms(x, target->provider),
                                     .first_token_ms = x->model->first_token_ms};
   x->attempt = attempt_start(x->host->upstream, &request, &events, x);
 }

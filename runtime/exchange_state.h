@@ -157,6 +157,7 @@ struct slice native_join_path(struct exchange *x, struct slice base, struct slic
 void target_filter(struct exchange *x);
 void target_begin(struct exchange *x, const struct model_target *target);
 void target_note_head(struct exchange *x, struct headers headers);
+void target_works(struct exchange *x);
 bool target_may_retry(struct exchange *x);                   /* within the retry budget */
 void target_end(struct exchange *x, enum failure_kind kind); /* FAILURE_NONE: it worked */
 void target_forget(struct exchange *x);                      /* gives back all that is counted */

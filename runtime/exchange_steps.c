@@ -74,13 +74,9 @@ static enum step_result local_answer(struct exchange *x, enum step_result result
 }
 
 static enum step_result answer_stored(struct exchange *x) {
-  struct bytes body;
-  bytes_init(&body);
   struct stored_request request = {x->owner, x->method, x->route.path, x->query};
-  x->answer.status = script_stored_answer(x->generation, &request, &body);
-  x->answer.content_type = SLICE("application/json");
-  x->answer.body = arena_slice(&x->arena, bytes_slice(&body));
-  bytes_fini(&body);
+  struct stored_answer stored = script_stored_answer(x->generation, &request, &x->arena);
+  x->answer = (struct answer){stored.status, stored.content_type, stored.body};
   return STEP_NEXT;
 }
 

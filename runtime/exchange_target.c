@@ -44,6 +44,11 @@ void target_note_head(struct exchange *x, struct headers headers) {
   if (wait_ms > 0) health_cool(x->visit.target, now_ms(), (uint64_t)wait_ms);
 }
 
+/* Content came: a target on probation is free again before its stream ends. */
+void target_works(struct exchange *x) {
+  if (x->visiting) health_alive(&x->visit);
+}
+
 bool target_may_retry(struct exchange *x) {
   if (!x->retrying) x->retrying = health_retry_begin(x->host->health);
   return x->retrying;

@@ -97,6 +97,7 @@ static void build_all(struct build *b) {
   c->workers = core_count();
   walk_defaults(b, "", c);
   walk_table(b, &root, "", c);
+  c->upstream.head_is_set = value_find(value_find(b->root, "upstream"), "head") != NULL;
   build_listen(b, &root);
   check_store(b, &root);
   check_pairs(b, &root);

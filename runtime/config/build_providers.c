@@ -89,6 +89,7 @@ static void build_provider(struct build *b, const struct place *at, struct provi
   p->timers = b->config->upstream;
   walk_table(b, at, "providers.*", p);
   if (at->value->type != VALUE_MAP) return;
+  if (value_find(value_find(at->value, "timeouts"), "head")) p->timers.head_is_set = true;
   struct place adapter = place_find(at, "adapter"), url = place_find(at, "base_url");
   struct place headers = place_find(at, "headers"), tls = place_find(at, "tls");
   struct place proxy = place_find(at, "proxy"), credential = place_find(at, "credential");

@@ -27,6 +27,7 @@ struct client_timers { /* reliability names: client.tls_handshake … */
 struct upstream_timers { /* upstream.connect …; per provider, first_token also per model; 0 = off */
   uint32_t dns_ms, connect_ms, tls_ms, head_ms, first_token_ms, idle_ms, total_ms, stream_total_ms;
   uint32_t pool_idle_ms, pool_lifetime_ms;
+  bool head_is_set; /* head was written down: then it holds for replies that are no stream, too */
   bool idle_counts_comments; /* SSE comments restart upstream.idle */
 };
 

@@ -17,22 +17,25 @@ void script_stored_record(struct generation *g, struct slice owner, struct slice
   (void)script_call(L, 3, 0, &logged);
 }
 
-int script_stored_answer(struct generation *g, const struct stored_request *request,
-                         struct bytes *out) {
+static const char failed[] =
+    "{\"error\":{\"message\":\"a script of the gateway failed; its log says where\","
+    "\"type\":\"server_error\",\"param\":null,\"code\":\"translation_error\"}}";
+
+struct stored_answer script_stored_answer(struct generation *g,
+                                          const struct stored_request *request,
+                                          struct arena *arena) {
   lua_State *L = generation_enter(g, ENTRY_STORE_ANSWER);
   push(L, request->owner);
   push(L, request->method);
   push(L, request->path);
   push(L, request->query);
   struct error_detail error;
-  if (!script_call(L, 4, 2, &error)) {
-    bytes_append_text(
-        out, "{\"error\":{\"message\":\"a script of the gateway failed; its log says where\","
-             "\"type\":\"server_error\",\"param\":null,\"code\":\"translation_error\"}}");
-    return error.status;
-  }
-  bytes_append_slice(out, state_text(L, 2));
-  return (int)lua_tointeger(L, 1);
+  if (!script_call(L, 4, 3, &error))
+    return (struct stored_answer){error.status, SLICE("application/json"), slice_of(failed)};
+  struct slice type = state_text(L, 3);
+  return (struct stored_answer){(int)lua_tointeger(L, 1),
+                                type.len ? arena_slice(arena, type) : SLICE("application/json"),
+                                arena_slice(arena, state_text(L, 2))};
 }
 
 bool script_stored_expand(struct generation *g, const struct stored_body *request,

@@ -11,9 +11,14 @@ void script_stored_record(struct generation *g, struct slice owner, struct slice
 struct stored_request {
   struct slice owner, method, path, query;
 };
-/* GET, DELETE, input_items, cancel: appends the JSON answer, returns its status. */
-int script_stored_answer(struct generation *g, const struct stored_request *request,
-                         struct bytes *out);
+struct stored_answer {
+  int status;
+  struct slice content_type, body; /* in the arena */
+};
+/* GET, DELETE, input_items, cancel. */
+struct stored_answer script_stored_answer(struct generation *g,
+                                          const struct stored_request *request,
+                                          struct arena *arena);
 /* The body with previous_response_id and item references replaced by what they stand for, all else
  * kept byte for byte. False: *error (in arena) says which id is unknown. */
 struct stored_body {

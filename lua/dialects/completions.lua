@@ -9,7 +9,7 @@ local dialect = { name = "completions" }
 
 local plain = {
   temperature = "number", top_p = "number", top_k = "integer", min_p = "number", presence_penalty = "number",
-  frequency_penalty = "number", repetition_penalty = "number", n = "integer", seed = "integer", max_tokens = "integer",
+  frequency_penalty = "number", repetition_penalty = "number", n = "integer", seed = "long", max_tokens = "integer",
   user = "string", stream = "boolean", model = "string", echo = "boolean",
 }
 

@@ -11,7 +11,7 @@ local chat_request = {}
 local plain = {
   temperature = "number", top_p = "number", top_k = "integer", min_p = "number", presence_penalty = "number",
   frequency_penalty = "number", repetition_penalty = "number", logprobs = "boolean", top_logprobs = "integer",
-  n = "integer", seed = "integer", parallel_tool_calls = "boolean", user = "string", service_tier = "string",
+  n = "integer", seed = "long", parallel_tool_calls = "boolean", user = "string", service_tier = "string",
   prompt_cache_key = "string", safety_identifier = "string", store = "boolean", stream = "boolean", model = "string",
 }
 

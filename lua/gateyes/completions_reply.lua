@@ -21,7 +21,7 @@ end
 local function alternatives(token)
   local tops = {}
   for _, each in ipairs(type(token.top_logprobs) == "table" and token.top_logprobs or {}) do
-    tops[each.token] = each.logprob
+    if type(each) == "table" and type(each.token) == "string" then tops[each.token] = each.logprob end
   end
   return tops
 end
@@ -37,9 +37,12 @@ local function logprobs_of(raw, offset)
   local content = type(decoded) == "table" and decoded.content
   if type(content) ~= "table" or #content == 0 then return json.null end
   local tokens, values, tops, offsets = {}, {}, {}, {}
-  for i, token in ipairs(content) do
-    tokens[i], values[i], tops[i], offsets[i] = token.token, token.logprob, alternatives(token), offset
-    offset = offset + characters(token.token)
+  for _, token in ipairs(content) do
+    if type(token) == "table" and type(token.token) == "string" then
+      local i = #tokens + 1
+      tokens[i], values[i], tops[i], offsets[i] = token.token, token.logprob or json.null, alternatives(token), offset
+      offset = offset + characters(token.token)
+    end
   end
   return { tokens = json.array(tokens), token_logprobs = json.array(values), top_logprobs = json.array(tops),
     text_offset = json.array(offsets) }

@@ -9,7 +9,8 @@ local reader = {}
 reader.__index = reader
 
 local articles = {
-  string = "a string", number = "a number", integer = "a whole number", boolean = "true or false",
+  string = "a string", number = "a number", integer = "a whole number", long = "a whole number",
+  boolean = "true or false",
   list = "an array", object = "an object", null = "null",
 }
 
@@ -22,10 +23,20 @@ function fields.kind_of(value)
   return json.is_array(value) and "list" or "object"
 end
 
-local function fits(value, kind)
+-- Numbers that a Lua number cannot hold exactly come as raw text: "long" keeps them so, the others round them.
+local function numeric(value, kind)
+  local number = json.is_raw(value) and tonumber(json.raw_text(value)) or value
+  if number - number ~= 0 or kind ~= "number" and number ~= math.floor(number) then return nil end
+  return kind == "long" and value or number
+end
+
+-- The value if it is of the kind, else nil.
+local function fitting(value, kind)
   local found = fields.kind_of(value)
-  if kind == "integer" then return found == "number" and (json.is_raw(value) or value == math.floor(value)) end
-  return found == kind
+  if kind == "number" or kind == "integer" or kind == "long" then
+    return found == "number" and numeric(value, kind) or nil
+  end
+  if found == kind then return value end
 end
 
 function fields.reader()
@@ -59,7 +70,8 @@ end
 -- A missing or null value gives nil, a wrong type a refusal and nil. `remedy` says what to send instead, may be nil.
 function reader:check(value, kind, name, remedy)
   if value == nil or value == json.null then return nil end
-  if fits(value, kind) then return value end
+  local fit = fitting(value, kind)
+  if fit ~= nil then return fit end
   local found = articles[fields.kind_of(value)]
   local message = "must be " .. articles[kind] .. ", not " .. found
   return self:refuse(name, remedy and message .. ": " .. remedy or message, "invalid_type")

@@ -109,6 +109,7 @@ local function add_audio(parts, audio)
 end
 
 local function decode_choice(choice, position, context, customs)
+  if type(choice) ~= "table" then choice = {} end
   local message = type(choice.message) == "table" and choice.message or {}
   local parts = chat_reasoning.decode(message)
   add_content(parts, message)

@@ -223,13 +223,21 @@ local function add_scalars(writer, body)
   end
 end
 
+-- More than the model can give is refused by most servers, where the client only meant "as much as you can".
+local function limit_of(writer)
+  local asked, most = writer.request.max_tokens, writer.context.info and writer.context.info.max_output_tokens
+  if not (asked and most and asked > most) then return asked end
+  drop(writer, "max_tokens", "lowered to " .. most .. ", the most that the model gives")
+  return most
+end
+
 local function add_lists(writer, body)
   local request = writer.request
   if request.stop then body.stop = json.array { unpack(request.stop) } end
   local modalities = taken(writer, "modalities")
   if modalities then body.modalities = json.array { unpack(modalities) } end
   if request.n and request.n ~= 1 then body.n = taken(writer, "n") end
-  body[writer.preset.limit] = request.max_tokens
+  body[writer.preset.limit] = limit_of(writer)
 end
 
 local function add_stream(writer, body)

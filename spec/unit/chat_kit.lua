@@ -21,7 +21,11 @@ end
 
 -- Decoded JSON with every null left out and raw values opened, so that tables compare.
 function kit.plain(value)
-  if json.is_raw(value) then return kit.plain(json.decode(json.raw_text(value))) end
+  if json.is_raw(value) then
+    local decoded = json.decode(json.raw_text(value))
+    -- A number too long for Lua decodes to the same raw text again.
+    return json.is_raw(decoded) and json.raw_text(decoded) or kit.plain(decoded)
+  end
   if value == json.null then return nil end
   if type(value) ~= "table" then return value end
   local copy = {}

@@ -169,6 +169,16 @@ describe("chat dialect, fields", function()
     assert.equal("response_format", request.fields.output)
   end)
 
+  it("gives numbers that can be counted with, whatever their notation", function()
+    local request = assert(dialect.decode([[{"model":"m","messages":[{"role":"user","content":"x"}],
+      "temperature":0.1234567890123456789,"max_tokens":1e2,"top_k":123456789012345678901}]]))
+    assert.is_true(math.abs(request.temperature - 0.123456789) < 1e-8)
+    assert.equal(100, request.max_tokens)
+    assert.is_number(request.top_k)
+    local _, failure = dialect.decode '{"model":"m","messages":[{"role":"user","content":"x"}],"temperature":1e999}'
+    assert.equal("temperature", failure.param)
+  end)
+
   it("keeps unknown fields and lets null mean absent", function()
     local request = decode { model = "m", messages = { { role = "user", content = "x" } }, temperature = json.null,
       web_search_options = { search_context_size = "low" }, guided_regex = "a+", user = json.null }

@@ -148,6 +148,15 @@ describe("openai adapter, fields", function()
     assert.is_nil(body.stream_options)
   end)
 
+  it("asks for no more than the model can give, and says so", function()
+    local body, dropped = encode({ max_tokens = 32000 }, { info = { max_output_tokens = 16384 } })
+    assert.equal(16384, body.max_completion_tokens)
+    assert.is_truthy(dropped.max_tokens:find "16384")
+    body, dropped = encode({ max_tokens = 100 }, { info = { max_output_tokens = 16384 } })
+    assert.equal(100, body.max_completion_tokens)
+    assert.same({}, dropped)
+  end)
+
   it("sends what the preset takes, under its name, and reports the rest", function()
     local request = { top_k = 5, min_p = 0.1, repetition_penalty = 1.1, fields = { top_k = "top_k" } }
     local body, dropped = encode(request)

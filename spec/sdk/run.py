@@ -37,7 +37,7 @@ def install_into(home):
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / "node" / name, home / name)
     path = f"{VENV / 'bin'}:{os.environ['PATH']}"
-    subprocess.run([VENV / "bin/npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=home, check=True,
+    subprocess.run([VENV / "bin/npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=home, check=True,
                    env={**os.environ, "PATH": path})
 
 
@@ -82,7 +82,7 @@ class Stage:
         port = free_port()
         settings = {"MOCK_URL": mock_url, "GATEWAY_LISTEN": f"127.0.0.1:{port}",
                     "ADMIN_LISTEN": f"127.0.0.1:{free_port()}", "GATEWAY_FOLDER": self.folder}
-        self.gateway = subprocess.Popen([binary, "serve", "--config", HERE / "gateway.lua"],
+        self.gateway = subprocess.Popen([binary, "serve", "--config", HERE / "gateyes.lua"],
                                         env={**os.environ, **settings})
         url = f"http://127.0.0.1:{port}"
         wait_until_up(url + "/v1/models", self.gateway)
@@ -96,7 +96,8 @@ class Stage:
             process.send_signal(signal.SIGTERM)
             statuses.append(process.wait(20))
         self.mock.stdout.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not os.environ.get("GATEYES_SDK_KEEP"):
+            shutil.rmtree(self.folder, ignore_errors=True)
         if statuses[0] != 0:
             raise SystemExit(f"the gateway ended with {statuses[0]}")
 

@@ -75,7 +75,7 @@ const readers = {
       refusal: of('message').flatMap((item) => item.content).find((part) => part.type === 'refusal')?.refusal,
       reasoning: of('reasoning').flatMap((item) => [...item.summary, ...(item.content ?? [])]).map((p) => p.text).join(''),
       finish: calls.length ? 'tools' : { max_output_tokens: 'length', content_filter: 'refusal' }[status] ?? finishes[status],
-      usage: {
+      usage: usage && {
         input: usage.input_tokens, cached: usage.input_tokens_details.cached_tokens, output: usage.output_tokens,
         reasoning: usage.output_tokens_details.reasoning_tokens, total: usage.total_tokens,
       },

@@ -45,12 +45,12 @@ export async function recordOf(text, isReady = () => true) {
   });
 }
 
-export async function logOf(requestId) {
-  return until(`the log line of ${requestId}`, () => {
-    const line = readFileSync(GATEWAY_LOG, 'utf8').split('\n').find((one) => one.includes(`"${requestId}"`));
-    return line && JSON.parse(line);
-  });
-}
+// The gateway's log of finished requests, as far as it is written.
+export const logLines = () => readFileSync(GATEWAY_LOG, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line))
+  .filter((line) => line.event === 'request');
+
+export const logOf = (requestId) =>
+  until(`the log line of ${requestId}`, () => logLines().find((line) => line.request_id === requestId));
 
 export const PIXEL =
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';

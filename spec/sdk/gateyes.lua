@@ -29,7 +29,7 @@ local kinds = {
   slow_head = "delay_head=5000",
   cut = "frames=40;cut_frame=9;fin",
   reset = "frames=40;cut_frame=9;rst",
-  event_error = "frames=40;error_frame=9;status=503;message=it%20broke",
+  event_error = "frames=40;error_frame=9;message=it%20broke",
   malformed = "frames=40;malformed=9",
   no_done = "no_done",
   headers = "header.x-ratelimit-remaining-requests=7;header.anthropic-ratelimit-requests-remaining=7",
@@ -64,6 +64,6 @@ return {
   models = models,
   keys = {
     { name = "sdk", key = "gy-sdk-key-1" },
-    { name = "narrow", key = "gy-sdk-key-2", models = { "openai-plain" } },
+    { name = "narrow", key = "gy-sdk-key-2", tenant = "other", models = { "openai-plain" } },
   },
 }

@@ -326,7 +326,16 @@ static void harden(void) {
   }
 }
 
+/* What is configured but does nothing yet is said, not left to be found out. */
+static void announce_unused(const struct config *c) {
+  if (c->shared.len)
+    log_process(LOG_WARN, "shared is set, but this version counts in each process for itself");
+  if (c->tenants_path.len)
+    log_process(LOG_WARN, "tenants is set, but this version runs no scripts of tenants");
+}
+
 static void announce(const struct server *s) {
+  announce_unused(s->config);
   for (size_t i = 0; i < s->config->listen.count; i++)
     log_process(LOG_INFO, "listening on %s", s->config->listen.items[i].text.data);
   for (size_t i = 0; i < s->config->admin_listen.count; i++)

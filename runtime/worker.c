@@ -16,6 +16,7 @@ struct worker {
   uv_prepare_t prepare;
   uv_check_t check;
   uv_timer_t drain_timer, ping_timer;
+  uint64_t part_ms; /* loop time when idle connections are closed */
   const struct worker_callbacks *callbacks;
   void *context;
   bool drained;
@@ -142,6 +143,7 @@ void worker_post_reload(struct worker *w, struct config *config, struct generati
 
 static void on_drain_timer(uv_timer_t *timer) {
   struct worker *w = timer->data;
+  if (uv_now(&w->loop) >= w->part_ms) http_server_part(w->http);
   if (w->drained || w->host.open > 0 || http_server_connections(w->http) > 0) return;
   w->drained = true;
   uv_timer_stop(timer);
@@ -153,6 +155,7 @@ static void deliver_drain(struct mailbox_message *base, void *owner) {
   free(base);
   w->host.draining = true;
   http_server_drain(w->http);
+  w->part_ms = uv_now(&w->loop) + w->host.config->drain_grace_ms;
   uv_timer_start(&w->drain_timer, on_drain_timer, 0, DRAIN_CHECK_MS);
 }
 

@@ -57,9 +57,10 @@ void http_server_listen(struct http_server *server, int fd, bool is_tls);
 void http_server_reload(struct http_server *server, struct config *config);
 /* Loads certificate and key; on error false and one sentence in error. Any thread. */
 bool http_tls_check(const struct config *config, char *error, size_t error_bytes);
-/* Stops accepting; idle connections close now, busy ones after their answer ("Connection: close"),
- * lingering up to 2 s for the client to close first. */
+/* Stops accepting; every answer from now on closes its connection. */
 void http_server_drain(struct http_server *server);
+/* Draining, and idle connections close now: who has not asked by now does not. */
+void http_server_part(struct http_server *server);
 size_t http_server_connections(const struct http_server *server);
 void http_server_close(struct http_server *server,
                        void (*on_closed)(void *context)); /* cuts all, then frees */

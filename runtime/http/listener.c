@@ -104,6 +104,10 @@ static void stop_listening(struct http_server *server) {
 void http_server_drain(struct http_server *server) {
   server->is_draining = true;
   stop_listening(server);
+}
+
+void http_server_part(struct http_server *server) {
+  server->is_parting = true;
   list_each_safe(node, &server->conns) {
     struct conn *c = list_entry(node, struct conn, link);
     if (c->phase == CONN_IDLE) conn_soon(c);

@@ -135,7 +135,7 @@ struct http_server {
   struct bytes record, cipher; /* one TLS write before and after encryption */
   char date[DATE_BYTES];       /* the header line */
   time_t date_at;
-  bool is_draining, is_closing;
+  bool is_draining, is_parting, is_closing;
   void (*on_closed)(void *context);
 };
 

@@ -49,8 +49,12 @@ void target_works(struct exchange *x) {
   if (x->visiting) health_alive(&x->visit);
 }
 
+/* Each further attempt asks anew: a place taken while much was in flight is no right to all
+ * targets.
+ */
 bool target_may_retry(struct exchange *x) {
-  if (!x->retrying) x->retrying = health_retry_begin(x->host->health);
+  if (x->retrying) health_retry_end(x->host->health);
+  x->retrying = health_retry_begin(x->host->health);
   return x->retrying;
 }
 

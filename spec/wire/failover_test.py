@@ -1,0 +1,244 @@
+"""Failures before the first byte: which target is asked next, how often, and what the client sees."""
+import email.utils
+import socket
+import tempfile
+import time
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+
+from certificates import make, server_context
+from harness import SLACK, GatewayCase, chat_body, wait_for
+from streams import BODIES, FRAMES, PATHS, is_complete, sse
+from upstream import CHUNKED, FIN, RST, Upstream, chunk, head, stream, whole
+
+GOOD = {"id": "c", "object": "chat.completion", "created": 1, "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "fine"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}}
+SECRET_BODY = "the account 4711 of this key is closed"
+
+
+def refusal(status, **headers):
+    return [whole({"error": {"message": SECRET_BODY, "type": "t", "code": "c", "param": None}}, status, **headers)]
+
+
+def answer(record):
+    return [stream(BODIES["chat"]) if record.json.get("stream") else whole(GOOD)]
+
+
+def dead_port():
+    """A port that refuses: bound, never listening."""
+    held = socket.socket()
+    held.bind(("127.0.0.1", 0))
+    return held, held.getsockname()[1]
+
+
+class Failover(GatewayCase):
+    uses_mock = False
+
+    @classmethod
+    def configuration(cls):
+        cls.upstream = Upstream()
+        cls.held, refused = dead_port()
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.impostor = Upstream(server_context(*make(cls.folder.name, "impostor", ("localhost", "127.0.0.1"))))
+        cls.impostor.plays = {"x": answer}
+        cls.faults = {
+            "s500": refusal(500), "s502": refusal(502), "s503": refusal(503), "s529": refusal(529), "s408": refusal(408),
+            "s429": refusal(429), "s401": refusal(401), "s402": refusal(402), "s403": refusal(403),
+            "rst": [RST], "fin": [FIN], "half-head": [b"HTTP/1.1 200 OK\r\nContent-", FIN],
+            "garbage": [b"SSH-2.0-OpenSSH_9\r\n\r\n", FIN], "half-body": [head(200, "application/json") + b"Content-Length: 99\r\n\r\n{", FIN],
+        }
+        cls.upstream.plays = dict(cls.faults, good=answer)
+        for status in (400, 404, 413, 422):
+            cls.upstream.plays["c%d" % status] = refusal(status)
+        cls.upstream.plays["error-frame"] = [stream(sse({"error": {"message": "overloaded", "type": "server_error"}}))]
+        cls.upstream.plays["no-frames"] = [stream(b"")]
+        cls.upstream.plays["no-stream"] = [whole(GOOD)]
+        openai = {"adapter": "openai", "base_url": cls.upstream.url + "/v1", "credential": "sk-wire-provider"}
+        providers = {"o": openai, "refused": dict(openai, base_url="http://127.0.0.1:%d/v1" % refused),
+                     "nowhere": dict(openai, base_url="http://no-such-host.invalid/v1"),
+                     "untrusted": dict(openai, base_url=cls.impostor.url + "/v1")}
+        models = {name: {"targets": ["o/" + name]} for name in cls.upstream.plays if name != "good"}
+        models.update({name + "+": {"targets": ["o/" + name, "o/good"]} for name in cls.upstream.plays if name != "good"})
+        for name in ("refused", "nowhere", "untrusted"):
+            models[name] = {"targets": [name + "/x"]}
+            models[name + "+"] = {"targets": [name + "/x", "o/good"]}
+        return {"providers": providers, "models": models, "limits": {"retry_min": 100}}
+
+    def test_the_next_target_answers(self):
+        self.upstream.forget()
+        for name in list(self.faults) + ["refused", "nowhere", "untrusted"]:
+            for is_stream in (False, True):
+                reply = self.chat(name + "+", is_stream, [("Idempotency-Key", "idem-1")])
+                self.assertEqual(reply.status, 200, (name, reply.body))
+                self.assertEqual(reply.headers["x-gateyes-attempts"], "2", name)
+                self.assertEqual(is_complete("chat", reply) if is_stream else reply.json(), True if is_stream else GOOD)
+                row = self.gateway.row(reply.id)
+                self.assertEqual(len(row["attempts"]), 2)
+                self.assertIn("failure", row["attempts"][0])
+                self.assertNotIn("failure", row["attempts"][1])
+        self.assertEqual({r.headers.get("idempotency-key") for r in self.upstream.records}, {"idem-1"})
+        self.assertEqual(self.impostor.records, [])
+
+    def test_streams_that_fail_in_their_first_frames(self):
+        for name in ("error-frame", "no-frames", "no-stream"):
+            reply = self.chat(name + "+", True)
+            self.assertTrue(is_complete("chat", reply), (name, reply.body))
+            self.assertEqual(reply.body, BODIES["chat"].replace(FRAMES["chat"][-2], b""))
+
+    def test_codes_when_none_is_left(self):
+        for name, status, code in (("refused", 502, "upstream_connect"), ("nowhere", 502, "upstream_connect"),
+                                   ("untrusted", 502, "upstream_tls"), ("fin", 502, "upstream_cut"), ("rst", 502, "upstream_cut"),
+                                   ("garbage", 502, "upstream_protocol"), ("half-body", 502, "upstream_cut"),
+                                   ("s401", 502, "upstream_auth"), ("s402", 502, "upstream_auth"),
+                                   ("s403", 502, "upstream_auth")):
+            reply = self.chat(name)
+            self.assertEqual((reply.status, reply.error()["code"]), (status, code), (name, reply.body))
+            self.assertTrue(reply.error()["message"], name)
+
+    def test_a_refused_credential_is_the_operators_affair(self):
+        for name in ("s401", "s402", "s403"):
+            reply = self.chat(name)
+            self.assertNotIn(b"4711", reply.body)
+            self.assertNotIn(b"sk-wire", reply.head + reply.body)
+            row = self.gateway.row(reply.id)
+            self.assertEqual((row["status"], row["failure"]), (502, "upstream_auth"))
+            self.assertNotIn("4711", str(row))
+
+    def test_the_clients_own_mistakes_go_nowhere_else(self):
+        for status in (400, 404, 413, 422):
+            self.upstream.forget()
+            reply = self.chat("c%d+" % status)
+            self.assertEqual(reply.status, status)
+            self.assertEqual(reply.error()["message"], SECRET_BODY)
+            self.assertEqual([r.json["model"] for r in self.upstream.records], ["c%d" % status])
+
+    def test_provider_errors_reach_the_client_in_its_protocol(self):
+        reply = self.messages("c400")
+        self.assertEqual((reply.status, reply.json()["type"]), (400, "error"))
+        self.assertEqual(reply.error()["message"], SECRET_BODY)
+        reply = self.chat("s500")
+        self.assertEqual((reply.status, reply.error()["message"]), (500, SECRET_BODY))
+
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.held.close()
+        cls.folder.cleanup()
+
+
+class Cooling(GatewayCase):
+    """429 with each form of the wish to be left alone."""
+    uses_mock = False
+
+    @classmethod
+    def configuration(cls):
+        cls.upstream = Upstream()
+        later = email.utils.formatdate(time.time() + 90, usegmt=True)
+        cls.wishes = {
+            "seconds": {"Retry_After": "2"}, "date": {"Retry_After": later}, "ms": {"retry_after_ms": "2000"},
+            "openai": {"x_ratelimit_remaining_requests": "0", "x_ratelimit_reset_requests": "2s"},
+            "minutes": {"x_ratelimit_reset_tokens": "6m0s"},
+            "anthropic": {"anthropic_ratelimit_requests_remaining": "0", "anthropic_ratelimit_requests_reset":
+                          time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 90))},
+        }
+        cls.upstream.plays = {name: refusal(429, **headers) for name, headers in cls.wishes.items()}
+        cls.upstream.plays.update(good=answer, s503=refusal(503, Retry_After="30"))
+        models = {name + "+": {"targets": ["o/" + name, "o/good"]} for name in cls.upstream.plays if name != "good"}
+        models.update({name: {"targets": ["o/" + name]} for name in cls.upstream.plays})
+        return {"providers": {"o": {"adapter": "openai", "base_url": cls.upstream.url + "/v1"}},
+                "models": models, "limits": {"retry_min": 100}}
+
+    def test_a_cooled_target_is_left_alone(self):
+        for name in list(self.wishes) + ["s503"]:
+            for i in range(10):
+                reply = self.chat(name + "+", i % 2 == 0)
+                self.assertEqual(reply.status, 200, (name, reply.body))
+                self.assertEqual(reply.headers["x-gateyes-attempts"], "1" if i else "2", name)
+            self.assertEqual(len(self.upstream.requests(name)), 1, name)
+
+    def test_it_is_asked_again_when_the_time_is_over(self):
+        self.upstream.plays["short"] = refusal(429, Retry_After="1")
+        config = dict(self.gateway.config)
+        config["models"] = dict(config["models"], **{"short+": {"targets": ["o/short", "o/good"]}})
+        self.gateway.reload(config)
+        started = time.monotonic()
+        while len(self.upstream.requests("short")) < 2 and time.monotonic() - started < 5 * SLACK:
+            self.assertEqual(self.chat("short+").status, 200)
+            time.sleep(0.01)
+        first, second = [r.at for r in self.upstream.requests("short")[:2]]
+        self.assertGreater(second - first, 0.99)
+        self.assertLess(second - first, 1.2 + 0.3 * SLACK)
+
+    def test_the_wish_is_passed_on_when_no_other_target_is_left(self):
+        for path, name in ((PATHS["chat"], "seconds"), (PATHS["messages"], "seconds")):
+            reply = self.ask(path, dict(chat_body(name), max_tokens=5))
+            self.assertEqual((reply.status, reply.headers.get("retry-after")), (429, "2"))
+            self.assertEqual(reply.error()["message"], SECRET_BODY)
+        self.assertEqual(self.chat("ms").headers.get("retry-after-ms"), "2000")
+
+
+class Budget(GatewayCase):
+    """All targets down: retries stay within their budget."""
+    uses_mock = False
+
+    @classmethod
+    def configuration(cls):
+        cls.upstream = Upstream()
+        cls.upstream.plays = {"d%d" % i: [0.3] + refusal(500) for i in range(3)}
+        cls.upstream.plays["good"] = answer
+        numbers = iter(range(1000))
+        cls.upstream.plays["third"] = lambda r: refusal(500) if next(numbers) % 10 < 3 else answer(r)
+        return {"providers": {"o": {"adapter": "openai", "base_url": cls.upstream.url + "/v1"}},
+                "models": {"down": {"targets": ["o/d0", "o/d1", "o/d2"]}, "third": {"targets": ["o/third", "o/good"]}}}
+
+    def test_all_down(self):
+        """100 at once may have 20 retries in flight; three is what is always allowed."""
+        self.upstream.forget()
+        with ThreadPoolExecutor(100) as pool:
+            replies = list(pool.map(lambda _: self.chat("down"), range(100)))
+        self.assertTrue(all(reply.status == 500 for reply in replies))
+        wait_for(lambda: len(self.upstream.records) >= 100)
+        # The twenty may go on to the third target as far as the share of those still in flight, or three, allows.
+        self.assertLessEqual(len(self.upstream.records), 100 + 20 + 4 + 3)
+
+    def test_a_failing_third_is_not_seen_by_clients(self):
+        for i in range(100):
+            self.assertEqual(self.chat("third", i % 2 == 0).status, 200)
+
+
+class Stale(GatewayCase):
+    """A pooled connection that the provider closed."""
+    uses_mock = False
+
+    @classmethod
+    def configuration(cls):
+        cls.upstream = Upstream()
+        cls.seen = {}
+
+        def second_dies(record):
+            nth = cls.seen[record.connection] = cls.seen.get(record.connection, 0) + 1
+            return [RST if record.headers.get("idempotency-key") == "rst" else FIN] if nth % 2 == 0 else answer(record)
+        cls.upstream.plays = {"flaky": second_dies, "good": answer,
+                              "closes": lambda record: answer(record) + [FIN]}
+        return {"providers": {"o": {"adapter": "openai", "base_url": cls.upstream.url + "/v1"}},
+                "models": {"flaky": {"targets": ["o/flaky"]}, "flaky+": {"targets": ["o/flaky", "o/good"]},
+                           "closes": {"targets": ["o/closes"]}}}
+
+    def test_a_request_that_was_read_is_never_sent_twice_in_silence(self):
+        for i in range(40):
+            self.upstream.forget()
+            reply = self.chat("flaky", headers=[("Idempotency-Key", "rst" if i % 4 < 2 else "fin")])
+            attempts = self.gateway.row(reply.id)["attempts"]
+            self.assertEqual(len(self.upstream.records), len(attempts))
+            self.assertIn(reply.status, (200, 502))
+
+    def test_a_connection_that_was_closed_while_idle_is_not_used(self):
+        for _ in range(20):
+            self.assertEqual(self.chat("closes").status, 200)
+            time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -50,6 +50,14 @@ static void note_response_event(struct exchange *x, const struct sse_frame *fram
   bytes_append_slice(&x->last_response, frame->data);
 }
 
+/* Usage that the client did not ask for stays here, and with it the line feed of its last line
+ * break where a read came between the two. */
+static bool is_withheld(struct exchange *x, const struct sse_frame *frame, unsigned flags) {
+  bool was_withheld = x->withheld;
+  x->withheld = (flags & METER_USAGE_ONLY) && !x->include_usage;
+  return x->withheld || (was_withheld && slice_equal(frame->raw, SLICE("\n")));
+}
+
 static bool relay_native(struct exchange *x, const struct sse_frame *frame) {
   unsigned flags = frame->has_data ? meter_frame(&x->meter, frame->name, frame->data) : 0;
   if (flags & METER_ERROR) {
@@ -61,7 +69,7 @@ static bool relay_native(struct exchange *x, const struct sse_frame *frame) {
   }
   if (x->route.dialect == DIALECT_RESPONSES && frame->has_data)
     note_response_event(x, frame, flags);
-  if (!(flags & METER_USAGE_ONLY) || x->include_usage) bytes_append_slice(&x->out, frame->raw);
+  if (!is_withheld(x, frame, flags)) bytes_append_slice(&x->out, frame->raw);
   if ((flags & METER_CONTENT) && !x->has_content) note_content(x);
   if (flags & METER_END) x->relay_ended = true;
   return true; /* what follows the end mark is the provider's to say, and relayed like the rest */
@@ -117,6 +125,7 @@ void relay_begin(struct exchange *x) {
   bytes_clear(&x->out);
   bytes_clear(&x->last_response);
   x->sequence = 0;
+  x->withheld = false;
 }
 
 static void open_stream(struct exchange *x) {

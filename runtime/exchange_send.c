@@ -196,11 +196,22 @@ static enum step_result attempt_failed(struct exchange *x, enum failure_kind kin
   return next_or_fail(x, kind);
 }
 
+/* Every endpoint answers with an object; a proxy's page of HTML is no answer. */
+static bool is_object(struct slice body) {
+  while (body.len && strchr(" \t\r\n", body.data[0]) && body.data[0])
+    body = slice_skip(body, 1);
+  return body.len && body.data[0] == '{';
+}
+
 static enum step_result attempt_ended(struct exchange *x) {
   if (x->upstream_status >= 300) return attempt_failed(x, kind_of_status(x->upstream_status));
   if (x->is_stream && !x->is_event_stream) {
     record_of(x)->sentence =
         "the provider answered a streaming request with something that is no event stream";
+    return attempt_failed(x, FAILURE_UPSTREAM_PROTOCOL);
+  }
+  if (!x->is_stream && !is_object(bytes_slice(&x->reply))) {
+    record_of(x)->sentence = "the provider answered with something that is no JSON object";
     return attempt_failed(x, FAILURE_UPSTREAM_PROTOCOL);
   }
   if (x->is_stream && !x->relay_ended) {

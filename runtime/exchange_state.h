@@ -98,7 +98,7 @@ struct exchange {
   struct bytes reply; /* a whole reply or error */
   struct bytes out; /* frames on their way to the client; before the first content they wait here */
   struct sse sse;
-  bool has_sse;
+  bool has_sse, withheld; /* the newest frame was not relayed */
   struct meter meter;
   struct bytes
       last_response; /* responses: data of the newest event that carried the whole object */

@@ -271,12 +271,9 @@ function openai_stream.decode(state, data)
   return events
 end
 
--- Some servers close without [DONE]: a stream whose choices all gave their finish_reason is whole.
+-- Every server known to us says [DONE]. Without it nobody can tell a whole stream from one whose usage was lost.
 function openai_stream.finish(state)
   if state.ended then return {} end
-  local whole = state.count > 0
-  for _, choice in pairs(state.choices) do whole = whole and choice.finished end
-  if whole then return done(state, {}) end
   return cut(state, {}, "The provider's stream ended before the reply was complete", "upstream_cut")
 end
 

@@ -159,9 +159,10 @@ describe("openai adapter, streams", function()
 end)
 
 describe("openai adapter, ends of streams", function()
-  it("takes a finish_reason for the end where [DONE] is missing", function()
+  it("takes a stream without [DONE] for a cut one, whatever finish_reason came", function()
     local list = events { chunk { content = "x" }, chunk({}, "stop") }
-    assert.equal("end", list[#list].type)
+    assert.equal("error", list[#list].type)
+    assert.equal("upstream_cut", list[#list].failure.code)
   end)
 
   it("takes [DONE] for the end where no finish_reason came, or an empty one", function()

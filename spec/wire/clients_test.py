@@ -69,6 +69,7 @@ class Leaving(GatewayCase):
 
     def test_leaving_in_the_middle_of_the_own_request(self):
         request = post_bytes(PATHS["chat"], chat_body("good"))
+        self.gateway.row(self.chat("good").id)
         before = len(self.gateway.log())
         fds = self.gateway.fds()
         for cut in (1, 20, len(request) - 30, len(request) - 1):
@@ -114,7 +115,8 @@ class NeverReading(GatewayCase):
             self.assertTrue(is_complete("chat", self.chat("small", True)))
             waits.append(time.monotonic() - at)
         grown = (self.gateway.rss() - before) / self.STREAMS
-        self.assertLess(grown, 256 * 1024 * (4 if SLACK > 1 else 1), "bytes for each stalled stream")
+        # What a stream may hold: 64 KiB queued, a read of 16 KiB, a write in flight. Sanitizers keep freed memory too.
+        self.assertLess(grown, 256 * 1024 * (10 if SLACK > 1 else 1), "bytes for each stalled stream")
         self.assertLess(sorted(waits)[len(waits) // 2], 0.05 * SLACK)
         # Their stall ends in write_stall: the provider is told, the log says so.
         wait_for(lambda: sum(r["status"] == 499 for r in self.gateway.log()) == self.STREAMS, 10, "the stalled streams to end")

@@ -32,7 +32,7 @@ def lua(value):
     if value is None:
         return "nil"
     if isinstance(value, (int, float)):
-        return repr(value)
+        return repr(round(value, 3))
     if isinstance(value, Env):
         return 'env "%s"' % value
     if isinstance(value, str):

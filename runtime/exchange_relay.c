@@ -113,6 +113,7 @@ static bool relay_translated(struct exchange *x, const struct sse_frame *frame) 
 
 static bool on_frame(const struct sse_frame *frame, void *user) {
   struct exchange *x = user;
+  x->has_event = x->has_event || frame->has_data;
   if (frame->has_data && x->attempt) attempt_touch(x->attempt);
   if (frame->is_partial && !frame->has_data) return true;
   return x->is_native ? relay_native(x, frame) : relay_translated(x, frame);
@@ -125,6 +126,7 @@ void relay_begin(struct exchange *x) {
   bytes_clear(&x->out);
   bytes_clear(&x->last_response);
   x->sequence = 0;
+  x->has_event = false;
   x->withheld = false;
 }
 
@@ -152,10 +154,16 @@ void relay_ping(struct exchange *x, uint64_t now_ns) {
   (void)stream_write(x->stream, SLICE(": ping\n\n"));
 }
 
+/* Frames without content wait as long as another target could take over; comments alone always
+ * wait. They are small; a provider that sends a flood of them is not waited for. */
+static bool must_hold(const struct exchange *x) {
+  if (x->has_content || x->relay_ended || x->out.len >= x->config->limits.frame_bytes) return false;
+  return x->candidate + 1 < x->candidate_count || !x->has_event;
+}
+
 static void flush(struct exchange *x) {
   if (!x->committed) {
-    /* Frames without content are small; a provider that sends a flood of them is not waited for. */
-    if (!x->has_content && !x->relay_ended && x->out.len < x->config->limits.frame_bytes) return;
+    if (!x->out.len || must_hold(x)) return;
     commit(x);
   }
   if (x->out.len && x->stream && !stream_write(x->stream, bytes_slice(&x->out)) && x->attempt) {

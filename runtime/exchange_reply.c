@@ -93,6 +93,8 @@ struct headers reply_headers(struct exchange *x, struct slice content_type) {
     add(&h, x->reply_headers[i].name, x->reply_headers[i].value);
   }
   if (x->route.dialect == DIALECT_MESSAGES && !has_request_id) add_text(&h, "request-id", x->id);
+  if (x->failure == FAILURE_OVERLOADED || x->failure == FAILURE_DRAINING)
+    add_text(&h, "retry-after", "1");
   if (x->failure == FAILURE_METHOD_NOT_ALLOWED) add_text(&h, "allow", x->route.allow);
   add_gateyes(&h);
   add_cors(&h);

@@ -179,3 +179,16 @@ enum step_result native_encode(struct exchange *x, const struct model_target *ta
   native_headers(x, target, (struct headers){0});
   return STEP_NEXT;
 }
+
+void native_write_response(const struct exchange *x, struct slice text, struct bytes *out) {
+  struct slice response = json_find(text, "response"),
+               place = json_find(response.data ? response : text, "previous_response_id");
+  if (!place.data) {
+    bytes_append_slice(out, text);
+    return;
+  }
+  size_t before = (size_t)(place.data - text.data);
+  bytes_append_slice(out, (struct slice){text.data, before});
+  bytes_append_slice(out, x->fields.previous_response_id.value);
+  bytes_append_slice(out, slice_skip(text, before + place.len));
+}

@@ -39,6 +39,18 @@ static void note_content(struct exchange *x) {
   if (x->attempt) attempt_first_token(x->attempt);
 }
 
+static bool names_previous(const struct exchange *x) {
+  return x->route.dialect == DIALECT_RESPONSES &&
+         x->fields.previous_response_id.type == JSON_STRING;
+}
+
+static void write_response(const struct exchange *x, struct slice text, struct bytes *out) {
+  if (names_previous(x))
+    native_write_response(x, text, out);
+  else
+    bytes_append_slice(out, text);
+}
+
 /* Responses: the newest event that carries the whole object lets a broken stream end with it, and
  * the last one is what is stored. */
 static void note_response_event(struct exchange *x, const struct sse_frame *frame, unsigned flags) {
@@ -47,7 +59,7 @@ static void note_response_event(struct exchange *x, const struct sse_frame *fram
                  slice_equal(frame->name, SLICE("response.in_progress"));
   if (!carries && !(flags & METER_END)) return;
   bytes_clear(&x->last_response);
-  bytes_append_slice(&x->last_response, frame->data);
+  write_response(x, frame->data, &x->last_response);
 }
 
 /* Usage that the client did not ask for stays here, and with it the line feed of its last line
@@ -56,6 +68,22 @@ static bool is_withheld(struct exchange *x, const struct sse_frame *frame, unsig
   bool was_withheld = x->withheld;
   x->withheld = (flags & METER_USAGE_ONLY) && !x->include_usage;
   return x->withheld || (was_withheld && slice_equal(frame->raw, SLICE("\n")));
+}
+
+static void write_native(struct exchange *x, const struct sse_frame *frame) {
+  bool is_line = frame->has_data && !memchr(frame->data.data, '\n', frame->data.len);
+  if (!names_previous(x) || !is_line || !json_find(frame->data, "response").data) {
+    bytes_append_slice(&x->out, frame->raw);
+    return;
+  }
+  if (frame->name.len) {
+    bytes_append_text(&x->out, "event: ");
+    bytes_append_slice(&x->out, frame->name);
+    bytes_append_byte(&x->out, '\n');
+  }
+  bytes_append_text(&x->out, "data: ");
+  native_write_response(x, frame->data, &x->out);
+  bytes_append_text(&x->out, "\n\n");
 }
 
 static bool relay_native(struct exchange *x, const struct sse_frame *frame) {
@@ -69,7 +97,7 @@ static bool relay_native(struct exchange *x, const struct sse_frame *frame) {
   }
   if (x->route.dialect == DIALECT_RESPONSES && frame->has_data)
     note_response_event(x, frame, flags);
-  if (!is_withheld(x, frame, flags)) bytes_append_slice(&x->out, frame->raw);
+  if (!is_withheld(x, frame, flags)) write_native(x, frame);
   if ((flags & METER_CONTENT) && !x->has_content) note_content(x);
   if (flags & METER_END) x->relay_ended = true;
   return true; /* what follows the end mark is the provider's to say, and relayed like the rest */
@@ -212,9 +240,13 @@ static enum step_result stream_step(struct exchange *x) {
 }
 
 static enum step_result whole_native(struct exchange *x) {
-  x->answer =
-      (struct answer){x->upstream_status, SLICE("application/json"), bytes_slice(&x->reply)};
-  meter_body(&x->meter, bytes_slice(&x->reply));
+  struct slice text = bytes_slice(&x->reply);
+  meter_body(&x->meter, text);
+  if (names_previous(x)) {
+    native_write_response(x, text, &x->out);
+    text = bytes_slice(&x->out);
+  }
+  x->answer = (struct answer){x->upstream_status, SLICE("application/json"), text};
   return STEP_NEXT;
 }
 

@@ -153,6 +153,9 @@ enum step_result count_tokens_answer(struct exchange *x); /* our own estimate */
 enum step_result native_encode(struct exchange *x, const struct model_target *target);
 void native_headers(struct exchange *x, const struct model_target *target, struct headers extra);
 struct slice native_join_path(struct exchange *x, struct slice base, struct slice path);
+/* A response object, or an event that carries one, as the client is to read it: the provider never
+ * saw the id of the stored response that the client named. Appends to out. */
+void native_write_response(const struct exchange *x, struct slice text, struct bytes *out);
 
 /* exchange_target.c: what the requests of all workers know about a target's health. */
 void target_filter(struct exchange *x);

@@ -14,7 +14,8 @@ for (const adapter of ADAPTERS) {
         const say = (wish) => (stream ? openai.responses.stream(wish).finalResponse() : openai.responses.create(wish));
         const first = await say({ model: `${adapter}-plain`, input: one, instructions: 'Be kind' });
         const second = await say({ model: `${adapter}-plain`, input: two, previous_response_id: first.id });
-        if (adapter !== 'openai_responses') assert.equal(second.previous_response_id, first.id);
+        assert.equal(second.previous_response_id, first.id);
+        assert.equal((await openai.responses.retrieve(second.id)).previous_response_id, first.id);
         assert.equal(second.output_text, `You said: ${two}`);
         const third = await say({ model: `${adapter}-plain`, input: three, previous_response_id: second.id });
         assert.equal(third.output_text, `You said: ${three}`);

@@ -17,6 +17,7 @@ def test_turns(adapter, stream):
     first = say(input=one)
     second = say(input=two, previous_response_id=first.id)
     assert second.output_text == f"You said: {two}"
+    assert second.previous_response_id == first.id
     sent = record_of(two)["body"]
     assert one in sent and f"You said: {one}" in sent and first.id not in sent
 

@@ -3,7 +3,7 @@ import anthropic
 import openai
 import pytest
 
-from asks import api_of, ask, body
+from asks import api_of, body
 from kit import ANTHROPIC, OPENAI, claude, gpt, is_native, log_of, mark
 
 ACCOUNT = (401, 402, 403)  # what concerns the operator's account at the provider is a 502

@@ -344,6 +344,7 @@ static void announce(const struct server *s) {
 
 static int serve(struct server *s, struct config_problems *problems) {
   must(uv_loop_init(&s->loop) == 0);
+  metric_set(metric_get(METRIC_CONFIG_VERSION, NULL), s->config->version);
   s->responses = load_responses(s->config);
   start_handles(s);
   if (!start_workers(s, problems) || !listen_all(s))

@@ -98,9 +98,10 @@ class NeverReading(GatewayCase):
         cls.upstream = Upstream()
         frame = chunk(FRAMES["chat"][1].replace(b"w00 ", b"x" * cls.FRAME_BYTES))
         end = chunk(FRAMES["chat"][-3] + FRAMES["chat"][-1]) + b"0\r\n\r\n"
-        cls.upstream.plays = {"big": [head() + CHUNKED] + [frame] * cls.FRAMES_EACH + [end], "small": [stream(BODIES["chat"])]}
+        cls.upstream.plays = {"big": [head() + CHUNKED] + [frame] * cls.FRAMES_EACH + [end],
+                              "medium": [head() + CHUNKED] + [frame] * 100 + [end], "small": [stream(BODIES["chat"])]}
         return {"providers": {"o": {"adapter": "openai", "base_url": cls.upstream.url + "/v1"}}, "client": {"write_stall": "3s"},
-                "models": {"big": {"targets": ["o/big"]}, "small": {"targets": ["o/small"]}}}
+                "models": {"big": {"targets": ["o/big"]}, "medium": {"targets": ["o/medium"]}, "small": {"targets": ["o/small"]}}}
 
     def test_memory_stays_bounded_and_others_are_served(self):
         for _ in range(20):
@@ -125,13 +126,13 @@ class NeverReading(GatewayCase):
             client.close()
 
     def test_a_slow_reader_gets_every_byte(self):
-        with self.gateway.client(receive_bytes=4096) as client:
-            client.post(PATHS["chat"], chat_body("big", True))
+        with self.gateway.client(receive_bytes=65536) as client:
+            client.post(PATHS["chat"], chat_body("medium", True))
             reply = client.read_head()
             time.sleep(0.5)
             client.read_body(reply)
         self.assertTrue(is_complete("chat", reply))
-        self.assertEqual(len(reply.text()), self.FRAMES_EACH * self.FRAME_BYTES)
+        self.assertEqual(len(reply.text()), 100 * self.FRAME_BYTES)
 
 
 class Slow(GatewayCase):

@@ -1,0 +1,246 @@
+"""A new configuration under load, refused configurations, and the ways to stop."""
+import json
+import signal
+import subprocess
+import time
+import unittest
+
+from harness import BINARY, SANITIZER, SLACK, Gateway, GatewayCase, chat_body, messages_body, wait_for
+from load import Load
+from streams import BODIES, FRAMES, PATHS, has_error_event, is_complete
+from upstream import CHUNKED, STALL, Upstream, chunk, head, stream
+
+PART = b"".join(FRAMES["chat"][:6])
+
+
+class Reload(GatewayCase):
+    uses_mock = False
+
+    @classmethod
+    def configuration(cls):
+        cls.upstream = Upstream()
+        cls.gates = {}
+
+        def held(record):
+            """Half a stream, then the rest once the test says so."""
+            yield head() + CHUNKED + chunk(PART)
+            wait_for(lambda: cls.gates.get(record.headers["idempotency-key"]), 30)
+            yield chunk(BODIES["chat"][len(PART):]) + b"0\r\n\r\n"
+        cls.upstream.plays = {"m": [stream(BODIES["chat"])], "held": held}
+        return {"providers": {"o": {"adapter": "openai", "base_url": cls.upstream.url + "/v1"}}, "workers": 2,
+                "models": {"m": {"targets": ["o/m"]}, "held": {"targets": ["o/held"]}}}
+
+    def next_config(self, number):
+        config = dict(self.gateway.config)
+        config["models"] = dict(config["models"], **{"new-%d" % number: {"targets": ["o/m"]}})
+        return config
+
+    def open_stream(self, name):
+        client = self.gateway.client(wait=30)
+        client.post(PATHS["chat"], chat_body("held", True), [("Idempotency-Key", name)])
+        reply = client.read_until(client.read_head(), b"w04")
+        return client, reply
+
+    def finish(self, client, reply, name):
+        self.gates[name] = True
+        client.read_body(reply)
+        client.close()
+        self.assertTrue(is_complete("chat", reply), reply.body[-200:])
+
+    def models(self):
+        with self.gateway.client() as client:
+            return {m["id"] for m in client.get("/v1/models").json()["data"]}
+
+    def test_signals_under_load(self):
+        first = self.open_stream("signals")
+        with Load(self.gateway.port, "m") as load:
+            for i in range(20):
+                self.gateway.reload(self.next_config(i))
+                load.wait(5)
+                self.assertIn("new-%d" % i, self.models())
+        self.assertEqual(load.failures, [])
+        self.assertGreater(load.count, 100)
+        self.finish(*first, "signals")
+
+    def test_the_file_alone(self):
+        first = self.open_stream("file")
+        before = self.gateway.reloads("ok")
+        with Load(self.gateway.port, "m") as load:
+            self.gateway.write(self.next_config(100))
+            wait_for(lambda: self.gateway.reloads("ok") > before, 5, "the watch to see the file")
+            load.wait(20)
+        self.assertEqual(load.failures, [])
+        self.assertIn("new-100", self.models())
+        self.finish(*first, "file")
+
+    def test_a_bad_file_changes_nothing(self):
+        good = self.models()
+        version = self.gateway.metric("gateyes_config_version")
+        restart = dict(self.gateway.config, workers=3)
+        with Load(self.gateway.port, "m") as load:
+            for text, word in (("return {", "gateyes.lua:"), ("return { nonsense = 1 }", "gateyes.lua:1: nonsense"),
+                               ("\n\nreturn { workers = 'many' }", "gateyes.lua:3: workers"), ("error 'no'", "gateyes.lua:1:"),
+                               ("while true do end", "gateyes.lua"), ("return 5", "gateyes.lua"), ("", "gateyes.lua")):
+                self.gateway.reload(text=text, wanted="refused")
+                self.assertIn(word, self.gateway.process_log())
+                load.wait(3)
+            self.gateway.reload(restart, wanted="refused")
+            self.assertIn("that takes a restart", self.gateway.process_log())
+        self.assertEqual(load.failures, [])
+        self.assertEqual(self.models(), good)
+        self.assertEqual(self.gateway.metric("gateyes_config_version"), version)
+        self.gateway.reload(self.gateway.config)
+        for line in self.gateway.process_log().splitlines():
+            json.loads(line)
+
+    def test_keys_come_and_go(self):
+        config = dict(self.gateway.config)
+        config["keys"] = config["keys"] + [{"name": "guest", "key": "gy-guest-key"}]
+        self.assertEqual(self.ask(PATHS["chat"], chat_body("m"), key="gy-guest-key").status, 401)
+        self.gateway.reload(config)
+        self.assertEqual(self.ask(PATHS["chat"], chat_body("m", True), key="gy-guest-key").status, 200)
+        self.gateway.reload(self.gateway.config)
+        self.assertEqual(self.ask(PATHS["chat"], chat_body("m", True), key="gy-guest-key").status, 401)
+
+
+class Commands(unittest.TestCase):
+    def run_command(self, *words, text=None):
+        self.gateway.write(None, text)
+        return subprocess.run([BINARY, *words, "--config", self.gateway.path], capture_output=True, text=True, timeout=20 * SLACK)
+
+    def setUp(self):
+        self.gateway = Gateway({"models": {}})
+        self.good = open(self.gateway.path).read()
+
+    def tearDown(self):
+        self.assertEqual(self.gateway.stop(), 0)
+        self.gateway.remove()
+
+    def test_check(self):
+        done = self.run_command("check", text=self.good)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        done = self.run_command("check", "--json", text=self.good)
+        self.assertEqual(json.loads(done.stdout), {"ok": True, "problems": []})
+        bad = "return {\n  wrokers = 2,\n  models = { m = { targets = { 'nobody/m' } } },\n  ping = 'soon' }"
+        done = self.run_command("check", "--json", text=bad)
+        report = json.loads(done.stdout)
+        self.assertEqual((done.returncode, report["ok"], len(report["problems"])), (1, False, 3), done.stdout)
+        for line, word in ((2, "wrokers"), (3, "nobody"), (4, "ping")):
+            self.assertTrue(any("gateyes.lua:%d" % line in p and word in p for p in report["problems"]), report)
+        done = self.run_command("check", text=bad)
+        self.assertEqual((done.returncode, len(done.stderr.strip().splitlines())), (1, 3))
+        self.assertEqual(self.run_command("serve", text=bad).returncode, 1)
+        for words in (["check", "--config", "/nonexistent.lua"], ["serve", "--config", "/nonexistent.lua"]):
+            done = subprocess.run([BINARY, *words], capture_output=True, text=True, timeout=20 * SLACK)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("/nonexistent.lua", done.stderr)
+        self.assertEqual(subprocess.run([BINARY, "frobnicate"], capture_output=True, timeout=20 * SLACK).returncode, 2)
+
+    def test_health(self):
+        self.assertEqual(self.run_command("health", text=self.good).returncode, 0)
+        other = self.good.replace(self.gateway.admin.text, "127.0.0.1:1")
+        done = self.run_command("health", text=other)
+        self.assertEqual((done.returncode, "no answer" in done.stderr), (1, True))
+        self.gateway.write(None, self.good)
+
+    def test_an_address_in_use_is_one_clear_sentence(self):
+        import socket
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = "127.0.0.1:%d" % taken.getsockname()[1]
+            done = self.run_command("serve", text=self.good.replace(self.gateway.listen.text, address))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(address, done.stderr)
+        self.gateway.write(None, self.good)
+
+
+class Stopping(unittest.TestCase):
+    def setUp(self):
+        self.upstream = Upstream()
+        rest = chunk(BODIES["chat"][len(PART):]) + b"0\r\n\r\n"
+        self.upstream.plays = {"slow": [head() + CHUNKED + chunk(PART), 0.8 * SLACK, rest],
+                               "stuck": [head() + CHUNKED + chunk(PART), STALL],
+                               "stuck-claude": [head() + CHUNKED + chunk(b"".join(FRAMES["messages"][:6])), STALL],
+                               "waiting": [STALL]}
+        config = {"providers": {"o": {"adapter": "openai", "base_url": self.upstream.url + "/v1"},
+                                "a": {"adapter": "anthropic", "base_url": self.upstream.url}},
+                  "models": {name: {"targets": [("a/" if "claude" in name else "o/") + name]} for name in self.upstream.plays},
+                  "drain": {"grace": "300ms", "hard": 1.5 * SLACK}, "workers": 2}
+        self.gateway = Gateway(config)
+        self.clients = []
+
+    def tearDown(self):
+        for client in self.clients:
+            client.close()
+        self.gateway.stop()
+        log = self.gateway.process_log()
+        self.assertIsNone(SANITIZER.search(log), log)
+        self.gateway.remove()
+        self.upstream.close()
+
+    def start(self, path, body, seen=b"w04"):
+        client = self.gateway.client(wait=20)
+        self.clients.append(client)
+        client.post(path, body)
+        if not seen:
+            return client, None
+        return client, client.read_until(client.read_head(), seen)
+
+    def refused(self):
+        try:
+            with self.gateway.client(wait=1) as client:
+                return client.get("/v1/models") is None
+        except OSError:
+            return True
+
+    def test_open_streams_finish_and_nobody_new_comes_in(self):
+        client, reply = self.start(PATHS["chat"], chat_body("slow", True))
+        self.gateway.process.send_signal(signal.SIGTERM)
+        wait_for(self.refused, 2, "new connections to be refused")
+        status, body = self.gateway.get_admin("/readyz")
+        self.assertEqual((status, "draining" in body), (503, True))
+        self.assertEqual(self.gateway.get_admin("/healthz")[0], 200)
+        client.read_body(reply)
+        self.assertTrue(is_complete("chat", reply))
+        self.assertEqual(self.gateway.stop(sign=None), 0)
+        self.assertEqual([row["status"] for row in self.gateway.log()], [200])
+
+    def test_an_idle_gateway_stops_at_once(self):
+        started = time.monotonic()
+        with self.gateway.client() as client:
+            client.get("/v1/models")
+            self.assertEqual(self.gateway.stop(), 0)
+        self.assertLess(time.monotonic() - started, 1.5 * SLACK)
+
+    def test_hard_limit_ends_streams_with_an_error(self):
+        chat = self.start(PATHS["chat"], chat_body("stuck", True))
+        claude = self.start(PATHS["messages"], messages_body("stuck-claude", True), b"w03")
+        waiting = self.start(PATHS["chat"], chat_body("waiting"), None)
+        wait_for(lambda: self.upstream.requests("waiting"), 5)
+        started = time.monotonic()
+        self.gateway.process.send_signal(signal.SIGTERM)
+        for dialect, (client, reply) in (("chat", chat), ("messages", claude)):
+            client.read_body(reply)
+            self.assertTrue(has_error_event(dialect, reply), reply.body[-200:])
+            self.assertIn(b"shutting down", reply.body)
+        reply = waiting[0].read()
+        self.assertEqual((reply.status, reply.error()["code"]), (503, "draining"))
+        took = time.monotonic() - started
+        self.assertGreater(took, 1.5 * SLACK - 0.1)
+        self.assertLess(took, 1.5 * SLACK + 1.0)
+        self.assertEqual(self.gateway.stop(sign=None), 0)
+        self.assertEqual([row["failure"] for row in self.gateway.log()], ["draining"] * 3)
+
+    def test_a_second_signal_ends_it_now(self):
+        self.start(PATHS["chat"], chat_body("stuck", True))
+        started = time.monotonic()
+        self.gateway.process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        self.gateway.process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.gateway.stop(sign=None), 0)
+        self.assertLess(time.monotonic() - started, 1.2 * SLACK)
+        wait_for(lambda: self.upstream.requests("stuck")[0].left_at, 2)
+        self.assertEqual(len(self.gateway.log()), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -19,10 +19,6 @@ static struct counted count_of(struct slice value) {
   return c;
 }
 
-static struct counted field(struct slice object, const char *path) {
-  return count_of(json_find_path(object, path));
-}
-
 static struct counted first_known(struct counted a, struct counted b) {
   return a.known ? a : b;
 }
@@ -35,10 +31,42 @@ static void set(uint64_t *target, struct counted value) {
   if (value.known) *target = value.value;
 }
 
+/* One pass over an object; what is no object has no members. */
+static bool read_members(struct slice object, struct json_member *members, size_t count) {
+  return json_members(object, members, count, JSON_DEPTH_MAX, NULL);
+}
+
+static struct counted field(const struct json_member *member) {
+  return count_of(member->value);
+}
+
+/* What both details objects of OpenAI may hold, under either API's names. */
+struct details {
+  struct counted cached, written, reasoning, audio;
+};
+
+static struct details read_details(const struct json_member *member) {
+  struct json_member f[] = {{.key = SLICE("cached_tokens")},
+                            {.key = SLICE("cache_write_tokens")},
+                            {.key = SLICE("reasoning_tokens")},
+                            {.key = SLICE("audio_tokens")}};
+  if (member->type != JSON_OBJECT || !read_members(member->value, f, 4)) return (struct details){0};
+  return (struct details){field(&f[0]), field(&f[1]), field(&f[2]), field(&f[3])};
+}
+
+enum { INPUT, OUTPUT, INPUT_DETAILS, OUTPUT_DETAILS, COMMON };
+
+static void take_details(const struct details *in, const struct details *out, struct usage *u) {
+  set(&u->cache_write_5m, in->written);
+  set(&u->reasoning, out->reasoning);
+  set(&u->audio_input, in->audio);
+  set(&u->audio_output, out->audio);
+}
+
 /* xAI and Google's compatible endpoint leave reasoning out of completion_tokens and count it in
  * total_tokens only. */
-static struct counted chat_output(struct slice body, uint64_t prompt, uint64_t reasoning) {
-  struct counted completion = field(body, "completion_tokens"), total = field(body, "total_tokens");
+static struct counted chat_output(struct counted completion, struct counted total, uint64_t prompt,
+                                  uint64_t reasoning) {
   if (!completion.known) {
     if (total.known) total.value = less(total.value, prompt);
     return total;
@@ -51,48 +79,54 @@ static struct counted chat_output(struct slice body, uint64_t prompt, uint64_t r
 /* OpenAI counts what the cache gave and took inside prompt_tokens; it has one lifetime for writes.
  */
 static bool read_chat(struct slice body, struct usage *u) {
-  struct counted prompt = field(body, "prompt_tokens");
-  if (!prompt.known && !field(body, "completion_tokens").known &&
-      !field(body, "total_tokens").known)
-    return false;
-  struct counted read = first_known(
-      field(body, "prompt_tokens_details.cached_tokens"),
-      first_known(field(body, "prompt_cache_hit_tokens"), field(body, "cached_tokens")));
-  struct counted written = field(body, "prompt_tokens_details.cache_write_tokens");
-  struct counted reasoning = first_known(field(body, "completion_tokens_details.reasoning_tokens"),
-                                         field(body, "reasoning_tokens"));
-  u->input = less(prompt.value, read.value + written.value);
+  enum { TOTAL = COMMON, CACHE_HIT, CACHED, REASONING, FIELDS };
+  struct json_member f[FIELDS] = {[INPUT] = {.key = SLICE("prompt_tokens")},
+                                  [OUTPUT] = {.key = SLICE("completion_tokens")},
+                                  [INPUT_DETAILS] = {.key = SLICE("prompt_tokens_details")},
+                                  [OUTPUT_DETAILS] = {.key = SLICE("completion_tokens_details")},
+                                  [TOTAL] = {.key = SLICE("total_tokens")},
+                                  [CACHE_HIT] = {.key = SLICE("prompt_cache_hit_tokens")},
+                                  [CACHED] = {.key = SLICE("cached_tokens")},
+                                  [REASONING] = {.key = SLICE("reasoning_tokens")}};
+  if (!read_members(body, f, FIELDS)) return false;
+  struct counted prompt = field(&f[INPUT]), completion = field(&f[OUTPUT]);
+  struct counted total = field(&f[TOTAL]);
+  if (!prompt.known && !completion.known && !total.known) return false;
+  struct details in = read_details(&f[INPUT_DETAILS]), out = read_details(&f[OUTPUT_DETAILS]);
+  struct counted read =
+      first_known(in.cached, first_known(field(&f[CACHE_HIT]), field(&f[CACHED])));
+  out.reasoning = first_known(out.reasoning, field(&f[REASONING]));
+  u->input = less(prompt.value, read.value + in.written.value);
   set(&u->cache_read, read);
-  set(&u->cache_write_5m, written);
-  set(&u->output, chat_output(body, prompt.value, reasoning.value));
-  set(&u->reasoning, reasoning);
-  set(&u->audio_input, field(body, "prompt_tokens_details.audio_tokens"));
-  set(&u->audio_output, field(body, "completion_tokens_details.audio_tokens"));
+  set(&u->output, chat_output(completion, total, prompt.value, out.reasoning.value));
+  take_details(&in, &out, u);
   return true;
 }
 
 static bool read_responses(struct slice body, struct usage *u) {
-  struct counted input = field(body, "input_tokens"), output = field(body, "output_tokens");
+  struct json_member f[COMMON] = {[INPUT] = {.key = SLICE("input_tokens")},
+                                  [OUTPUT] = {.key = SLICE("output_tokens")},
+                                  [INPUT_DETAILS] = {.key = SLICE("input_tokens_details")},
+                                  [OUTPUT_DETAILS] = {.key = SLICE("output_tokens_details")}};
+  if (!read_members(body, f, COMMON)) return false;
+  struct counted input = field(&f[INPUT]), output = field(&f[OUTPUT]);
   if (!input.known && !output.known) return false;
-  struct counted read = field(body, "input_tokens_details.cached_tokens");
-  struct counted written = field(body, "input_tokens_details.cache_write_tokens");
-  u->input = less(input.value, read.value + written.value);
-  set(&u->cache_read, read);
-  set(&u->cache_write_5m, written);
+  struct details in = read_details(&f[INPUT_DETAILS]), out = read_details(&f[OUTPUT_DETAILS]);
+  u->input = less(input.value, in.cached.value + in.written.value);
+  set(&u->cache_read, in.cached);
   set(&u->output, output);
-  set(&u->reasoning, field(body, "output_tokens_details.reasoning_tokens"));
-  set(&u->audio_input, field(body, "input_tokens_details.audio_tokens"));
-  set(&u->audio_output, field(body, "output_tokens_details.audio_tokens"));
+  take_details(&in, &out, u);
   return true;
 }
 
 /* message_delta repeats only the sum of cache writes: what message_start said is 1h stays 1h, the
  * rest has the default lifetime, 5m. */
-static void read_cache_writes(struct slice body, struct usage *u) {
-  struct counted five = field(body, "cache_creation.ephemeral_5m_input_tokens");
-  struct counted hour = field(body, "cache_creation.ephemeral_1h_input_tokens");
-  struct counted total = field(body, "cache_creation_input_tokens");
-  set(&u->cache_write_1h, hour);
+static void read_cache_writes(struct slice creation, struct counted total, struct usage *u) {
+  struct json_member f[] = {{.key = SLICE("ephemeral_5m_input_tokens")},
+                            {.key = SLICE("ephemeral_1h_input_tokens")}};
+  read_members(creation, f, 2);
+  struct counted five = field(&f[0]);
+  set(&u->cache_write_1h, field(&f[1]));
   if (five.known)
     u->cache_write_5m = five.value;
   else if (total.known)
@@ -101,18 +135,30 @@ static void read_cache_writes(struct slice body, struct usage *u) {
 
 /* Anthropic counts the cache beside input_tokens. */
 static bool read_messages(struct slice body, struct usage *u) {
-  struct counted input = field(body, "input_tokens"), output = field(body, "output_tokens");
+  enum { CACHE_READ = COMMON, CACHE_WRITTEN, FIELDS };
+  struct json_member f[FIELDS] = {[INPUT] = {.key = SLICE("input_tokens")},
+                                  [OUTPUT] = {.key = SLICE("output_tokens")},
+                                  [INPUT_DETAILS] = {.key = SLICE("cache_creation")},
+                                  [OUTPUT_DETAILS] = {.key = SLICE("output_tokens_details")},
+                                  [CACHE_READ] = {.key = SLICE("cache_read_input_tokens")},
+                                  [CACHE_WRITTEN] = {.key = SLICE("cache_creation_input_tokens")}};
+  struct json_member thinking = {.key = SLICE("thinking_tokens")};
+  if (!read_members(body, f, FIELDS)) return false;
+  struct counted input = field(&f[INPUT]), output = field(&f[OUTPUT]);
   if (!input.known && !output.known) return false;
+  read_members(f[OUTPUT_DETAILS].value, &thinking, 1);
   set(&u->input, input);
   set(&u->output, output);
-  set(&u->cache_read, field(body, "cache_read_input_tokens"));
-  set(&u->reasoning, field(body, "output_tokens_details.thinking_tokens"));
-  read_cache_writes(body, u);
+  set(&u->cache_read, field(&f[CACHE_READ]));
+  set(&u->reasoning, field(&thinking));
+  read_cache_writes(f[INPUT_DETAILS].value, field(&f[CACHE_WRITTEN]), u);
   return true;
 }
 
 static bool read_embeddings(struct slice body, struct usage *u) {
-  struct counted prompt = first_known(field(body, "prompt_tokens"), field(body, "total_tokens"));
+  struct json_member f[] = {{.key = SLICE("prompt_tokens")}, {.key = SLICE("total_tokens")}};
+  read_members(body, f, 2);
+  struct counted prompt = first_known(field(&f[0]), field(&f[1]));
   if (prompt.known) u->input = prompt.value;
   return prompt.known;
 }

@@ -88,6 +88,7 @@ static bool walk_key_is(const struct json_walk *w, struct slice key) {
 
 static void take_member(const struct json_walk *w, struct json_member *wanted, size_t count) {
   for (size_t i = 0; i < count; i++) {
+    if (!w->key_escaped && w->key.len != wanted[i].key.len) continue;
     if (!walk_key_is(w, wanted[i].key)) continue;
     wanted[i].twice = wanted[i].type != JSON_NONE;
     wanted[i].value = w->value;

@@ -183,7 +183,9 @@ static enum step_result fail_with_attempt(struct exchange *x, enum failure_kind 
 
 static enum step_result next_or_fail(struct exchange *x, enum failure_kind kind) {
   bool more = failure_info(kind)->retryable && x->candidate + 1 < x->candidate_count;
-  if (!more || !target_may_retry(x)) return fail_with_attempt(x, kind);
+  /* A provider at its limit was not asked, so going on costs no retry. */
+  if (!more || (kind != FAILURE_OVERLOADED && !target_may_retry(x)))
+    return fail_with_attempt(x, kind);
   x->candidate++;
   x->attempt_state = ATTEMPT_IDLE;
   x->step = STEP_ENCODE;

@@ -41,7 +41,9 @@ static struct slice fill_path(struct exchange *x, struct slice pattern,
 
 /* base_url's own path before the adapter's. Anthropic's base_url is written with and without /v1.
  */
-struct slice native_join_path(struct exchange *x, struct slice base, struct slice path) {
+struct slice native_path(struct exchange *x, struct slice pattern,
+                         const struct model_target *target) {
+  struct slice base = target->provider->path, path = fill_path(x, pattern, target);
   if (base.len >= 3 && slice_equal((struct slice){base.data + base.len - 3, 3}, SLICE("/v1")) &&
       slice_starts(path, SLICE("/v1/")))
     base.len -= 3;
@@ -161,7 +163,7 @@ enum step_result native_encode(struct exchange *x, const struct model_target *ta
   bool count_tokens = x->route.endpoint == ENDPOINT_COUNT_TOKENS;
   struct slice pattern =
       count_tokens ? x->adapter->count_tokens : x->adapter->native[x->route.dialect];
-  x->upstream_path = native_join_path(x, target->provider->path, fill_path(x, pattern, target));
+  x->upstream_path = native_path(x, pattern, target);
   if (!x->forward_body.data && expand_stored(x) == STEP_FAIL) return STEP_FAIL;
   struct request_fields fields = x->fields;
   if (x->forward_body.data != x->body.data && !body_find_fields(x->forward_body, &fields))

@@ -152,7 +152,10 @@ enum step_result count_tokens_answer(struct exchange *x); /* our own estimate */
 /* exchange_native.c: requests that are relayed as they are, and every request's head. */
 enum step_result native_encode(struct exchange *x, const struct model_target *target);
 void native_headers(struct exchange *x, const struct model_target *target, struct headers extra);
-struct slice native_join_path(struct exchange *x, struct slice base, struct slice path);
+/* pattern as adapters write it: {model} and {api_version} are filled in, the provider's own path
+ * put in front. */
+struct slice native_path(struct exchange *x, struct slice pattern,
+                         const struct model_target *target);
 /* A response object, or an event that carries one, as the client is to read it: the provider never
  * saw the id of the stored response that the client named. Appends to out. */
 void native_write_response(const struct exchange *x, struct slice text, struct bytes *out);

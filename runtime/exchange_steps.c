@@ -112,7 +112,7 @@ static enum step_result encode_translated(struct exchange *x, const struct model
   if (!translation_encode(x->translation, &wanted, &encoded, &error))
     return exchange_fail_with(x, error.status < 500 ? FAILURE_UNSUPPORTED : FAILURE_TRANSLATION,
                               &error);
-  x->upstream_path = native_join_path(x, target->provider->path, encoded.path);
+  x->upstream_path = native_path(x, encoded.path, target);
   x->dropped = encoded.dropped;
   x->pieces = arena_alloc(&x->arena, sizeof *x->pieces);
   x->pieces[0] = encoded.body;

@@ -4,6 +4,7 @@ local canonical = require "gateyes.canonical"
 local openai_messages = require "gateyes.openai_messages"
 local openai_models = require "gateyes.openai_models"
 local openai_parts = require "gateyes.openai_parts"
+local openai_schema = require "gateyes.openai_schema"
 
 local openai_request = {}
 
@@ -37,9 +38,16 @@ local function taken(writer, field)
   drop(writer, field, "the provider has no such field")
 end
 
-local function function_tool(tool)
+-- strict where the server can hold to it; a schema that it would refuse goes without, which is reported.
+local function strict_of(writer, field, strict, schema)
+  local kept = openai_schema.strict(writer.context, strict, schema)
+  if strict and not kept then drop(writer, field, "the provider is not strict about a schema with optional members") end
+  return kept
+end
+
+local function function_tool(writer, tool)
   return { type = "function", ["function"] = { name = tool.name, description = tool.description,
-    parameters = tool.parameters, strict = tool.strict } }
+    parameters = tool.parameters, strict = strict_of(writer, "tools", tool.strict, tool.parameters) } }
 end
 
 -- A free-form tool for a server that knows functions only: its text becomes the one argument.
@@ -56,7 +64,7 @@ end
 
 local function encode_tool(writer, tool)
   if tool.cache then openai_parts.drop(writer, "cache_control", "the provider takes no cache hints on tools") end
-  if tool.type == "function" then return function_tool(tool) end
+  if tool.type == "function" then return function_tool(writer, tool) end
   if tool.type == "custom" then return custom_tool(writer, tool) end
   if tool.format == "chat" then return tool.raw end
   openai_parts.drop(writer, "tools." .. (tool.name or "provider"), "only its own provider can run this tool")
@@ -127,7 +135,8 @@ local function add_format(writer, body)
     return
   end
   body.response_format = { type = "json_schema", json_schema = { name = output.name or "structured_output",
-    description = output.description, schema = output.schema, strict = output.strict } }
+    description = output.description, schema = output.schema,
+    strict = strict_of(writer, "output", output.strict, output.schema) } }
 end
 
 -- The effort word that is asked for, whatever form the client asked in; nil when it did not.
@@ -147,7 +156,14 @@ end
 -- OpenAI's own models differ in whether they reason and what they refuse beside it.
 local function openai_effort(writer, body, effort)
   local model = writer.context.model
-  if openai_models.reasons(model) == nil then return effort end
+  if openai_models.reasons(model) == nil then
+    -- Anthropic's effort says how much to write, too: without thinking it asks no one to reason.
+    if effort and client_name(writer.request, "reasoning") == "output_config.effort" then
+      drop(writer, "reasoning", "the model is not known to reason")
+      return nil
+    end
+    return effort
+  end
   if openai_models.reasons(model) == false then
     if effort and effort ~= "none" then drop(writer, "reasoning", "the model does not reason") end
     return nil

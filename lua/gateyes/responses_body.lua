@@ -5,6 +5,7 @@ local content = require "gateyes.responses_content"
 local json = require "gateyes.json"
 local openai_ids = require "gateyes.openai_ids"
 local openai_models = require "gateyes.openai_models"
+local openai_schema = require "gateyes.openai_schema"
 local text = require "gateyes.responses_text"
 
 local body = {}
@@ -166,13 +167,20 @@ end
 
 local empty_schema = '{"type":"object","properties":{}}'
 
--- strict is true by default here and false everywhere else.
+-- strict is true by default here and false everywhere else. A schema that strict mode would refuse goes without, which
+-- is reported.
+local function strict_of(writer, field, strict, schema)
+  local kept = openai_schema.strict(writer.context, strict, schema)
+  if strict and not kept then drop(writer, field, "the provider is not strict about a schema with optional members") end
+  return tostring(kept == true)
+end
+
 local function tool(writer, one)
   local description = one.description and quote(one.description)
   if one.type == "function" then
     return text.object("type", '"function"', "name", quote(one.name), "description", description,
       "parameters", one.parameters and json.raw_text(one.parameters) or empty_schema,
-      "strict", tostring(one.strict == true))
+      "strict", strict_of(writer, "tools", one.strict, one.parameters))
   end
   if one.type == "custom" then
     return text.object("type", '"custom"', "name", quote(one.name), "description", description,
@@ -211,17 +219,19 @@ end
 
 -- Parameters.
 
-local function format(output)
+local function format(writer)
+  local output = writer.request.output
   if not output or output.type == "text" then return nil end
   if output.type == "json_object" then return '{"type":"json_object"}' end
-  return text.object("type", '"json_schema"', "name", quote(output.name or "response"),
+  return text.object("type", '"json_schema"', "name", quote(output.name or "structured_output"),
     "description", output.description and quote(output.description), "schema", json.raw_text(output.schema),
-    "strict", tostring(output.strict == true))
+    "strict", strict_of(writer, "output", output.strict, output.schema))
 end
 
-local function text_options(request)
+local function text_options(writer)
+  local request = writer.request
   local verbosity = request.verbosity and quote(request.verbosity)
-  local made = text.object("format", format(request.output), "verbosity", verbosity)
+  local made = text.object("format", format(writer), "verbosity", verbosity)
   return made ~= "{}" and made or nil
 end
 
@@ -324,7 +334,7 @@ function body.encode(request, context)
   local made = text.object("model", quote(context.model), "instructions", instructions(request), "input", items,
     "tools", listed, "tool_choice", listed and tool_choice(writer),
     "parallel_tool_calls", listed and parallel ~= nil and tostring(parallel) or nil,
-    "text", text_options(request), "reasoning", options, "include", include(writer),
+    "text", text_options(writer), "reasoning", options, "include", include(writer),
     "max_output_tokens", max_tokens(writer), "temperature", sampling(writer, "temperature"),
     "top_p", sampling(writer, "top_p"),
     "top_logprobs", request.top_logprobs and text.integer(request.top_logprobs),

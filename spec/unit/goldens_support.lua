@@ -9,7 +9,8 @@ local dialects = { text_completions = "dialects.completions", completions = "dia
 local adapters = { completions = "adapters.openai", anthropic = "adapters.anthropic" }
 
 local function context_of(case)
-  local context = support.context { model = case.model, stream = case.kind == "stream", responses = {
+  local context = support.context { model = case.model,
+    dialect = dialects[case.client_proto]:match "[^.]+$", stream = case.kind == "stream", responses = {
     get = function() end, item = function() end,
   }, provider = { preset = case.preset }, include_usage = case.include_usage }
   -- Ids that we make are masked, so that a case does not depend on how many were made.

@@ -80,7 +80,7 @@ def plain(adapter, client, stream):
         body = json.dumps({"input_tokens": 1})
     elif adapter == "anthropic":
         body = messages(stream)
-    elif adapter == "openai_responses":
+    elif adapter in ("openai_responses", "azure_responses"):
         body = responses(stream)
     elif client == "completions":
         body = completions(stream)

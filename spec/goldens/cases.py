@@ -17,7 +17,8 @@ UPSTREAMS = {
 }
 NATIVE = {
     "openai": {"chat", "completions", "embeddings"}, "azure_openai": {"chat", "completions", "embeddings"},
-    "openai_responses": {"responses"}, "anthropic": {"messages", "count_tokens"},
+    "openai_responses": {"responses"}, "azure_responses": {"responses"},
+    "anthropic": {"messages", "count_tokens"},
 }
 STATUS_WORDS = {
     "OK": 200, "BadRequest": 400, "Unauthorized": 401, "Forbidden": 403, "NotFound": 404, "TooManyRequests": 429,
@@ -88,6 +89,8 @@ def upstream_of(raw, client):
         raise Unsupported("the provider protocol %s is not one of this gateway" % proto)
     if proto == "openai" and client == "responses" and "chat" not in (raw.get("upstream_path") or ""):
         return "openai_responses"
+    if proto == "azure-openai" and "/responses" in (raw.get("upstream_path") or ""):
+        return "azure_responses"
     return UPSTREAMS[proto]
 
 

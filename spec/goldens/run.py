@@ -127,6 +127,9 @@ class Run:
                 len(self.received), self.status, self.text[:300])])
             return
         case, got = self.case, json.loads(self.received[0][2])
+        path = self.received[0][0]
+        if case.raw.get("upstream_path") and case.raw["upstream_path"] not in (path, path.split("?")[0]):
+            self.complain("path", ["want %s, got %s" % (case.raw["upstream_path"], path)])
         want = dict(case.want_upstream)
         if not case.ours:
             want.setdefault("model", case.model)

@@ -10,7 +10,7 @@ import threading
 import time
 
 KEY = "gy-goldens-key"
-PREFIXES = {"openai": "/v1", "openai_responses": "/v1", "anthropic": "", "azure_openai": ""}
+PREFIXES = {"openai": "/v1", "openai_responses": "/v1", "anthropic": "", "azure_openai": "", "azure_responses": ""}
 
 
 class Provider:
@@ -72,7 +72,7 @@ def configuration(port, admin_port, provider_port, cases):
         providers[name] = "adapter = %s, base_url = %s%s%s" % (
             quoted(case.adapter), quoted("http://127.0.0.1:%d%s" % (provider_port, PREFIXES[case.adapter])),
             ", preset = " + quoted(case.preset) if case.preset else "",
-            ', api_version = "2024-10-21"' if case.adapter == "azure_openai" else "")
+            ', api_version = "2024-10-21"' if case.adapter.startswith("azure") else "")
         models.append("[%s] = { targets = { %s } }" % (quoted("golden-%d" % index), quoted(name + "/" + case.model)))
     return """return {
   listen = { "127.0.0.1:%d" }, admin = { listen = { "127.0.0.1:%d" } }, workers = 1, log = { file = "log.jsonl" },

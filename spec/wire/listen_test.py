@@ -1,0 +1,196 @@
+"""Where and how the gateway listens: TLS, unix sockets, IPv6, several workers."""
+import os
+import socket
+import ssl
+import tempfile
+import time
+import unittest
+
+from certificates import client_context, make, make_expired, server_context
+from client import Client
+from harness import SLACK, Gateway, GatewayCase, Port, chat_body, post_bytes, wait_for
+from load import Load
+from streams import BODIES, PATHS, is_complete
+from upstream import Upstream, stream
+
+
+class Tls(GatewayCase):
+    uses_mock = False
+
+    @classmethod
+    def configuration(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.certificate, cls.key = make(cls.folder.name, "first", ("localhost", "127.0.0.1"))
+        cls.upstream = Upstream()
+        cls.upstream.plays = {"m": [stream(BODIES["chat"])]}
+        return {"providers": {"o": {"adapter": "openai", "base_url": cls.upstream.url + "/v1"}}, "workers": 2,
+                "models": {"m": {"targets": ["o/m"]}}, "tls": {"certificate": cls.certificate, "key": cls.key},
+                "client": {"tls_handshake": 0.5 * SLACK}}
+
+    def handshake(self, context):
+        with socket.create_connection(("127.0.0.1", self.gateway.port), 5 * SLACK) as plain:
+            with context.wrap_socket(plain, server_hostname="localhost") as secure:
+                return secure.version(), secure.selected_alpn_protocol(), secure.getpeercert(True)
+
+    def test_a_stream(self):
+        with self.gateway.client(tls=client_context(self.certificate)) as client:
+            for _ in range(20):
+                self.assertTrue(is_complete("chat", client.ask(PATHS["chat"], chat_body("m", True))))
+
+    def test_versions(self):
+        for version, name in ((ssl.TLSVersion.TLSv1_3, "TLSv1.3"), (ssl.TLSVersion.TLSv1_2, "TLSv1.2")):
+            context = client_context()
+            context.minimum_version = context.maximum_version = version
+            self.assertEqual(self.handshake(context)[0], name)
+        for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+            context = client_context()
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            context.minimum_version = context.maximum_version = version
+            with self.assertRaises((ssl.SSLError, ConnectionResetError)):
+                self.handshake(context)
+
+    def test_alpn(self):
+        for offered, chosen in ((["http/1.1"], "http/1.1"), (["h2", "http/1.1"], "http/1.1"), ([], None)):
+            context = client_context()
+            if offered:
+                context.set_alpn_protocols(offered)
+            self.assertEqual(self.handshake(context)[1], chosen, offered)
+
+    def test_plain_text_and_silence_are_closed(self):
+        with self.gateway.client() as client:
+            client.send(post_bytes(PATHS["chat"], chat_body("m")))
+            ended, raw = client.wait_closed(3)
+            self.assertNotEqual(ended, "timeout")
+            self.assertNotIn(b" 200 ", raw)
+        with self.gateway.client() as client:
+            started = time.monotonic()
+            self.assertNotEqual(client.wait_closed(5)[0], "timeout")
+            self.assertLess(time.monotonic() - started, 0.5 * SLACK + 0.5 * SLACK)
+
+    def test_a_new_certificate_under_load(self):
+        first = self.handshake(client_context())[2]
+        second, key = make(self.folder.name, "second", ("localhost", "127.0.0.1"))
+        context = client_context()
+        with Load(self.gateway.port, "m", tls=context, threads=2, reconnect=True) as fresh, \
+                Load(self.gateway.port, "m", tls=context, threads=2) as kept:
+            fresh.wait(10)
+            os.replace(second, self.certificate)
+            os.replace(key, self.key)
+            self.gateway.reload()
+            fresh.wait(20)
+            kept.wait(20)
+        self.assertEqual((fresh.failures, kept.failures), ([], []))
+        self.assertNotEqual(self.handshake(client_context())[2], first)
+        with open(self.certificate) as file:
+            text = file.read()
+        for bad in ("nonsense", ""):
+            with open(self.certificate, "w") as file:
+                file.write(bad)
+            self.gateway.reload(wanted="refused")
+            self.assertEqual(self.handshake(client_context())[0], "TLSv1.3")
+        with open(self.certificate, "w") as file:
+            file.write(text)
+        self.gateway.reload()
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.folder.cleanup()
+
+
+class Addresses(unittest.TestCase):
+    def test_unix_ipv6_and_tcp_at_once(self):
+        six = Port("::1")
+        upstream = Upstream()
+        upstream.plays = {"m": [stream(BODIES["chat"])]}
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "g.sock")
+            four = Port()
+            gateway = Gateway({"listen": [four.text, six.text, "unix:" + path], "workers": 3, "models": {"m": {"targets": ["o/m"]}},
+                               "providers": {"o": {"adapter": "openai", "base_url": upstream.url + "/v1"}}})
+            for options in ({"port": four.number}, {"port": six.number, "host": "::1"}, {"port": 0, "unix": path}):
+                for _ in range(10):
+                    with Client(**options) as client:
+                        reply = client.ask(PATHS["chat"], chat_body("m", True))
+                        self.assertTrue(is_complete("chat", reply))
+            peers = [row["peer"] for row in gateway.log()]
+            self.assertEqual({peer[:4] for peer in peers}, {"127.", "[::1", "unix"})
+            self.assertEqual(gateway.stop(), 0)
+            # What another process left behind is no obstacle.
+            if os.path.exists(path):
+                os.unlink(path)
+            left = socket.socket(socket.AF_UNIX)
+            left.bind(path)
+            left.close()
+            again = Gateway({"listen": ["unix:" + path], "models": {}})
+            self.assertEqual(again.stop(), 0)
+            gateway.remove()
+            again.remove()
+        upstream.close()
+        four.close()
+        six.close()
+
+    def test_connections_spread_over_the_workers(self):
+        upstream = Upstream()
+        upstream.plays = {"m": lambda _: [1.0 * SLACK, stream(BODIES["chat"])]}
+        gateway = Gateway({"workers": 4, "models": {"m": {"targets": ["o/m"]}},
+                           "providers": {"o": {"adapter": "openai", "base_url": upstream.url + "/v1"}}})
+        clients = [gateway.client() for _ in range(64)]
+        for client in clients:
+            client.post(PATHS["chat"], chat_body("m", True))
+        wait_for(lambda: len(gateway.exchanges()) == 64, 5)
+        self.assertEqual({x["worker"] for x in gateway.exchanges()}, {0, 1, 2, 3})
+        for client in clients:
+            self.assertTrue(is_complete("chat", client.read()))
+            client.close()
+        self.assertEqual(gateway.stop(), 0)
+        gateway.remove()
+        upstream.close()
+
+
+class UpstreamTls(GatewayCase):
+    """Bad providers get nothing, least of all a credential."""
+    uses_mock = False
+
+    @classmethod
+    def configuration(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        good, wrong_host = make(cls.folder.name, "good", ("localhost", "127.0.0.1")), make(cls.folder.name, "wrong", ("other.example",))
+        expired = make_expired(cls.folder.name, "expired", "localhost")
+        old = server_context(*good)
+        old.set_ciphers("ALL:@SECLEVEL=0")
+        old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+        cls.upstreams = {"good": Upstream(server_context(*good)), "unknown": Upstream(server_context(*good)),
+                         "wrong": Upstream(server_context(*wrong_host)), "expired": Upstream(server_context(*expired)),
+                         "old": Upstream(old), "plain": Upstream(), "pinned": Upstream(server_context(*good))}
+        providers, ca = {}, {"good": good[0], "wrong": wrong_host[0], "expired": expired[0], "old": good[0], "plain": good[0],
+                             "pinned": good[0]}
+        for name, upstream in cls.upstreams.items():
+            upstream.plays = {"m": [stream(BODIES["chat"])]}
+            providers[name] = {"adapter": "openai", "base_url": "https://localhost:%d/v1" % upstream.port, "credential": "sk-tls-canary"}
+            if name in ca:
+                providers[name]["tls"] = {"ca": ca[name]}
+        providers["pinned"]["tls"]["pin"] = "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+        return {"providers": providers, "models": {name: {"targets": [name + "/m"]} for name in providers},
+                "upstream": {"tls": 1 * SLACK, "connect": 1 * SLACK}}
+
+    def test_only_the_good_one_is_asked(self):
+        for name, upstream in self.upstreams.items():
+            reply = self.chat(name, True)
+            if name == "good":
+                self.assertTrue(is_complete("chat", reply), reply.body)
+                self.assertEqual(len(upstream.records), 1)
+                continue
+            codes = ("upstream_tls", "upstream_connect_timeout") if name == "plain" else ("upstream_tls",)
+            self.assertIn(reply.error()["code"], codes, (name, reply.body))
+            self.assertEqual(upstream.records, [], name)
+            self.assertNotIn(b"sk-tls-canary", reply.body)
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.folder.cleanup()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -5,9 +5,12 @@ local json = require "gateyes.json"
 local chat_citations = {}
 
 local function characters(text)
+  if not text:find "[\128-\255]" then return #text end
   local _, count = text:gsub("[^\128-\191]", "")
   return count
 end
+
+chat_citations.characters = characters
 
 local function annotation(url, title, first, last)
   return { type = "url_citation", url_citation = { url = url, title = title or url, start_index = first,

@@ -43,7 +43,7 @@ local function choice_of(state, event, kind)
   local number = event.choice or 0
   local choice = state.choices[number]
   if choice then return choice, "" end
-  choice = { number = number, parts = {}, calls = 0 }
+  choice = { number = number, parts = {}, calls = 0, length = 0 }
   state.choices[number] = choice
   begin(state, {})
   local content = (kind == "text" or kind == nil) and '""' or "null"
@@ -80,6 +80,7 @@ local function more_text(state, choice, part, text, logprobs)
   local name = text_names[part.type]
   if not name or (text == "" and not logprobs) then return "" end
   if part.type == "reasoning" then part.texts[#part.texts + 1] = text end
+  if part.type == "text" then choice.length = choice.length + chat_citations.characters(text) end
   return chunk(state, choice.number, '{"' .. name .. '":' .. quote(text) .. "}", nil, logprobs)
 end
 
@@ -92,18 +93,34 @@ local function part_start(state, event)
   local given = event.part
   local choice, frames = choice_of(state, event, given.type)
   local part = { type = given.type, id = given.id, name = given.name, custom = given.custom, format = given.format,
-    redacted = given.redacted, encrypted = given.encrypted, signature = given.signature, texts = {} }
+    redacted = given.redacted, encrypted = given.encrypted, signature = given.signature, texts = {},
+    first = choice.length }
   choice.parts[event.index] = part
   if part.type == "tool_call" then frames = frames .. start_call(state, choice, part) end
   if given.text and given.text ~= "" then frames = frames .. more_text(state, choice, part, given.text) end
-  if given.arguments then frames = frames .. more_arguments(state, choice, part, given.arguments) end
+  if given.arguments and part.type == "tool_call" then
+    frames = frames .. more_arguments(state, choice, part, given.arguments)
+  end
   return frames
 end
 
-local function citation(state, choice, raw)
-  local source = chat_citations.convert(json.decode(json.raw_text(raw)))
-  if not source then return "" end
-  return chunk(state, choice.number, json.encode { annotations = json.array { source } })
+-- A source without a span stands for the whole block, whose end is not known yet.
+local function citation(state, choice, part, raw)
+  local source = json.decode(json.raw_text(raw))
+  local annotation = chat_citations.convert(source)
+  if annotation then return chunk(state, choice.number, json.encode { annotations = json.array { annotation } }) end
+  part.sources = part.sources or {}
+  part.sources[#part.sources + 1] = source
+  return ""
+end
+
+local function text_stop(state, choice, part)
+  local annotations = {}
+  for _, source in ipairs(part.sources or {}) do
+    annotations[#annotations + 1] = chat_citations.convert(source, part.first, choice.length)
+  end
+  if not annotations[1] then return "" end
+  return chunk(state, choice.number, json.encode { annotations = json.array(annotations) })
 end
 
 local function summary(state, choice, part, text)
@@ -118,10 +135,13 @@ local function part_delta(state, event)
   local part = choice.parts[event.index]
   if not part then return "" end
   if event.text then return more_text(state, choice, part, event.text, event.logprobs) end
-  if event.arguments then return more_arguments(state, choice, part, event.arguments) end
+  if event.arguments then
+    -- Of a tool that the provider runs itself nobody else is told.
+    return part.type == "tool_call" and more_arguments(state, choice, part, event.arguments) or ""
+  end
   if event.audio or event.transcript then return audio_delta(state, choice, part, event) end
   if event.summary then return summary(state, choice, part, event.summary) end
-  if event.citation then return citation(state, choice, event.citation) end
+  if event.citation then return citation(state, choice, part, event.citation) end
   if event.logprobs then return more_text(state, choice, part, "", event.logprobs) end
   part.signature = event.signature and (part.signature or "") .. event.signature or part.signature
   part.encrypted = event.encrypted or part.encrypted
@@ -148,6 +168,7 @@ local function part_stop(state, event)
   if not part then return "" end
   choice.parts[event.index] = nil
   if part.type == "reasoning" then return reasoning_stop(state, choice, part) end
+  if part.type == "text" then return text_stop(state, choice, part) end
   if part.type == "tool_call" and not part.has_arguments and not part.custom then
     return more_arguments(state, choice, part, "{}")
   end

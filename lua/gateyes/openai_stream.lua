@@ -21,11 +21,21 @@ local function push(events, event)
   events[#events + 1] = event
 end
 
+local function named(text)
+  text = text_or_nil(text)
+  return text ~= "" and text or nil
+end
+
+local function first_choice(chunk)
+  return type(chunk.choices) == "table" and chunk.choices[1]
+end
+
+-- Azure begins with a chunk about its content filter, whose id and model are empty: the next one starts the reply.
 local function start(state, events, chunk)
-  if state.started then return end
+  local id, model = named(chunk.id), named(chunk.model)
+  if state.started or not (id or model or type(chunk.usage) == "table" or first_choice(chunk)) then return end
   state.started = true
-  local id = text_or_nil(chunk.id)
-  push(events, { type = "start", id = id ~= "" and id or nil, model = text_or_nil(chunk.model),
+  push(events, { type = "start", id = id, model = model,
     created = type(chunk.created) == "number" and chunk.created or nil, service_tier = text_or_nil(chunk.service_tier),
     system_fingerprint = text_or_nil(chunk.system_fingerprint) })
 end
@@ -145,10 +155,9 @@ local function annotations_delta(choice, events, annotations)
   end
 end
 
-local function new_call(state, choice, events, key, delta, named)
+local function new_call(state, choice, events, key, delta, called)
   local custom = type(delta.custom) == "table"
-  local id = text_or_nil(delta.id)
-  local call = { key = key, id = id and id ~= "" and id or state.context.id "call_", name = named.name, texts = {} }
+  local call = { key = key, id = named(delta.id) or state.context.id "call_", name = called.name, texts = {} }
   call.buffered = not custom and state.customs and state.customs[call.name] or nil
   call.custom = custom or call.buffered
   close_open(choice, events)
@@ -160,26 +169,31 @@ local function new_call(state, choice, events, key, delta, named)
   return call
 end
 
--- The call that a delta belongs to. Some servers leave out the index, some the id, and some give every call index 0
--- with an id and name of its own.
-local function call_of(state, choice, events, delta, named)
-  local id, key = text_or_nil(delta.id), type(delta.index) == "number" and delta.index or nil
-  local name = text_or_nil(named.name)
-  if name == "" then name = nil end
+-- Does a delta with a name begin a call beside this one? Where it has no id, arguments that are whole say so; without
+-- an index, any do.
+local function begins_other(call, id, key)
+  if id then return id ~= call.id end
+  return #call.texts > 0 and (not key or json.valid(table.concat(call.texts)))
+end
+
+-- The call that a delta belongs to. Some servers leave out the index, some the id (or send ""), and some give every
+-- call index 0 with an id and name of its own.
+local function call_of(state, choice, events, delta, called)
+  local id, key = named(delta.id), type(delta.index) == "number" and delta.index or nil
+  local name = named(called.name)
   local call = choice.last
   if key then call = choice.calls[key] end
-  local other = not call or name and (id and id ~= "" and id ~= call.id or not key and not id and #call.texts > 0)
-  if not other then return call end
+  if call and not (name and begins_other(call, id, key)) then return call end
   if not name then return nil end
-  return new_call(state, choice, events, key or #choice.order, delta, named)
+  return new_call(state, choice, events, key or #choice.order, delta, called)
 end
 
 local function call_delta(state, choice, events, delta)
   if type(delta) ~= "table" then return end
-  local named = type(delta.custom) == "table" and delta.custom or delta["function"]
-  if type(named) ~= "table" then return end
-  local call = call_of(state, choice, events, delta, named)
-  local text = text_or_nil(named.input) or openai_reply.arguments(named.arguments)
+  local called = type(delta.custom) == "table" and delta.custom or delta["function"]
+  if type(called) ~= "table" then return end
+  local call = call_of(state, choice, events, delta, called)
+  local text = text_or_nil(called.input) or openai_reply.arguments(called.arguments)
   if not call or text == "" or call.closed then return end
   call.texts[#call.texts + 1] = text
   if not call.buffered then

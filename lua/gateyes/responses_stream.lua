@@ -97,7 +97,8 @@ local function content_start(state, part)
     state.message = add_item(state, message, items.message(message.id, "in_progress", {}))
   end
   local message = state.message
-  local open = { kind = part.type, message = message, said = {}, length = 0, notes = {}, logprobs = {} }
+  local open = { kind = part.type, message = message, said = {}, length = 0, sources = {}, notes = {},
+    logprobs = {} }
   open.place = place(message, message.count, "content_index")
   message.count, message.open = message.count + 1, message.open + 1
   open.slot = message.count
@@ -124,7 +125,7 @@ local function text_delta(state, open, event)
       open.place .. ',"delta":' .. quote(said) .. ',"logprobs":' .. text.list(probabilities))
   end
   for _, one in ipairs(probabilities) do open.logprobs[#open.logprobs + 1] = one end
-  if event.citation then add_note(state, open, event.citation) end
+  if event.citation then open.sources[#open.sources + 1] = event.citation end
 end
 
 local function refusal_delta(state, open, event)
@@ -133,7 +134,9 @@ local function refusal_delta(state, open, event)
   emit(state, "response.refusal.delta", open.place .. ',"delta":' .. quote(event.text))
 end
 
+-- Sources come last: those without a span stand for the whole text.
 local function text_stop(state, open, said)
+  for _, source in ipairs(open.sources) do add_note(state, open, source) end
   emit(state, "response.output_text.done",
     open.place .. ',"text":' .. quote(said) .. ',"logprobs":' .. text.list(open.logprobs))
   return items.text_content(said, open.notes, open.logprobs)

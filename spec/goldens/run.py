@@ -87,6 +87,8 @@ class Run:
 
     def check(self):
         case = self.case
+        if '"translation_error"' in self.text:
+            self.complain("gateway", ["its own script failed: " + self.text[-300:]])
         if case.native and case.ours and "relay" not in case.raw:
             return self.check_relay()
         if case.want_status is not None and case.want_status != self.status:

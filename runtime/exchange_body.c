@@ -27,18 +27,19 @@ bool body_find_fields(struct slice body, struct request_fields *fields) {
 
 static enum step_result read_model(struct exchange *x) {
   struct json_member *model = &x->fields.model;
-  if (model->type == JSON_NONE && x->route.model.len) {
-    x->public_model = x->route.model; /* Azure's clients name it in the path only */
-    return STEP_NEXT;
-  }
-  if (model->type == JSON_NONE)
+  if (model->type == JSON_NONE && !x->route.model.len)
     return invalid(x, "model", "the field model is missing; name one of GET /v1/models");
-  if (model->type != JSON_STRING) return invalid(x, "model", "model must be a string");
-  struct bytes name;
-  bytes_init(&name);
-  json_string(model->value, &name);
-  x->public_model = arena_slice(&x->arena, bytes_slice(&name));
-  bytes_fini(&name);
+  if (model->type != JSON_NONE && model->type != JSON_STRING)
+    return invalid(x, "model", "model must be a string");
+  if (model->type == JSON_NONE) { /* Azure's clients name it in the path only */
+    x->public_model = x->route.model;
+  } else {
+    struct bytes name;
+    bytes_init(&name);
+    json_string(model->value, &name);
+    x->public_model = arena_slice(&x->arena, bytes_slice(&name));
+    bytes_fini(&name);
+  }
   /* The name goes into headers, logs and metrics. */
   if (!x->public_model.len || !header_is_clean(SLICE("x"), x->public_model))
     return invalid(x, "model", "model must be a name without control characters");
@@ -50,7 +51,9 @@ static enum step_result read_flags(struct exchange *x) {
   if (f->stream.type != JSON_NONE && f->stream.type != JSON_TRUE && f->stream.type != JSON_FALSE &&
       f->stream.type != JSON_NULL)
     return invalid(x, "stream", "stream must be true or false");
-  x->is_stream = f->stream.type == JSON_TRUE;
+  bool can_stream =
+      x->route.endpoint == ENDPOINT_GENERATE && x->route.dialect != DIALECT_EMBEDDINGS;
+  x->is_stream = can_stream && f->stream.type == JSON_TRUE;
   if (f->stream_options.type == JSON_OBJECT)
     x->include_usage = json_type(json_find(f->stream_options.value, "include_usage")) == JSON_TRUE;
   if (x->route.dialect != DIALECT_RESPONSES) return STEP_NEXT;

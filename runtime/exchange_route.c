@@ -18,6 +18,28 @@ bool route_is_anthropic(struct slice path) {
          slice_starts(path, SLICE("/anthropic/"));
 }
 
+static int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  c |= 'a' ^ 'A';
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* RFC 3986, 2.1. The official clients encode the slash of a model's name. What is no encoding stays
+ * as it is. */
+static struct slice decode(struct arena *arena, struct slice text) {
+  char *out = arena_text(arena, text);
+  size_t len = 0;
+  for (size_t i = 0; i < text.len; i++) {
+    bool has_two = text.data[i] == '%' && i + 2 < text.len;
+    int high = has_two ? hex_digit(text.data[i + 1]) : -1;
+    int low = has_two ? hex_digit(text.data[i + 2]) : -1;
+    bool is_code = high >= 0 && low >= 0;
+    out[len++] = is_code ? (char)(high << 4 | low) : text.data[i];
+    if (is_code) i += 2;
+  }
+  return (struct slice){out, len};
+}
+
 /* "/openai/deployments/{model}/chat/completions" -> "/v1/chat/completions" and the model; Azure's
  * newer
  * "/openai/v1/…" -> "/v1/…". */
@@ -26,7 +48,7 @@ static struct slice azure(struct slice path, struct arena *arena, struct slice *
   if (slice_starts(path, SLICE("/openai/v1/"))) return slice_skip(path, sizeof "/openai" - 1);
   if (!slice_starts(path, SLICE("/openai/deployments/"))) return path;
   struct slice rest;
-  *model = arena_slice(arena, slice_cut(slice_skip(path, sizeof deployments - 1), '/', &rest));
+  *model = decode(arena, slice_cut(slice_skip(path, sizeof deployments - 1), '/', &rest));
   return slice_of(arena_printf(arena, "/v1/%.*s", (int)rest.len, rest.data));
 }
 
@@ -79,7 +101,8 @@ enum route_result route_find(const struct config *config, struct slice method, s
   }
   if (slice_starts(known, SLICE("/v1/models/"))) {
     out->endpoint = ENDPOINT_MODEL;
-    out->model = slice_skip(known, sizeof "/v1/models/" - 1); /* names may hold slashes */
+    /* Names may hold slashes, and clients write them either way. */
+    out->model = decode(arena, slice_skip(known, sizeof "/v1/models/" - 1));
     return out->model.len ? check_method(method, "GET, HEAD", out) : ROUTE_UNKNOWN;
   }
   if (slice_starts(known, SLICE("/v1/responses/")))

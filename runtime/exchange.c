@@ -123,8 +123,7 @@ static void on_request(struct http_stream *stream, const struct http_request *re
   x->origin = keep(x, "origin");
   x->idempotency_key = keep(x, "idempotency-key");
   x->body_complete = !request->has_body;
-  if (request->has_body && request->content_length <= x->config->limits.body_bytes)
-    bytes_reserve(&x->body, (size_t)request->content_length);
+  x->body_bytes = request->content_length;
   drive(x);
 }
 
@@ -149,13 +148,21 @@ static void on_writable(struct http_stream *stream, void *user) {
   if (x->attempt) attempt_resume(x->attempt);
 }
 
+/* http/ has then answered by itself. */
+static enum failure_kind kind_of_reason(const char *reason) {
+  if (strcmp(reason, "body_timeout") == 0) return FAILURE_BODY_TIMEOUT;
+  if (strcmp(reason, "body_too_large") == 0) return FAILURE_BODY_TOO_LARGE;
+  if (strcmp(reason, "bad_body") == 0) return FAILURE_BAD_REQUEST;
+  return FAILURE_CLIENT_GONE;
+}
+
 static void on_closed(struct http_stream *stream, bool complete, const char *reason, void *user) {
   (void)stream;
   struct exchange *x = user;
   x->stream = NULL;
   x->headers = (struct headers){0};
   if (!complete && x->step != STEP_DONE) {
-    exchange_fail(x, FAILURE_CLIENT_GONE, "the client closed the connection (%s)", reason);
+    exchange_fail(x, kind_of_reason(reason), "the client's connection ended (%s)", reason);
     if (x->step < STEP_SETTLE) x->step = STEP_SETTLE;
     send_cancel(x);
     exchange_wake(x);
@@ -192,12 +199,13 @@ void exchange_ping_all(struct exchange_host *host) {
 void exchange_cut_all(struct exchange_host *host) {
   list_each_safe(node, &host->exchanges) {
     struct exchange *x = list_entry(node, struct exchange, link);
-    if (x->step >= STEP_SETTLE) continue;
-    exchange_fail(
-        x, FAILURE_DRAINING,
-        "the gateway is shutting down and this request took longer than drain.hard allows");
-    x->step = STEP_SETTLE;
-    send_cancel(x);
+    if (x->step < STEP_SETTLE) {
+      exchange_fail(
+          x, FAILURE_DRAINING,
+          "the gateway is shutting down and this request took longer than drain.hard allows");
+      x->step = STEP_SETTLE;
+    }
+    send_cancel(x); /* also of an answered request whose provider has not closed its framing */
     exchange_wake(x);
   }
 }

@@ -18,7 +18,6 @@ static void fail_relay(struct exchange *x, enum failure_kind kind, const char *s
 static void on_error_event(struct exchange *x, const struct error_detail *detail) {
   struct error_detail kept = *detail;
   if (kept.status < 400) kept.status = 502;
-  x->event_error = kept;
   const char *sentence =
       arena_printf(&x->arena, "the provider reported an error in its stream: %.*s",
                    (int)kept.message.len, kept.message.data);
@@ -174,7 +173,9 @@ static void commit(struct exchange *x) {
 /* Keeps proxies and clients from taking a thinking model for a dead one. A comment is no content:
  * another target may still take over. */
 void relay_ping(struct exchange *x, uint64_t now_ns) {
-  if (!x->is_stream || !x->stream || !x->attempt || x->is_paused || x->relay_ended) return;
+  if (!x->config->ping_ms || !x->is_stream || !x->stream || !x->attempt || x->is_paused ||
+      x->relay_ended)
+    return;
   uint64_t since_ns = x->written_ns ? x->written_ns : x->started_ns;
   if (now_ns - since_ns < x->config->ping_ms * 1000000ull) return;
   open_stream(x);

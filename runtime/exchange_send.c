@@ -108,9 +108,10 @@ void send_cancel(struct exchange *x) {
   if (!x->attempt) return;
   record_of(x)->timing = attempt_timing(x->attempt);
   x->upstream_ns += clock_mono_ns() - record_of(x)->timing.started;
+  record_of(x)->failure = x->failure;
   attempt_cancel(x->attempt);
   x->attempt = NULL;
-  target_end(x, record_of(x)->failure);
+  target_end(x, x->failure);
 }
 
 /* A reply that is no stream sends its head when it is complete: minutes later with a slow model. */
@@ -120,14 +121,22 @@ static uint32_t head_limit_ms(const struct exchange *x, const struct provider *p
   return timers->total_ms ? timers->total_ms : HOUR_MS;
 }
 
-static void start(struct exchange *x) {
-  static const struct attempt_events events = {on_head, on_data, on_end, on_failure};
-  const struct model_target *target = x->candidates[x->candidate];
+/* What an earlier attempt said is no part of this one's answer. */
+static void forget_reply(struct exchange *x) {
   bytes_clear(&x->reply);
   meter_fini(&x->meter);
   meter_init(&x->meter, x->route.dialect);
   x->upstream_status = 0;
-  x->is_event_stream = false;
+  x->is_event_stream = x->is_json = x->relay_ended = x->has_content = false;
+  x->first_content_ns = 0;
+  x->finish = x->upstream_request_id = (struct slice){"", 0};
+  x->reply_header_count = 0;
+}
+
+static void start(struct exchange *x) {
+  static const struct attempt_events events = {on_head, on_data, on_end, on_failure};
+  const struct model_target *target = x->candidates[x->candidate];
+  forget_reply(x);
   x->attempt_state = ATTEMPT_RUNNING;
   x->records[x->record_count++] = (struct attempt_record){.target = target};
   target_begin(x, target);
@@ -205,7 +214,18 @@ static bool is_object(struct slice body) {
   return body.len && body.data[0] == '{';
 }
 
+/* A redirect, or a status that HTTP does not know (RFC 9110, 15): nothing to hand on to a client.
+ */
+static bool is_no_answer(int status) {
+  return (status >= 300 && status < 400) || status > 599;
+}
+
 static enum step_result attempt_ended(struct exchange *x) {
+  if (is_no_answer(x->upstream_status)) {
+    record_of(x)->sentence = arena_printf(
+        &x->arena, "the provider answered with status %d; check its base_url", x->upstream_status);
+    return attempt_failed(x, FAILURE_UPSTREAM_PROTOCOL);
+  }
   if (x->upstream_status >= 300) return attempt_failed(x, kind_of_status(x->upstream_status));
   if (x->is_stream && !x->is_event_stream) {
     record_of(x)->sentence =

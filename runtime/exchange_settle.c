@@ -168,10 +168,17 @@ static void write_line(const struct exchange *x, struct bytes *line) {
   bytes_append_text(line, "}\n");
 }
 
+/* A reply can be complete as HTTP and fail all the same: a stream without its end mark, a body that
+ * cannot be translated. */
+static void blame_attempt(struct exchange *x) {
+  struct attempt_record *last = x->record_count ? &x->records[x->record_count - 1] : NULL;
+  if (last && last->failure == FAILURE_NONE) last->failure = x->failure;
+  target_end(x, last ? last->failure : FAILURE_NONE);
+}
+
 enum step_result settle_step(struct exchange *x) {
   x->settled_ns = clock_mono_ns();
-  target_end(x, x->failure == FAILURE_NONE || !x->record_count ? FAILURE_NONE
-                                                               : last_record(x)->failure);
+  blame_attempt(x);
   take_usage(x);
   store_response(x);
   struct bytes *line = log_buffer(x->host->log);

@@ -64,6 +64,7 @@ struct exchange {
   int64_t started_ms;
 
   struct bytes body;
+  uint64_t body_bytes; /* as the head says; UINT64_MAX: it does not */
   bool body_complete, is_stream, include_usage, is_stored;
   struct request_fields fields;
   struct slice owner; /* of stored responses */
@@ -91,8 +92,7 @@ struct exchange {
   bool is_event_stream, is_json, relay_ended, is_paused, has_content;
   struct health_visit visit;
   bool visiting, counted, retrying, is_panic;
-  struct error_detail event_error; /* what the provider said in its stream */
-  struct header *reply_headers;    /* allow-listed headers of the upstream, in the arena */
+  struct header *reply_headers; /* allow-listed headers of the upstream, in the arena */
   size_t reply_header_count;
   struct slice upstream_request_id;
   struct bytes reply; /* a whole reply or error */
@@ -171,7 +171,7 @@ void target_forget(struct exchange *x);                      /* gives back all t
 
 /* exchange_send.c: one attempt after another. */
 enum step_result send_step(struct exchange *x);
-/* Stops the running attempt at once: the client is gone, or the drain is over. */
+/* Stops the running attempt at once, for the reason that x has failed for. */
 void send_cancel(struct exchange *x);
 /* The running attempt has failed for a reason seen here, and the next target may be tried. sentence
  * lives as long as x. */

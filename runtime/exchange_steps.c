@@ -47,7 +47,9 @@ static size_t body_limit(const struct exchange *x) {
 
 static enum step_result step_body(struct exchange *x) {
   if (!x->body_complete) {
-    if (x->stream) stream_set_body_limit(x->stream, body_limit(x));
+    size_t limit = body_limit(x);
+    if (x->stream) stream_set_body_limit(x->stream, limit);
+    if (x->body_bytes <= limit) bytes_reserve(&x->body, (size_t)x->body_bytes);
     return STEP_PARK;
   }
   x->body_done_ns = clock_mono_ns();

@@ -168,7 +168,8 @@ void health_leave(struct health_visit *v, uint64_t now_ms, enum failure_kind kin
 }
 
 void health_alive(struct health_visit *v) {
-  on_success(v->target);
+  /* Not a success yet: streams that always break after their first word are failures in a row. */
+  if (atomic_load(&v->target->ejected_until_ms)) on_success(v->target);
   if (v->is_probe) atomic_store(&v->target->is_probing, false);
   v->is_probe = false;
 }

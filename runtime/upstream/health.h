@@ -40,8 +40,8 @@ bool health_enter(struct health_visit *v, struct health_target *t, uint64_t now_
 /* kind: FAILURE_NONE for a success. Failures that do not trip the breaker (a 400 of the client, a
  * 429) count neither way; nor does CLIENT_GONE. */
 void health_leave(struct health_visit *v, uint64_t now_ms, enum failure_kind kind);
-/* The first content has come: proof enough, long before a stream ends. A probe thereby frees its
- * target at once. */
+/* The first content has come: proof enough that the target is back, long before a stream ends. A
+ * probe thereby frees its target at once. */
 void health_alive(struct health_visit *v);
 /* Sets the target aside for that long (see retry_after.h); never shortens an earlier wish. */
 void health_cool(struct health_target *t, uint64_t now_ms, uint64_t wait_ms);

@@ -1,0 +1,126 @@
+"""What an attempt leaves behind: for the next one, for the target's health, for client and log."""
+import json
+import unittest
+
+from harness import SLACK, GatewayCase, chat_body, messages_body, wait_for
+from upstream import CHUNKED, FIN, RST, STALL, Upstream, chunk, head, stream, whole
+
+
+def frame(**delta):
+    return ("data: %s\n\n" % json.dumps({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+                                         "choices": [{"index": 0, "delta": delta}]})).encode()
+
+
+DONE = b"data: [DONE]\n\n"
+FAILED = b'data: {"error":{"message":"the engine died","type":"server_error"}}\n\n'
+SPEAKS = frame(role="assistant", content="") + frame(content="one ")
+REPLY = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [
+    {"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}
+PLAYS = {
+    "odd999": lambda r: [whole({"error": {"message": "denied"}}, 999)],
+    "moved": lambda r: [whole({}, 302, location="http://elsewhere/")],
+    "page": lambda r: [whole(b"<html>hello</html>", 200, "text/html")],
+    "dies": lambda r: [stream(SPEAKS + FAILED)],
+    "slow": lambda r: [head() + CHUNKED + chunk(frame(role="assistant", content="")), 0.3,
+                       chunk(frame(content="two ")), 1.2 * SLACK, chunk(frame(content="three") + DONE) + b"0\r\n\r\n"],
+    "limited": lambda r: [whole({"error": {"message": "slow down"}}, 429, Retry_After="7", X_Request_Id="first")],
+    "reset": lambda r: [RST],
+    "hang": lambda r: [STALL],
+    "error": lambda r: [whole({"error": {"message": "no"}}, 500)],
+    "late": lambda r: [head() + CHUNKED + chunk(SPEAKS), 0.1, chunk(FAILED), FIN],
+    "cut": lambda r: [head() + CHUNKED + chunk(SPEAKS), 0.1, b"0\r\n\r\n"],
+    "embed": lambda r: [whole({"object": "list", "model": "m", "usage": {"prompt_tokens": 1, "total_tokens": 1},
+                               "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}]})],
+    "mixed": lambda r: [whole({"error": {"message": "no"}}, 500)] if r.json.get("user") == "fail" else [STALL],
+    "fine": lambda r: [whole(REPLY)],
+}
+
+
+class Attempts(GatewayCase):
+    uses_mock = False
+
+    @classmethod
+    def configuration(cls):
+        cls.upstream = Upstream()
+        cls.upstream.plays = PLAYS
+        models = {name: {"targets": ["o/" + name]} for name in PLAYS}
+        models["dies-then-slow"] = {"targets": ["o/dies", "o/slow"], "first_token": "900ms"}
+        models["limited-then-reset"] = {"targets": ["o/limited", "o/reset"]}
+        models["meta/llama 3"] = {"targets": ["o/fine"]}
+        return {"providers": {"o": {"adapter": "openai", "base_url": cls.upstream.url + "/v1"}}, "models": models,
+                "limits": {"retry_min": 1000, "body": "64KiB"}}
+
+    def unusable(self):
+        return self.gateway.get_admin("/readyz")[1]
+
+    def test_a_status_that_http_does_not_know_is_a_bad_gateway(self):
+        for model in ("odd999", "moved"):
+            reply = self.chat(model)
+            self.assertEqual((reply.status, reply.error()["code"]), (502, "upstream_protocol"), model)
+
+    def test_a_page_is_not_passed_off_as_an_answer(self):
+        reply = self.chat("page")
+        self.assertEqual((reply.status, reply.error()["code"]), (502, "upstream_protocol"))
+        self.assertEqual(self.gateway.row(reply.id)["attempts"][0]["failure"], "upstream_protocol")
+
+    def test_the_next_target_has_its_own_first_token(self):
+        reply = self.chat("dies-then-slow", True, wait=10)
+        self.assertEqual(reply.text(), "two three", reply.body)
+        self.assertIn(b"[DONE]", reply.body)
+        row = self.gateway.row(reply.id)
+        self.assertGreater(row["time_to_first_token_ms"], 290)
+
+    def test_the_last_failure_does_not_wear_the_first_ones_head(self):
+        reply = self.chat("limited-then-reset")
+        self.assertEqual(reply.status, 502)
+        self.assertNotIn("retry-after", reply.headers)
+        self.assertNotIn("x-gateyes-upstream-request-id", reply.headers)
+
+    def test_a_client_that_leaves_says_nothing_about_the_target(self):
+        for user in ["fail"] * 4 + ["leave"] + ["fail"]:
+            with self.gateway.client() as client:
+                before = len(self.gateway.log())
+                client.post("/v1/chat/completions", chat_body("mixed", user=user))
+                if user == "leave":
+                    wait_for(lambda: len(self.upstream.requests("mixed")) == 5, 5, "the request at the provider")
+                    client.reset()
+                else:
+                    client.read()
+                row = self.gateway.new_rows(before)[-1]
+        self.assertEqual(row["status"], 500)
+        self.assertIn("model mixed has no usable target", self.unusable())
+
+    def test_streams_that_break_count_against_the_target(self):
+        for model in ("late", "cut"):
+            for _ in range(5):
+                reply = self.chat(model, True)
+                self.assertEqual(reply.text(), "one ")
+            row = self.gateway.row(reply.id)
+            self.assertIn(row["attempts"][0].get("failure"), ("upstream_error", "upstream_cut"), model)
+            self.assertIn("model %s has no usable target" % model, self.unusable())
+
+    def test_a_models_name_may_come_percent_encoded(self):
+        for path in ("/v1/models/meta%2Fllama%203", "/v1/models/meta%2fllama%203"):
+            with self.gateway.client() as client:
+                reply = client.get(path)
+            self.assertEqual((reply.status, reply.json().get("id")), (200, "meta/llama 3"))
+        for path in ("/v1/models/meta%2", "/v1/models/meta%zz", "/v1/models/%00"):
+            with self.gateway.client() as client:
+                self.assertEqual(client.get(path).status, 404, path)
+
+    def test_only_what_can_stream_is_asked_to(self):
+        reply = self.ask("/v1/embeddings", {"model": "embed", "input": "x", "stream": True})
+        self.assertEqual((reply.status, len(reply.json()["data"])), (200, 1))
+        reply = self.ask("/v1/messages/count_tokens", messages_body("fine", True))
+        self.assertEqual(reply.status, 200)
+
+    def test_the_log_says_what_the_client_got(self):
+        before = len(self.gateway.log())
+        reply = self.ask("/v1/chat/completions", b"x" * (65 * 1024))
+        self.assertEqual(reply.status, 413)
+        row = self.gateway.new_rows(before)[-1]
+        self.assertEqual((row["status"], row["failure"]), (413, "request_too_large"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -12,11 +12,10 @@ bool json_fail(struct json_cursor *c, const char *error) {
   return false;
 }
 
-static bool is_special(unsigned char byte) {
-  return byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\';
-}
+static const bool special[256] = {
+    [0 ... 0x1f] = true, ['"'] = true, ['\\'] = true, [0x80 ... 0xff] = true};
 
-const char *json_plain_end(const char *at, const char *end) {
+static inline const char *plain_end(const char *at, const char *end) {
 #ifdef __SSE2__
   const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
   const __m128i space = _mm_set1_epi8(0x20);
@@ -30,9 +29,13 @@ const char *json_plain_end(const char *at, const char *end) {
     if (mask) return at + __builtin_ctz((unsigned)mask);
   }
 #endif
-  while (at < end && !is_special((unsigned char)*at))
+  while (at < end && !special[(unsigned char)*at])
     at++;
   return at;
+}
+
+const char *json_plain_end(const char *at, const char *end) {
+  return plain_end(at, end);
 }
 
 static bool is_hex(char c) {
@@ -41,10 +44,17 @@ static bool is_hex(char c) {
 
 static bool scan_escape(struct json_cursor *c) {
   if (c->end - c->at < 2) return json_fail(c, "string without an end");
-  if (c->at[1] != 'u') {
-    if (!strchr("\"\\/bfnrt", c->at[1]) || c->at[1] == 0) return json_fail(c, "unknown escape");
-    c->at += 2;
-    return true;
+  switch (c->at[1]) {
+  case '"':
+  case '\\':
+  case '/':
+  case 'b':
+  case 'f':
+  case 'n':
+  case 'r':
+  case 't': c->at += 2; return true;
+  case 'u': break;
+  default: return json_fail(c, "unknown escape");
   }
   if (c->end - c->at < 6) return json_fail(c, "string without an end");
   for (int i = 2; i < 6; i++)
@@ -57,7 +67,7 @@ bool json_scan_string(struct json_cursor *c, struct slice *content, bool *escape
   const char *start = ++c->at;
   *escaped = false;
   for (;;) {
-    c->at = json_plain_end(c->at, c->end);
+    c->at = plain_end(c->at, c->end);
     if (c->at == c->end) return json_fail(c, "string without an end");
     unsigned char byte = (unsigned char)*c->at;
     if (byte == '"') {

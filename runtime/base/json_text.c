@@ -100,11 +100,8 @@ static void append_escape(struct bytes *out, unsigned char byte) {
   bytes_append(out, text, hit ? 2 : 6);
 }
 
-void json_quote(struct bytes *out, struct slice text) {
-  const char *at = text.len ? text.data : "", *end = at + text.len, *run = at;
-  bytes_reserve(out, text.len + 2);
-  bytes_append_byte(out, '"');
-  while ((at = json_plain_end(at, end)) < end) {
+static void quote_rest(struct bytes *out, const char *run, const char *at, const char *end) {
+  for (; at < end; at = json_plain_end(at, end)) {
     uint32_t point;
     unsigned char byte = (unsigned char)*at;
     size_t len = byte < 0x80 ? 0 : utf8_decode(at, end, &point);
@@ -120,6 +117,20 @@ void json_quote(struct bytes *out, struct slice text) {
     run = ++at;
   }
   bytes_append(out, run, (size_t)(end - run));
+}
+
+void json_quote(struct bytes *out, struct slice text) {
+  const char *start = text.len ? text.data : "", *end = start + text.len;
+  const char *plain = json_plain_end(start, end);
+  char *at = bytes_reserve(out, text.len + 2);
+  if (plain == end) { /* nearly always: one copy between quotes */
+    at[0] = at[text.len + 1] = '"';
+    memcpy(at + 1, start, text.len);
+    out->len += text.len + 2;
+    return;
+  }
+  bytes_append_byte(out, '"');
+  quote_rest(out, start, plain, end);
   bytes_append_byte(out, '"');
 }
 

@@ -155,7 +155,10 @@ static bool settle(struct conn *c) {
 
 static bool takes_input(const struct conn *c) {
   if (c->phase == CONN_BODY) return !c->stream->is_body_paused || body_is_discarded(c);
-  return c->phase == CONN_IDLE || c->phase == CONN_HEAD || c->phase == CONN_LINGER;
+  /* A client that goes on sending is left to wait: a reset would destroy the answer it has yet to
+   * read. */
+  if (c->phase == CONN_LINGER) return c->discarded <= DISCARD_BYTES;
+  return c->phase == CONN_IDLE || c->phase == CONN_HEAD;
 }
 
 static size_t begin_head(struct conn *c, struct slice data) {
@@ -170,7 +173,6 @@ static size_t begin_head(struct conn *c, struct slice data) {
 
 static size_t discard(struct conn *c, struct slice data) {
   c->discarded += data.len;
-  if (c->discarded > DISCARD_BYTES) conn_break(c, "closed");
   return data.len;
 }
 

@@ -25,6 +25,9 @@ local kinds = {
   reason = "reasoning=1",
   redacted = "reasoning=redacted",
   refusal = "refusal=I%20will%20not%20say%20that",
+  long = "frames=3000;size=12",
+  flaky_chat = "fail_times=1;status=429;retry_after=1;key=chat",
+  flaky_messages = "fail_times=1;status=529;retry_after=1;key=messages",
   slow = "frames=400;size=12;delay_frame=20",
   slow_head = "delay_head=5000",
   cut = "frames=40;cut_frame=9;fin",
@@ -45,6 +48,7 @@ local price = { input = 2.003, cache_read = 0.207, cache_write = 3.011, output =
 local models = {}
 for provider in pairs(providers) do
   for kind, knobs in pairs(kinds) do
+    knobs = knobs:gsub("key=%a+", "%0-" .. provider)
     local name = upstream[provider] .. (knobs ~= "" and "@" .. knobs or "")
     models[provider .. "-" .. kind] = { targets = { provider .. "/" .. name }, price = price,
       context_tokens = 200000, max_output_tokens = 64000 }

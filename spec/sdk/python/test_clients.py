@@ -1,0 +1,96 @@
+"""Asynchronous clients, other ways to set a client up, and what happens around calls."""
+import asyncio
+import time
+
+import anthropic
+import openai
+import pytest
+
+from asks import api_of, body
+from kit import ANTHROPIC, GATEWAY_URL, KEY, OPENAI, PIXEL, claude, gpt, mark, records_of
+
+MODELS = ["openai-plain", "anthropic-plain", "openai_responses-plain", "azure_openai-plain"]
+
+
+async def say(gpt, claude, i, text):
+    model = MODELS[i % 4]
+    if i % 3 == 0:
+        async with claude.messages.stream(**body("messages", model, text)) as stream:
+            return await stream.get_final_text()
+    if i % 3 == 1:
+        async with gpt.chat.completions.stream(**body("chat", model, text)) as stream:
+            return (await stream.get_final_completion()).choices[0].message.content
+    return (await gpt.responses.create(**body("responses", model, text))).output_text
+
+
+def test_a_hundred_at_once():
+    texts = [f"Many {mark()}" for _ in range(100)]
+
+    async def everything():
+        async with openai.AsyncOpenAI(**OPENAI) as gpt, anthropic.AsyncAnthropic(**ANTHROPIC) as claude:
+            return await asyncio.gather(*(say(gpt, claude, i, text) for i, text in enumerate(texts)))
+
+    assert asyncio.run(everything()) == [f"You said: {text}" for text in texts]
+
+
+def test_azure_client():
+    azure = openai.AzureOpenAI(azure_endpoint=GATEWAY_URL, api_key=KEY, api_version="2024-10-21", max_retries=0)
+    for model in MODELS:
+        text = f"Hello {mark()}"
+        made = body("chat", model, text)
+        assert azure.chat.completions.create(**made).choices[0].message.content == f"You said: {text}"
+        chunks = azure.chat.completions.create(**made, stream=True)
+        assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == f"You said: {text}"
+
+
+def test_bearer_token_for_anthropic():
+    client = anthropic.Anthropic(**{**ANTHROPIC, "api_key": None, "auth_token": KEY})
+    assert client.messages.create(**body("messages", "openai-plain", "Hi")).id
+
+
+def test_streaming_response(dialect):
+    made = body(dialect, "openai-plain", f"Hello {mark()}")
+    with api_of(dialect).with_streaming_response.create(**made) as response:
+        assert response.headers["content-type"] == "application/json"
+        assert "You said: Hello" in "".join(response.iter_text())
+
+
+@pytest.mark.parametrize("adapter", ["openai_responses", "azure_openai"])
+@pytest.mark.parametrize("kind", ["chat", "messages"])
+def test_waits_as_long_as_the_provider_says(adapter, kind):
+    patient = api_of(kind, openai.OpenAI(**{**OPENAI, "max_retries": 2}),
+                     anthropic.Anthropic(**{**ANTHROPIC, "max_retries": 2}))
+    text, started = f"Again {mark()}", time.monotonic()
+    assert patient.create(**body(kind, f"{adapter}-flaky_{kind}", text)).id
+    assert time.monotonic() - started >= 1
+    assert len(records_of(text)) == 2
+
+
+def test_more_than_the_limit():
+    url = "data:image/png;base64," + PIXEL * 240000
+    with pytest.raises(openai.APIStatusError) as caught:
+        gpt.chat.completions.create(**body("chat", "openai-plain", "x", images=[url]))
+    assert caught.value.status_code == 413
+    with pytest.raises(anthropic.APIStatusError) as caught:
+        claude.messages.create(**body("messages", "openai-plain", "x", images=[url]))
+    assert caught.value.status_code == 413
+    assert caught.value.body["error"]["type"] == "request_too_large"
+
+
+@pytest.mark.parametrize("call", [
+    lambda: gpt.images.generate(model="openai-plain", prompt="x"),
+    lambda: gpt.moderations.create(input="x"),
+    lambda: gpt.files.list(),
+    lambda: claude.messages.batches.list(),
+], ids=["images", "moderations", "files", "batches"])
+def test_what_is_not_there(call):
+    with pytest.raises((openai.NotFoundError, anthropic.NotFoundError)) as caught:
+        call()
+    assert caught.value.request_id
+
+
+def test_client_timeout(dialect):
+    library = anthropic if dialect == "messages" else openai
+    api = api_of(dialect, gpt.with_options(timeout=0.3), claude.with_options(timeout=0.3))
+    with pytest.raises(library.APITimeoutError):
+        api.create(**body(dialect, "openai-slow_head", "Hi"))

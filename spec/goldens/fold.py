@@ -33,9 +33,10 @@ def append(into, key, text):
 
 
 def fold_call(calls, delta):
-    while len(calls) <= delta["index"]:
+    index = delta.get("index", len(calls))
+    while len(calls) <= index:
         calls.append({})
-    call = calls[delta["index"]]
+    call = calls[index]
     for key in ("id", "type"):
         if delta.get(key):
             call[key] = delta[key]
@@ -47,6 +48,11 @@ def fold_call(calls, delta):
             append(part, field, delta[kind].get(field))
 
 
+def listed(value):
+    """Some servers send content as a list of parts in one chunk and as text in the next."""
+    return value if isinstance(value, list) else [value] if value else []
+
+
 def fold_choice(choice, chunk):
     message, delta = choice["message"], chunk.get("delta") or {}
     for key, value in delta.items():
@@ -55,10 +61,10 @@ def fold_choice(choice, chunk):
                 fold_call(message.setdefault("tool_calls", []), call)
         elif key == "role":
             message["role"] = value
+        elif isinstance(message.get(key), list) or isinstance(value, list):
+            message[key] = listed(message.get(key)) + listed(value)
         elif isinstance(value, str):
             append(message, key, value)
-        elif isinstance(value, list):
-            message.setdefault(key, []).extend(value)
     append(choice, "text", chunk.get("text"))
     if chunk.get("finish_reason"):
         choice["finish_reason"] = chunk["finish_reason"]
@@ -82,7 +88,10 @@ def fold_block(block, delta):
         block.setdefault("citations", []).append(delta["citation"])
         return
     source = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature",
-              "input_json_delta": "partial_json"}[kind]
+              "input_json_delta": "partial_json"}.get(kind)
+    if source is None:
+        block.setdefault("deltas", []).append(delta)
+        return
     append(block, "input_text" if kind == "input_json_delta" else source, delta[source])
 
 

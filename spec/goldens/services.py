@@ -13,6 +13,13 @@ KEY = "gy-goldens-key"
 PREFIXES = {"openai": "/v1", "openai_responses": "/v1", "anthropic": "", "azure_openai": "", "azure_responses": ""}
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A gateway that hangs up on a broken answer is no news."""
+
+
 class Provider:
     """Records the request, then plays the answer set for it, in pieces that fit no frame."""
 
@@ -44,8 +51,7 @@ class Provider:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

@@ -25,7 +25,8 @@ function stream_in.failure_of(body, status)
   local message = type(reported.message) == "string" and reported.message or "Anthropic answered with an error."
   local details = type(reported.details) == "table" and reported.details or {}
   local failure = canonical.failure(status, words.error_type(kind, status), message)
-  failure.code = type(details.error_code) == "string" and details.error_code or nil
+  failure.code = type(details.error_code) == "string" and details.error_code
+    or words.error_code(failure.type, message)
   -- A validation message begins with the path of the field it is about.
   local path_end = message:find(": ", 1, true)
   local path = path_end and message:sub(1, path_end - 1)

@@ -93,4 +93,19 @@ words.custom_input = "freeform_input"
 -- The tool that stands for a JSON answer on models without structured output.
 words.answer_tool = "gateyes_json_answer"
 
+-- Where Anthropic has only a sentence, OpenAI has a code that clients act on.
+local sentences = {
+  invalid_request_error = {
+    ["prompt is too long"] = "context_length_exceeded", ["exceed context limit"] = "context_length_exceeded",
+    ["credit balance is too low"] = "insufficient_quota",
+  },
+  not_found_error = { ["model:"] = "model_not_found" },
+}
+
+function words.error_code(kind, message)
+  for sentence, code in pairs(sentences[kind] or {}) do
+    if message:find(sentence, 1, true) then return code end
+  end
+end
+
 return words

@@ -1,6 +1,7 @@
 /* What the gateway itself reads of a client's body: a few top-level members, in one pass. */
 #include "exchange_state.h"
 
+enum { MODEL_NAME_BYTES = 512 };
 enum { FIELD_COUNT = sizeof(struct request_fields) / sizeof(struct json_member) };
 
 static enum step_result invalid(struct exchange *x, const char *param, const char *message) {
@@ -41,6 +42,10 @@ static enum step_result read_model(struct exchange *x) {
     bytes_fini(&name);
   }
   /* The name goes into headers, logs and metrics. */
+  if (x->public_model.len > MODEL_NAME_BYTES) {
+    x->public_model.len = 0;
+    return invalid(x, "model", "model is longer than any name; name one of GET /v1/models");
+  }
   if (!x->public_model.len || !header_is_clean(SLICE("x"), x->public_model))
     return invalid(x, "model", "model must be a name without control characters");
   return STEP_NEXT;

@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "exchange_state.h"
 
+enum { LOG_TEXT_BYTES = 2048 };
+
 uint64_t overhead_ns(const struct exchange *x) {
   uint64_t until = x->settled_ns ? x->settled_ns : clock_mono_ns();
   uint64_t since = x->body_done_ns ? x->body_done_ns : x->started_ns, total = until - since;
@@ -59,8 +61,10 @@ static void flag(struct bytes *line, const char *name, bool value) {
   bytes_append_text(line, value ? "true" : "false");
 }
 
+/* Clients and providers choose some of these texts: none may make the line too long to be kept. */
 static void text(struct bytes *line, const char *name, struct slice value) {
   if (!value.len) return;
+  if (value.len > LOG_TEXT_BYTES) value.len = LOG_TEXT_BYTES;
   field(line, name);
   json_quote(line, value);
 }

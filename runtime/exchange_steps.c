@@ -2,11 +2,14 @@
 #include "base/clock.h"
 #include "exchange_state.h"
 
-/* Stored responses belong to a tenant's project; a key without a tenant keeps its own. */
+/* Stored responses belong to a tenant's project; a key without a tenant keeps its own. Lengths keep
+ * names apart whatever they hold. */
 static void set_owner(struct exchange *x) {
   const struct static_key *key = x->key;
-  struct slice parts[] = {key->tenant, SLICE("/"), key->project};
-  x->owner = key->tenant.len ? arena_join(&x->arena, parts, 3) : key->name;
+  struct slice within = key->tenant.len ? key->project : key->name;
+  x->owner =
+      slice_of(arena_printf(&x->arena, "%zu:%.*s/%.*s", key->tenant.len, (int)key->tenant.len,
+                            key->tenant.data, (int)within.len, within.data));
 }
 
 /* Paths and methods are settled before the key, so that a stranger learns nothing about models but

@@ -60,14 +60,14 @@ struct slice credential_find(struct headers headers) {
   return slice_trim(value.data ? value : (struct slice){"", 0});
 }
 
-/* Glob with * only, linear: on a mismatch only the last * is retried. */
+/* Glob with * and ?: on a mismatch only the last * is retried. */
 static bool glob(struct slice pattern, struct slice text) {
   size_t p = 0, t = 0, star = SIZE_MAX, mark = 0;
   while (t < text.len) {
     if (p < pattern.len && pattern.data[p] == '*') {
       star = p++;
       mark = t;
-    } else if (p < pattern.len && pattern.data[p] == text.data[t]) {
+    } else if (p < pattern.len && (pattern.data[p] == '?' || pattern.data[p] == text.data[t])) {
       p++;
       t++;
     } else if (star != SIZE_MAX) {

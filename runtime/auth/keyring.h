@@ -14,5 +14,6 @@ const struct static_key *keyring_find(const struct keyring *k, struct slice secr
 /* The secret a client sent: Authorization: Bearer, x-api-key, or api-key (Azure's clients); empty
  * when none. */
 struct slice credential_find(struct headers headers);
-/* May this key use the model? Its `models` are names or globs with *; none means all. */
+/* May this key use the model? Its `models` are names or globs with * and ?; none means
+ * all. */
 bool key_may_use(const struct static_key *key, struct slice model);

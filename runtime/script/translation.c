@@ -6,6 +6,8 @@
 #include "script/generation_private.h"
 #include "script/script_error.h"
 
+enum { NAMES_BYTES = 1024 }; /* of dropped fields: they go into a header */
+
 struct translation {
   struct generation *generation;
   struct arena *arena;
@@ -125,11 +127,13 @@ static struct slice read_names(lua_State *L, int index, struct arena *arena) {
     lua_rawgeti(L, index, (int)i + 1);
     struct slice name = state_text(L, -1);
     /* Names come from the client's own JSON: only those that can stand in a header do. */
+    bool fits = text.len + name.len <= NAMES_BYTES;
     if (header_is_clean(SLICE("x"), name)) {
       if (text.len) bytes_append_text(&text, ", ");
-      bytes_append_slice(&text, name);
+      bytes_append_slice(&text, fits ? name : SLICE("..."));
     }
     lua_pop(L, 1);
+    if (!fits) break;
   }
   struct slice joined = arena_slice(arena, bytes_slice(&text));
   bytes_fini(&text);

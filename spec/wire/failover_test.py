@@ -7,7 +7,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 from certificates import make, server_context
-from harness import SLACK, GatewayCase, chat_body, wait_for
+from harness import SLACK, Gateway, GatewayCase, chat_body, wait_for
 from streams import BODIES, FRAMES, PATHS, is_complete, sse
 from upstream import CHUNKED, FIN, RST, Upstream, chunk, head, stream, whole
 
@@ -49,6 +49,9 @@ class Failover(GatewayCase):
             "garbage": [b"SSH-2.0-OpenSSH_9\r\n\r\n", FIN], "half-body": [head(200, "application/json") + b"Content-Length: 99\r\n\r\n{", FIN],
         }
         cls.upstream.plays = dict(cls.faults, good=answer)
+        for status in (301, 302, 307):
+            cls.faults["s%d" % status] = [whole(b"", status, Location=cls.impostor.url + "/v1/chat/completions")]
+            cls.upstream.plays["s%d" % status] = cls.faults["s%d" % status]
         for status in (400, 404, 413, 422):
             cls.upstream.plays["c%d" % status] = refusal(status)
         cls.upstream.plays["error-frame"] = [stream(sse({"error": {"message": "overloaded", "type": "server_error"}}))]
@@ -58,7 +61,7 @@ class Failover(GatewayCase):
         providers = {"o": openai, "refused": dict(openai, base_url="http://127.0.0.1:%d/v1" % refused),
                      "nowhere": dict(openai, base_url="http://no-such-host.invalid/v1"),
                      "untrusted": dict(openai, base_url=cls.impostor.url + "/v1")}
-        models = {name: {"targets": ["o/" + name]} for name in cls.upstream.plays if name != "good"}
+        models = {name: {"targets": ["o/" + name]} for name in cls.upstream.plays}
         models.update({name + "+": {"targets": ["o/" + name, "o/good"]} for name in cls.upstream.plays if name != "good"})
         for name in ("refused", "nowhere", "untrusted"):
             models[name] = {"targets": [name + "/x"]}
@@ -91,7 +94,8 @@ class Failover(GatewayCase):
                                    ("untrusted", 502, "upstream_tls"), ("fin", 502, "upstream_cut"), ("rst", 502, "upstream_cut"),
                                    ("garbage", 502, "upstream_protocol"), ("half-body", 502, "upstream_cut"),
                                    ("s401", 502, "upstream_auth"), ("s402", 502, "upstream_auth"),
-                                   ("s403", 502, "upstream_auth")):
+                                   ("s403", 502, "upstream_auth"), ("s302", 502, "upstream_protocol"),
+                                   ("s307", 502, "upstream_protocol")):
             reply = self.chat(name)
             self.assertEqual((reply.status, reply.error()["code"]), (status, code), (name, reply.body))
             self.assertTrue(reply.error()["message"], name)
@@ -112,6 +116,21 @@ class Failover(GatewayCase):
             self.assertEqual(reply.status, status)
             self.assertEqual(reply.error()["message"], SECRET_BODY)
             self.assertEqual([r.json["model"] for r in self.upstream.records], ["c%d" % status])
+
+    def test_the_environments_proxy_is_not_used(self):
+        config = {name: self.gateway.config[name] for name in ("providers", "models")}
+        other = Gateway(config, env={"http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1", "ALL_PROXY": "http://127.0.0.1:1"})
+        with other.client() as client:
+            self.assertEqual(client.ask(PATHS["chat"], chat_body("good")).status, 200)
+        self.assertEqual(other.stop(), 0)
+        other.remove()
+
+    def test_what_a_provider_sees_of_the_client(self):
+        self.upstream.forget()
+        self.chat("good", headers=[("Cookie", "a=b"), ("X-Forwarded-For", "10.0.0.1"), ("x-api-key", "mine"), ("X-Evil", "1")])
+        headers = self.upstream.records[0].headers
+        self.assertEqual(headers["authorization"], "Bearer sk-wire-provider")
+        self.assertLessEqual(set(headers), {"host", "content-type", "content-length", "accept", "authorization", "user-agent"})
 
     def test_provider_errors_reach_the_client_in_its_protocol(self):
         reply = self.messages("c400")

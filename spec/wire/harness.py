@@ -210,7 +210,23 @@ class GatewayCase(unittest.TestCase):
         cls.gateway = Gateway(cls.configuration())
 
     @classmethod
+    def check_books(cls):
+        """When all is quiet: nothing is open, and each counted request has its one line."""
+        wait_for(lambda: cls.gateway.exchanges() == [], 5, "no open request")
+        wait_for(lambda: cls.gateway.metric("gateyes_active_requests") == 0, 1)
+        counted = sum(float(line.rsplit(" ", 1)[1]) for line in cls.gateway.get_admin("/metrics")[1].splitlines()
+                      if line.startswith("gateyes_requests_total{"))
+        wait_for(lambda: len(cls.gateway.log()) == counted, 2, "%d log lines" % counted)
+
+    @classmethod
     def tearDownClass(cls):
+        try:
+            cls.check_books()
+        finally:
+            cls.end()
+
+    @classmethod
+    def end(cls):
         status = cls.gateway.stop()
         log = cls.gateway.process_log()
         cls.gateway.log()

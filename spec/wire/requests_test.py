@@ -2,6 +2,7 @@
 import json
 import time
 import unittest
+import zlib
 
 from harness import KEY, SLACK, GatewayCase, chat_body, messages_body, post_bytes, responses_body
 from client import request_bytes
@@ -59,6 +60,13 @@ class Limits(Case):
         self.assertEqual(self.upstream.records, [])
         reply = self.raw(declared % b"/v1/messages")
         self.assertEqual((reply.status, reply.json()["type"]), (413, "error"))
+
+    def test_a_compressed_body_is_not_unpacked(self):
+        bomb = zlib.compress(b"{" + b" " * (10 << 20) + b"}")
+        for encoding in ("gzip", "deflate", "br"):
+            reply = self.ask(PATHS["chat"], bomb, [("Content-Encoding", encoding)])
+            self.assertIn(reply.status, (400, 415), encoding)
+            self.assertTrue(reply.error()["message"])
 
     def test_one_below_each_limit_passes(self):
         nested = "[" * 120 + "]" * 120

@@ -121,6 +121,35 @@ class Stalls(GatewayCase):
         self.assertEqual(reply.error()["code"], "upstream_first_token_timeout")
 
 
+class NotTaking(GatewayCase):
+    """Providers that leave our body in their socket."""
+
+    @classmethod
+    def configuration(cls):
+        url = "http://127.0.0.1:%d/" % cls.mock.port
+        return {"providers": {"never": {"adapter": "openai", "base_url": url + "mock=read=never/v1"},
+                              "slow": {"adapter": "openai", "base_url": url + "mock=read=slow;read_bytes=262144;read_ms=50/v1"},
+                              "early": {"adapter": "openai", "base_url": url + "mock=early;status=413/v1"}},
+                "models": {name: {"targets": [name + "/m"]} for name in ("never", "slow", "early")},
+                "upstream": {"idle": TIMERS["idle"], "head": 5 * SLACK}}  # the kernel takes much of a body before they do
+
+    def big(self, model):
+        return chat_body(model, messages=[{"role": "user", "content": "x" * (4 << 20)}])
+
+    def test_a_body_that_nobody_takes(self):
+        started = time.monotonic()
+        with ThreadPoolExecutor(8) as pool:
+            replies = list(pool.map(lambda _: self.ask(PATHS["chat"], self.big("never")), range(8)))
+        self.assertEqual({(r.status, r.error()["code"]) for r in replies}, {(504, "upstream_idle_timeout")})
+        self.assertLess(time.monotonic() - started, TIMERS["idle"] + 2 * SLACK)
+
+    def test_a_body_that_is_taken_slowly_is_no_stall(self):
+        self.assertEqual(self.ask(PATHS["chat"], self.big("slow")).status, 200)
+
+    def test_an_answer_before_the_body_has_gone(self):
+        self.assertEqual(self.ask(PATHS["chat"], self.big("early")).status, 413)
+
+
 class Pings(GatewayCase):
     uses_mock = False
 

@@ -255,8 +255,10 @@ class Stale(GatewayCase):
 
     def test_a_connection_that_was_closed_while_idle_is_not_used(self):
         for _ in range(20):
+            closed = self.upstream.closed
             self.assertEqual(self.chat("closes").status, 200)
-            time.sleep(0.01)
+            wait_for(lambda: self.upstream.closed > closed)
+            time.sleep(0.01)  # so much the loop may need to hear of it
 
 
 if __name__ == "__main__":

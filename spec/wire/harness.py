@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 import urllib.request
@@ -90,7 +91,7 @@ class Gateway:
         self.errors = open(self.error_path, "wb")
         self.process = subprocess.Popen(list(wrap) + [BINARY, "serve", "--config", self.path], env=variables,
                                         stdout=self.errors, stderr=self.errors, stdin=subprocess.DEVNULL)
-        self.seen, self.lines = 0, []
+        self.seen, self.lines, self.log_lock = 0, [], threading.Lock()
         if wait:
             wait_for(self.is_up, 10, "the gateway to answer")
 
@@ -126,15 +127,15 @@ class Gateway:
 
     def log(self):
         """All whole lines of the request log so far, parsed: each must be JSON."""
-        if not os.path.exists(self.log_path):
-            return self.lines
-        with open(self.log_path, "rb") as file:
-            file.seek(self.seen)
-            text = file.read()
-        whole = text[:text.rfind(b"\n") + 1]
-        self.seen += len(whole)
-        self.lines += [json.loads(line) for line in whole.splitlines()]
-        return self.lines
+        with self.log_lock:
+            if os.path.exists(self.log_path):
+                with open(self.log_path, "rb") as file:
+                    file.seek(self.seen)
+                    text = file.read()
+                whole = text[:text.rfind(b"\n") + 1]
+                self.seen += len(whole)
+                self.lines += [json.loads(line) for line in whole.splitlines()]
+            return list(self.lines)
 
     def row(self, request_id, seconds=1.0):
         def find():

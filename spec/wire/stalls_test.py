@@ -133,8 +133,8 @@ class NotTaking(GatewayCase):
                 "models": {name: {"targets": [name + "/m"]} for name in ("never", "slow", "early")},
                 "upstream": {"idle": TIMERS["idle"], "head": 5 * SLACK}}  # the kernel takes much of a body before they do
 
-    def big(self, model):
-        return chat_body(model, messages=[{"role": "user", "content": "x" * (4 << 20)}])
+    def big(self, model, size=4 << 20):
+        return chat_body(model, messages=[{"role": "user", "content": "x" * size}])
 
     def test_a_body_that_nobody_takes(self):
         started = time.monotonic()
@@ -144,7 +144,8 @@ class NotTaking(GatewayCase):
         self.assertLess(time.monotonic() - started, TIMERS["idle"] + 2 * SLACK)
 
     def test_a_body_that_is_taken_slowly_is_no_stall(self):
-        self.assertEqual(self.ask(PATHS["chat"], self.big("slow")).status, 200)
+        reply = self.ask(PATHS["chat"], self.big("slow", 1 << 20))
+        self.assertEqual(reply.status, 200, reply.body)
 
     def test_an_answer_before_the_body_has_gone(self):
         self.assertEqual(self.ask(PATHS["chat"], self.big("early")).status, 413)

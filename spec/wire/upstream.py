@@ -22,7 +22,7 @@ class Upstream:
 
     def __init__(self, tls=None):
         self.plays, self.records = {}, []
-        self.lock, self.tls, self.connections = threading.Lock(), tls, 0
+        self.lock, self.tls, self.connections, self.closed = threading.Lock(), tls, 0, 0
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self.socket.getsockname()[1]
         self.url = "%s://%s:%d" % (("https", "localhost", self.port) if tls else ("http", "127.0.0.1", self.port))
@@ -62,6 +62,8 @@ class Upstream:
             pass
         finally:
             connection.close()
+            with self.lock:
+                self.closed += 1
 
     def _take(self, connection, number, left):
         while b"\r\n\r\n" not in left:

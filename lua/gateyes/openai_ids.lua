@@ -1,8 +1,10 @@
--- Ids of tool calls, fitted to what a provider accepts. The same id always gives the same one, so that a call and its
--- result still belong together.
+-- Ids of tool calls and users, fitted to what a provider accepts. The same id always gives the same one, so that a call
+-- and its result still belong together.
+local openai_models = require "gateyes.openai_models"
+
 local openai_ids = {}
 
-local longest = 40
+local longest, longest_user = 40, 64
 local digits = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 -- Both moduli are primes below 2^26, so that products stay whole in a double.
@@ -31,6 +33,13 @@ function openai_ids.call_id(id, pattern)
   if pattern then return id:match(pattern) and id or nine(id) end
   if #id <= longest then return id end
   return id:sub(1, longest - 10) .. "_" .. nine(id)
+end
+
+-- OpenAI refuses a user of more than 64 characters; what agents send as one is longer. Other servers are taken at their
+-- word.
+function openai_ids.user(user, model)
+  if type(user) ~= "string" or #user <= longest_user or openai_models.reasons(model) == nil then return user end
+  return user:sub(1, longest_user - 10):gsub("[\192-\255]?[\128-\191]*$", "") .. "_" .. nine(user)
 end
 
 return openai_ids

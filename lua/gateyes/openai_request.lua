@@ -2,6 +2,7 @@
 local json = require "gateyes.json"
 local canonical = require "gateyes.canonical"
 local openai_messages = require "gateyes.openai_messages"
+local openai_ids = require "gateyes.openai_ids"
 local openai_models = require "gateyes.openai_models"
 local openai_parts = require "gateyes.openai_parts"
 local openai_schema = require "gateyes.openai_schema"
@@ -233,6 +234,7 @@ local function add_scalars(writer, body)
     local value = taken(writer, field)
     if value ~= nil then body[names[field] or field] = value end
   end
+  if writer.preset.models then body.user = openai_ids.user(body.user, writer.context.model) end
   if body.metadata and writer.preset.models and writer.request.store ~= true then
     body.metadata = nil
     drop(writer, "metadata", "the provider keeps metadata with stored completions only")

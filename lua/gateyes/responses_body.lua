@@ -339,7 +339,8 @@ function body.encode(request, context)
     "top_p", sampling(writer, "top_p"),
     "top_logprobs", request.top_logprobs and text.integer(request.top_logprobs),
     "store", tostring(request.store == true),
-    "metadata", request.metadata and json.encode(request.metadata), "user", words(request.user),
+    "metadata", request.metadata and json.encode(request.metadata),
+    "user", words(openai_ids.user(request.user, context.model)),
     "service_tier", words(request.service_tier), "prompt_cache_key", words(request.prompt_cache_key),
     "safety_identifier", words(request.safety_identifier), "stream", request.stream and "true" or nil)
   return add_extra(writer, made)

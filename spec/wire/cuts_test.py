@@ -167,5 +167,37 @@ class Cuts(GatewayCase):
             self.assertEqual([r.json["model"] for r in self.upstream.records], ["first-%d" % k])
 
 
+class MidStream(GatewayCase):
+    """What providers say themselves in the middle of a stream, and ends without the end mark: 3 protocols over 3."""
+    FAULTS = {"error": "error_frame=8", "no-end": "no_done", "cut": "cut_frame=8", "rst": "cut_frame=8;rst", "half": "cut_frame=8;half_chunk",
+              "clean": "cut_frame=8;clean"}
+
+    @classmethod
+    def configuration(cls):
+        models = {"%s-%s" % (provider, fault): {"targets": ["%s/m@frames=20;%s" % (provider, knobs)]}
+                  for provider in "oar" for fault, knobs in cls.FAULTS.items()}
+        models.update({provider: {"targets": [provider + "/m@frames=20"]} for provider in "oar"})
+        return {"providers": cls.mock_providers(), "models": models, "limits": {"retry_min": 100}}
+
+    def test_each_fault_in_each_pair(self):
+        for dialect, ask in (("chat", self.chat), ("messages", self.messages), ("responses", self.responses)):
+            for provider in "oar":
+                good = ask(provider, True)
+                self.assertTrue(is_complete(dialect, good))
+                for fault in self.FAULTS:
+                    where = (dialect, provider, fault)
+                    reply = ask("%s-%s" % (provider, fault), True)
+                    row = self.gateway.row(reply.id)
+                    self.assertEqual(row["failure"], "upstream_error" if fault == "error" else "upstream_cut", where)
+                    if reply.status != 200:
+                        self.assertIn(fault, ("rst", "error"), where)  # nothing had reached the client
+                        continue
+                    self.assertFalse(is_complete(dialect, reply), where)
+                    self.assertTrue(has_error_event(dialect, reply), (where, reply.body[-300:]))
+                    self.assertTrue(good.text().startswith(reply.text()), where)
+                    self.assertEqual(row["usage_source"] in ("estimated", "provider"), True, where)
+                    self.assertGreater(row["output_tokens"], 0, where)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -227,6 +227,27 @@ class Budget(GatewayCase):
             self.assertEqual(self.chat("third", i % 2 == 0).status, 200)
 
 
+class Healing(GatewayCase):
+    """Targets that fail together are tried all the same, and free again with their first success."""
+    uses_mock = False
+
+    @classmethod
+    def configuration(cls):
+        cls.upstream, cls.is_down = Upstream(), True
+        cls.upstream.plays = {name: lambda record: refusal(500) if cls.is_down else answer(record) for name in ("a", "b")}
+        return {"providers": {"o": {"adapter": "openai", "base_url": cls.upstream.url + "/v1"}},
+                "models": {"m": {"targets": ["o/a", "o/b"]}}}
+
+    def test_no_target_is_no_help_to_anyone(self):
+        for _ in range(10):
+            self.assertEqual(self.chat("m").status, 500)
+        self.assertEqual(self.gateway.get_admin("/readyz")[0], 503)
+        type(self).is_down = False
+        for _ in range(10):
+            self.assertEqual(self.chat("m", True).status, 200)
+        self.assertEqual(self.gateway.get_admin("/readyz")[0], 200)
+
+
 class Stale(GatewayCase):
     """A pooled connection that the provider closed."""
     uses_mock = False

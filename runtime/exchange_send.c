@@ -77,11 +77,17 @@ static void on_data(struct attempt *a, struct slice data, void *user) {
   send_abandon(x, FAILURE_UPSTREAM_PROTOCOL, "the provider's reply is larger than 64 MiB");
 }
 
+static void keep_timing(struct exchange *x, const struct attempt *a) {
+  struct attempt_timing *timing = &record_of(x)->timing;
+  *timing = attempt_timing(a);
+  if (!timing->ended) timing->ended = clock_mono_ns(); /* it ends by our own word */
+  x->upstream_ns += timing->ended - timing->started;
+}
+
 static void attempt_over(struct exchange *x, struct attempt *a, enum attempt_state state) {
-  record_of(x)->timing = attempt_timing(a);
+  keep_timing(x, a);
   x->attempt = NULL;
   x->attempt_state = state;
-  x->upstream_ns += clock_mono_ns() - record_of(x)->timing.started;
   exchange_wake(x);
 }
 
@@ -106,8 +112,7 @@ void send_abandon(struct exchange *x, enum failure_kind kind, const char *senten
 
 void send_cancel(struct exchange *x) {
   if (!x->attempt) return;
-  record_of(x)->timing = attempt_timing(x->attempt);
-  x->upstream_ns += clock_mono_ns() - record_of(x)->timing.started;
+  keep_timing(x, x->attempt);
   record_of(x)->failure = x->failure;
   attempt_cancel(x->attempt);
   x->attempt = NULL;

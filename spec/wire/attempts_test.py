@@ -88,6 +88,9 @@ class Attempts(GatewayCase):
                     client.read()
                 row = self.gateway.new_rows(before)[-1]
         self.assertEqual(row["status"], 500)
+        left = [line for line in self.gateway.log() if line["status"] == 499][-1]["attempts"][0]
+        self.assertEqual(left["failure"], "client_closed_request")
+        self.assertIn("duration_ms", left)
         self.assertIn("model mixed has no usable target", self.unusable())
 
     def test_streams_that_break_count_against_the_target(self):

@@ -51,4 +51,9 @@ function canonical.invalid(param, message)
   return canonical.failure(400, "invalid_request_error", message, param, "invalid_value")
 end
 
+-- A whole number of what a provider gave (some give a time with fractions), or nil.
+function canonical.whole(number)
+  return type(number) == "number" and math.floor(number) or nil
+end
+
 return canonical

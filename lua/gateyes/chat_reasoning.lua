@@ -104,4 +104,10 @@ function chat_reasoning.details(parts)
   return details[1] and json.array(details) or nil
 end
 
+-- Who issued what a delta's details carry, or nil where they do not say.
+function chat_reasoning.format_of(details)
+  local first = type(details) == "table" and details[1]
+  return type(first) == "table" and formats[first.format] or nil
+end
+
 return chat_reasoning

@@ -168,7 +168,7 @@ function openai_reply.decode(body, context, preset)
   local function value(name) return texts[name] and json.decode(texts[name]) or nil end
   local customs = openai_reply.custom_names(context, preset)
   local reply = { id = text_or_nil(value "id"), model = text_or_nil(value "model"), choices = {},
-    created = tonumber(texts.created), usage = usage.from_openai(value "usage"),
+    created = canonical.whole(tonumber(texts.created)), usage = usage.from_openai(value "usage"),
     service_tier = text_or_nil(value "service_tier"), system_fingerprint = text_or_nil(value "system_fingerprint"),
     extra = extra_of(texts, names), extra_format = "chat" }
   for i, choice in ipairs(choices) do reply.choices[i] = decode_choice(choice, i, context, customs) end

@@ -4,6 +4,7 @@ local json = require "gateyes.json"
 local canonical = require "gateyes.canonical"
 local fields = require "gateyes.fields"
 local usage = require "gateyes.usage"
+local chat_reasoning = require "gateyes.chat_reasoning"
 local chat_words = require "gateyes.chat_words"
 local openai_reply = require "gateyes.openai_reply"
 
@@ -36,7 +37,7 @@ local function start(state, events, chunk)
   if state.started or not (id or model or type(chunk.usage) == "table" or first_choice(chunk)) then return end
   state.started = true
   push(events, { type = "start", id = id, model = model,
-    created = type(chunk.created) == "number" and chunk.created or nil, service_tier = text_or_nil(chunk.service_tier),
+    created = canonical.whole(chunk.created), service_tier = text_or_nil(chunk.service_tier),
     system_fingerprint = text_or_nil(chunk.system_fingerprint) })
 end
 
@@ -96,7 +97,7 @@ local function open_part(choice, events, kind, id)
   if open and open.kind == kind then return open end
   close_open(choice, events)
   close_whole_calls(choice, events)
-  local part = { type = kind, id = id, format = kind == "reasoning" and "chat" or nil }
+  local part = { type = kind, id = id, format = kind == "reasoning" and (choice.format or "chat") or nil }
   choice.open = { kind = kind, index = part_start(choice, events, part) }
   return choice.open
 end
@@ -107,14 +108,25 @@ local function text_delta(choice, events, kind, text, logprobs)
   push(events, { type = "part_delta", index = open.index, choice = choice.number, text = text, logprobs = logprobs })
 end
 
+-- Reasoning that Anthropic keeps to itself is a part of its own.
+local function redacted_delta(choice, events, data)
+  close_open(choice, events)
+  local part = { type = "reasoning", format = "anthropic", redacted = true }
+  local index = part_start(choice, events, part)
+  push(events, { type = "part_delta", index = index, choice = choice.number, encrypted = data })
+  part_stop(choice, events, index)
+end
+
 -- Signatures and encrypted reasoning that OpenRouter streams; a detail's text repeats `reasoning` where there is one.
 local function details_delta(choice, events, details, has_text)
-  if type(details) ~= "table" then return end
+  if fields.kind_of(details) ~= "list" then return end
   for _, detail in ipairs(details) do
     if type(detail) == "table" then
       if not has_text then text_delta(choice, events, "reasoning", text_or_nil(detail.text or detail.summary)) end
       local signature, encrypted = text_or_nil(detail.signature), text_or_nil(detail.data)
-      if signature or encrypted then
+      if encrypted and choice.format == "anthropic" then
+        redacted_delta(choice, events, encrypted)
+      elseif signature or encrypted then
         local open = open_part(choice, events, "reasoning")
         push(events, { type = "part_delta", index = open.index, choice = choice.number, signature = signature,
           encrypted = encrypted })
@@ -213,6 +225,7 @@ end
 
 local function delta_events(state, choice, events, delta, logprobs)
   local reasoning = text_or_nil(delta.reasoning_content) or text_or_nil(delta.reasoning)
+  choice.format = chat_reasoning.format_of(delta.reasoning_details) or choice.format
   text_delta(choice, events, "reasoning", reasoning)
   details_delta(choice, events, delta.reasoning_details, reasoning ~= nil and reasoning ~= "")
   content_delta(choice, events, delta.content, logprobs)

@@ -29,7 +29,7 @@ local function start(state, out, response)
   local id = text.string(response.id)
   out[#out + 1] = {
     type = "start", id = id ~= "" and id or nil, model = text.string(response.model),
-    created = type(response.created_at) == "number" and response.created_at or nil,
+    created = canonical.whole(response.created_at),
     service_tier = text.string(response.service_tier),
   }
 end

@@ -114,12 +114,17 @@ function reply.decode(body)
     return nil, canonical.failure(502, "api_error", message, nil, "upstream_protocol")
   end
   local status = text.value(members.status)
-  if status == "failed" or status == "cancelled" then return nil, reply.failure(text.value(members.error)) end
+  local problem = text.value(members.error)
+  if status == "failed" or status == "cancelled" or type(problem) == "table" then return nil, reply.failure(problem) end
+  if not members.output and type(status) ~= "string" then
+    return nil, canonical.failure(502, "api_error", "The provider's answer is no response", nil, "upstream_protocol")
+  end
   local found = { parts = {} }
   for _, item in ipairs(members.output and json.elements(members.output) or {}) do reply.item(item, found) end
   return {
     id = id_of(text.value(members.id)), model = text.string(text.value(members.model)),
-    created = text.number(text.value(members.created_at)), service_tier = text.string(text.value(members.service_tier)),
+    created = canonical.whole(text.value(members.created_at)),
+    service_tier = text.string(text.value(members.service_tier)),
     usage = reply.usage(members),
     choices = { {
       index = 0, parts = found.parts, logprobs = found.logprobs,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "upstream/connect.h"
 
@@ -22,13 +23,13 @@ void conn_close(struct conn *c) {
   deadline_disarm(&c->expiry);
   later_cancel(&c->again);
   c->upstream->pool.open--;
-  if (c->has_poll) {
-    uv_close((uv_handle_t *)&c->poll, on_closed); /* before libcurl closes the descriptor */
+  if (c->has_poll) uv_close((uv_handle_t *)&c->poll, on_closed); /* before the descriptor */
+  if (c->is_direct)
+    close(c->fd);
+  else
     multi_remove(&c->handle);
-  } else {
-    multi_remove(&c->handle);
+  if (!c->has_poll)
     later_add(c->upstream, &c->again); /* callers up the stack may still look at c */
-  }
 }
 
 static void on_again(struct later *l) {
@@ -61,6 +62,19 @@ static void arm_expiry(struct conn *c) {
   if (after) deadline_arm(&c->upstream->deadlines, &c->expiry, c->created_ms + after);
 }
 
+/* libcurl closes what it opened, but not the socket that has become ours. */
+static int on_socket_close(void *user, curl_socket_t fd) {
+  const struct conn *c = user;
+  return fd == c->fd ? 0 : close(fd);
+}
+
+/* What libcurl keeps for a connection is half of what a stream takes, and it walks its cache of
+ * connections at each call. A plain socket needs neither. */
+static void take_socket(struct conn *c) {
+  multi_remove(&c->handle);
+  c->is_direct = true;
+}
+
 static void on_dialed(struct multi_handle *h, CURLcode result) {
   struct conn *c = list_entry(h, struct conn, handle);
   curl_socket_t fd = CURL_SOCKET_BAD;
@@ -70,6 +84,7 @@ static void on_dialed(struct multi_handle *h, CURLcode result) {
     return;
   }
   c->fd = fd;
+  if (c->is_plain) take_socket(c);
   must(uv_poll_init_socket(c->upstream->loop, &c->poll, fd) == 0);
   c->poll.data = c;
   c->has_poll = true;
@@ -94,6 +109,10 @@ struct conn *conn_dial(struct upstream *u, struct endpoint *e, const struct prov
   c->handler = handler;
   c->user = user;
   c->handle.easy = connect_only_new(&options);
+  if (c->is_plain) {
+    curl_easy_setopt(c->handle.easy, CURLOPT_CLOSESOCKETFUNCTION, on_socket_close);
+    curl_easy_setopt(c->handle.easy, CURLOPT_CLOSESOCKETDATA, c);
+  }
   if (c->is_tls && !options.tls.ca_file) trust_give(&u->trusts, c->handle.easy);
   c->handle.on_done = on_dialed;
   deadline_init(&c->expiry, on_expiry);
@@ -180,14 +199,11 @@ static enum conn_io io_of(ssize_t n, size_t *moved) {
   return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? CONN_IO_AGAIN : CONN_IO_ERROR;
 }
 
-/* The first call goes through libcurl even so: it marks the connection as in use, else libcurl
- * might find it idle and close it while it dials another. */
 enum conn_io conn_send(struct conn *c, const void *data, size_t len, size_t *sent) {
   *sent = 0;
   errno = 0;
   if (c->is_direct) return io_of(send(c->fd, data, len, MSG_NOSIGNAL), sent);
   CURLcode result = curl_easy_send(c->handle.easy, data, len, sent);
-  c->is_direct = c->is_plain;
   if (result == CURLE_OK) return CONN_IO_OK;
   return result == CURLE_AGAIN ? CONN_IO_AGAIN : CONN_IO_ERROR;
 }

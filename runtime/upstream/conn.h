@@ -28,7 +28,7 @@ struct conn {
   int fd, events;
   bool is_tls, has_poll;
   bool is_plain;  /* bytes on the socket are the bytes of HTTP */
-  bool is_direct; /* so libcurl is left out, which walks its connection cache at each call */
+  bool is_direct; /* the socket is ours, libcurl knows nothing of it any more */
   bool is_broken; /* the socket reported an error: no poll event comes any more */
   bool was_used;  /* has served a request before this one */
   uint64_t created_ms, idle_since_ms;

@@ -80,36 +80,14 @@ void bytes_clear(struct bytes *b) {
   b->len = 0;
 }
 
-char *bytes_reserve(struct bytes *b, size_t more) {
+void bytes_grow(struct bytes *b, size_t more) {
   size_t need;
   must(!__builtin_add_overflow(b->len, more, &need));
-  if (need > b->cap) {
-    size_t cap = b->cap ? b->cap : 64;
-    while (cap < need)
-      cap += cap / 2 + 64;
-    b->data = must_realloc(b->data, cap);
-    b->cap = cap;
-  }
-  return b->data + b->len;
-}
-
-void bytes_append(struct bytes *b, const void *data, size_t len) {
-  if (len == 0) return;
-  memcpy(bytes_reserve(b, len), data, len);
-  b->len += len;
-}
-
-void bytes_append_slice(struct bytes *b, struct slice s) {
-  bytes_append(b, s.data, s.len);
-}
-
-void bytes_append_text(struct bytes *b, const char *text) {
-  bytes_append(b, text, strlen(text));
-}
-
-void bytes_append_byte(struct bytes *b, char c) {
-  *bytes_reserve(b, 1) = c;
-  b->len++;
+  size_t cap = b->cap ? b->cap : 64;
+  while (cap < need)
+    cap += cap / 2 + 64;
+  b->data = must_realloc(b->data, cap);
+  b->cap = cap;
 }
 
 void bytes_append_u64(struct bytes *b, uint64_t value) {

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/must.h"
 
@@ -33,12 +34,37 @@ struct bytes {
 
 void bytes_init(struct bytes *b);
 void bytes_fini(struct bytes *b);
-void bytes_clear(struct bytes *b);                 /* keeps the memory */
-char *bytes_reserve(struct bytes *b, size_t more); /* room for `more` bytes at the end */
-void bytes_append(struct bytes *b, const void *data, size_t len);
-void bytes_append_slice(struct bytes *b, struct slice s);
-void bytes_append_text(struct bytes *b, const char *text);
-void bytes_append_byte(struct bytes *b, char c);
+void bytes_clear(struct bytes *b); /* keeps the memory */
+void bytes_grow(struct bytes *b, size_t more);
+
+/* Appending is inline: lines and heads are built of many short pieces whose lengths the compiler
+ * knows. */
+
+/* Room for `more` bytes at the end. */
+static inline char *bytes_reserve(struct bytes *b, size_t more) {
+  if (more > b->cap - b->len) bytes_grow(b, more);
+  return b->data + b->len;
+}
+
+static inline void bytes_append(struct bytes *b, const void *data, size_t len) {
+  if (len == 0) return;
+  memcpy(bytes_reserve(b, len), data, len);
+  b->len += len;
+}
+
+static inline void bytes_append_slice(struct bytes *b, struct slice s) {
+  bytes_append(b, s.data, s.len);
+}
+
+static inline void bytes_append_text(struct bytes *b, const char *text) {
+  bytes_append(b, text, strlen(text));
+}
+
+static inline void bytes_append_byte(struct bytes *b, char c) {
+  *bytes_reserve(b, 1) = c;
+  b->len++;
+}
+
 void bytes_append_u64(struct bytes *b, uint64_t value); /* decimal */
 /* value / 10^decimals, with that many decimals: 1234567, 3 -> "1234.567". decimals at most 9. */
 void bytes_append_fixed(struct bytes *b, uint64_t value, unsigned decimals);

@@ -106,6 +106,7 @@ struct actor {
   struct side *side;
   int left;
   bool is_inside; /* for one turn of its loop */
+  bool gave_up;   /* in this round: once, or actors that all give up each turn never get in */
   struct gate_wait *wait;
 };
 
@@ -122,7 +123,7 @@ static atomic_int inside, most_inside;
 
 static void actor_leave(struct actor *a) {
   atomic_fetch_sub(&inside, 1);
-  a->is_inside = false;
+  a->is_inside = a->gave_up = false;
   gate_leave(a->side->gate);
   if (--a->left == 0) a->side->running--;
 }
@@ -146,7 +147,8 @@ static void on_turn(uv_idle_t *idle) {
     struct actor *a = &s->actors[i];
     if (a->is_inside) actor_leave(a);
     if (a->left == 0) continue;
-    if (a->wait && a->left % 7 == 0) {
+    if (a->wait && a->left % 7 == 0 && !a->gave_up) {
+      a->gave_up = true;
       gate_wait_cancel(a->wait);
       a->wait = NULL;
       s->cancelled++;

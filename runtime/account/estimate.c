@@ -5,14 +5,16 @@
 #include "base/json.h"
 #include "base/utf8.h"
 
+enum { RUN_BYTES = 1 << 20 }; /* of one kind, looked at together */
+
 enum kind { NOTHING, LOWER, UPPER, DIGIT, MARK, SPACE, LINE, WIDE, LETTER, SYMBOL };
 
 static enum kind ascii_kind(unsigned char c) {
-  if (c >= 'a' && c <= 'z') return LOWER;
-  if (c >= 'A' && c <= 'Z') return UPPER;
-  if (c >= '0' && c <= '9') return DIGIT;
-  if (c == '\n' || c == '\r') return LINE;
-  return c <= ' ' ? SPACE : MARK;
+  static const uint8_t kinds[128] = {
+      [0 ... 9] = SPACE,     ['\n'] = LINE,        [11 ... 12] = SPACE,   ['\r'] = LINE,
+      [14 ... ' '] = SPACE,  ['!' ... '/'] = MARK, ['0' ... '9'] = DIGIT, [':' ... '@'] = MARK,
+      ['A' ... 'Z'] = UPPER, ['[' ... '`'] = MARK, ['a' ... 'z'] = LOWER, ['{' ... 127] = MARK};
+  return (enum kind)kinds[c];
 }
 
 static bool is_latin(uint32_t point) {
@@ -55,15 +57,26 @@ static bool joins(const struct estimate *e, enum kind kind) {
   return kind == LINE && e->kind == MARK;
 }
 
-static void take(struct estimate *e, enum kind kind) {
+/* count characters of one kind, one after the other */
+static void take_run(struct estimate *e, enum kind kind, uint32_t count) {
   /* "Word" is one run, "camelCase" two. */
   if (e->kind == UPPER && e->run == 1 && kind == LOWER) e->kind = LOWER;
   if (joins(e, kind)) kind = MARK;
-  if (e->kind != kind || e->run == UINT32_MAX) {
+  if (e->kind != kind || e->run > UINT32_MAX - count) {
     close_run(e);
     e->kind = (uint8_t)kind;
   }
-  e->run++;
+  e->run += count;
+}
+
+static void take(struct estimate *e, enum kind kind) {
+  take_run(e, kind, 1);
+}
+
+static const char *ascii_run_end(const char *at, const char *end, enum kind kind) {
+  while (at < end && (unsigned char)*at < 0x80 && ascii_kind((unsigned char)*at) == kind)
+    at++;
+  return at;
 }
 
 void estimate_feed(struct estimate *e, struct slice text) {
@@ -72,8 +85,10 @@ void estimate_feed(struct estimate *e, struct slice text) {
     unsigned char c = (unsigned char)*at;
     uint32_t point;
     if (c < 0x80) {
-      take(e, ascii_kind(c));
-      at++;
+      enum kind kind = ascii_kind(c);
+      const char *stop = ascii_run_end(at + 1, end - at < RUN_BYTES ? end : at + RUN_BYTES, kind);
+      take_run(e, kind, (uint32_t)(stop - at));
+      at = stop;
       continue;
     }
     size_t len = utf8_decode(at, end, &point);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "exchange_state.h"
+#include "exchange_background.h"
 
 static void request_id_new(struct exchange *x) {
   memcpy(x->id, "req_", 4);
@@ -160,8 +160,11 @@ static void on_closed(struct http_stream *stream, bool complete, const char *rea
   (void)stream;
   struct exchange *x = user;
   x->stream = NULL;
-  x->headers = (struct headers){0};
-  if (!complete && x->step != STEP_DONE) {
+  if (x->background)
+    background_detach(x);
+  else
+    x->headers = (struct headers){0};
+  if (!complete && x->step != STEP_DONE && !x->background) {
     exchange_fail(x, kind_of_reason(reason), "the client's connection ended (%s)", reason);
     if (x->step < STEP_SETTLE) x->step = STEP_SETTLE;
     send_cancel(x);

@@ -24,6 +24,8 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
   struct list ready;     /* woken, waiting for exchange_run_ready */
   size_t open;
   bool draining;
+  uv_timer_t background_timer; /* the worker's to open and close; runs while there are any */
+  size_t background_count;
   struct bytes scratch; /* short texts on their way into an arena; empty between calls */
 };
 

@@ -51,6 +51,20 @@ static enum step_result read_model(struct exchange *x) {
   return STEP_NEXT;
 }
 
+static enum step_result read_background(struct exchange *x) {
+  enum json_type type = x->fields.background.type;
+  if (type == JSON_NONE || type == JSON_FALSE || type == JSON_NULL) return STEP_NEXT;
+  if (type != JSON_TRUE) return invalid(x, "background", "background must be true or false");
+  if (!x->is_stored)
+    return invalid(
+        x, "background",
+        "a background response has to be stored: leave out store = false, or background");
+  char id[7 + 32 + 1] = "resp_gy";
+  digest_random_id(id + 7, 32);
+  x->response_id = arena_slice(&x->arena, slice_of(id));
+  return STEP_NEXT;
+}
+
 static enum step_result read_flags(struct exchange *x) {
   struct request_fields *f = &x->fields;
   if (f->stream.type != JSON_NONE && f->stream.type != JSON_TRUE && f->stream.type != JSON_FALSE &&
@@ -62,12 +76,8 @@ static enum step_result read_flags(struct exchange *x) {
   if (f->stream_options.type == JSON_OBJECT)
     x->include_usage = json_type(json_find(f->stream_options.value, "include_usage")) == JSON_TRUE;
   if (x->route.dialect != DIALECT_RESPONSES) return STEP_NEXT;
-  if (f->background.type == JSON_TRUE)
-    return invalid(
-        x, "background",
-        "background responses are not offered here; leave background out, and stream instead");
   x->is_stored = f->store.type != JSON_FALSE;
-  return STEP_NEXT;
+  return read_background(x);
 }
 
 enum step_result body_read_fields(struct exchange *x) {

@@ -1,6 +1,8 @@
 /* The request as the provider gets it when it speaks the client's protocol: the client's bytes,
  * with the model's name, and for streams the wish for usage, edited in place. Also the head of
  * every request. */
+#include <stdio.h>
+
 #include "base/json_edit.h"
 #include "exchange_state.h"
 
@@ -178,21 +180,33 @@ enum step_result native_encode(struct exchange *x, const struct model_target *ta
   if (model.len && usage.len)
     model = arena_join(&x->arena, (struct slice[]){model, SLICE(","), usage}, 3);
   if (model.len || usage.len) json_edit_insert(&edits, model.len ? model : usage);
+  if (x->response_id.len) json_edit_remove(&edits, fields.background.member);
   x->pieces = arena_alloc(&x->arena, JSON_PIECES_MAX * sizeof *x->pieces);
   x->piece_count = json_edit_pieces(&edits, x->pieces, NULL);
   native_headers(x, target, (struct headers){0});
   return STEP_NEXT;
 }
 
+static void replace_member(struct json_edits *edits, struct slice object, const char *name,
+                           struct slice value) {
+  struct slice place = json_find(object, name);
+  if (place.data && value.len) json_edit_replace(edits, place, value);
+}
+
 void native_write_response(const struct exchange *x, struct slice text, struct bytes *out) {
-  struct slice response = json_find(text, "response"),
-               place = json_find(response.data ? response : text, "previous_response_id");
-  if (!place.data) {
-    bytes_append_slice(out, text);
-    return;
+  struct slice response = json_find(text, "response"), object = response.data ? response : text;
+  struct json_edits edits;
+  char id[64];
+  json_edits_init(&edits, text);
+  if (x->fields.previous_response_id.type == JSON_STRING)
+    replace_member(&edits, object, "previous_response_id", x->fields.previous_response_id.value);
+  if (x->response_id.len) {
+    int len = snprintf(id, sizeof id, "\"%.*s\"", (int)x->response_id.len, x->response_id.data);
+    replace_member(&edits, object, "id", (struct slice){id, (size_t)len});
+    replace_member(&edits, object, "background", SLICE("true"));
   }
-  size_t before = (size_t)(place.data - text.data);
-  bytes_append_slice(out, (struct slice){text.data, before});
-  bytes_append_slice(out, x->fields.previous_response_id.value);
-  bytes_append_slice(out, slice_skip(text, before + place.len));
+  struct slice pieces[JSON_PIECES_MAX];
+  size_t count = json_edit_pieces(&edits, pieces, NULL);
+  for (size_t i = 0; i < count; i++)
+    bytes_append_slice(out, pieces[i]);
 }

@@ -38,13 +38,14 @@ static void note_content(struct exchange *x) {
   if (x->attempt) attempt_first_token(x->attempt);
 }
 
-static bool names_previous(const struct exchange *x) {
+/* The provider saw neither the id of the earlier response nor that of a background response. */
+static bool has_own_ids(const struct exchange *x) {
   return x->route.dialect == DIALECT_RESPONSES &&
-         x->fields.previous_response_id.type == JSON_STRING;
+         (x->response_id.len || x->fields.previous_response_id.type == JSON_STRING);
 }
 
 static void write_response(const struct exchange *x, struct slice text, struct bytes *out) {
-  if (names_previous(x))
+  if (has_own_ids(x))
     native_write_response(x, text, out);
   else
     bytes_append_slice(out, text);
@@ -71,7 +72,7 @@ static bool is_withheld(struct exchange *x, const struct sse_frame *frame, unsig
 
 static void write_native(struct exchange *x, const struct sse_frame *frame) {
   bool is_line = frame->has_data && !memchr(frame->data.data, '\n', frame->data.len);
-  if (!names_previous(x) || !is_line || !json_find(frame->data, "response").data) {
+  if (!has_own_ids(x) || !is_line || !json_find(frame->data, "response").data) {
     bytes_append_slice(&x->out, frame->raw);
     return;
   }
@@ -243,7 +244,7 @@ static enum step_result stream_step(struct exchange *x) {
 static enum step_result whole_native(struct exchange *x) {
   struct slice text = bytes_slice(&x->reply);
   meter_body(&x->meter, text);
-  if (names_previous(x)) {
+  if (has_own_ids(x)) {
     native_write_response(x, text, &x->out);
     text = bytes_slice(&x->out);
   }

@@ -149,7 +149,7 @@ static void answer_failure(struct exchange *x) {
 }
 
 enum step_result finish_step(struct exchange *x) {
-  if (!x->stream) return STEP_NEXT;
+  if (!x->stream || x->is_answered) return STEP_NEXT;
   if (x->opened)
     end_stream(x);
   else if (x->failure != FAILURE_NONE)

@@ -1,7 +1,7 @@
 /* One attempt after another, until a target has answered or none is left. The client has seen
  * nothing yet: a failure moves on to the next candidate, within the retry budget. */
 #include "base/clock.h"
-#include "exchange_state.h"
+#include "exchange_background.h"
 
 enum {
   HOUR_MS = 3600 * 1000,
@@ -250,7 +250,10 @@ static enum step_result attempt_ended(struct exchange *x) {
 
 enum step_result send_step(struct exchange *x) {
   switch (x->attempt_state) {
-  case ATTEMPT_IDLE: start(x); return STEP_PARK;
+  case ATTEMPT_IDLE:
+    if (x->response_id.len && !x->background && background_begin(x) == STEP_FAIL) return STEP_FAIL;
+    start(x);
+    return STEP_PARK;
   case ATTEMPT_RUNNING: return STEP_PARK;
   case ATTEMPT_ENDED: return attempt_ended(x);
   case ATTEMPT_FAILED: return attempt_failed(x, record_of(x)->failure);

@@ -2,7 +2,7 @@
  */
 #include "account/price.h"
 #include "base/clock.h"
-#include "exchange_state.h"
+#include "exchange_background.h"
 
 enum { LOG_TEXT_BYTES = 2048 };
 
@@ -34,18 +34,21 @@ static void take_usage(struct exchange *x) {
   x->cost_known = cost_nanousd(&x->model->price, &x->usage, &x->cost_nanousd) == PRICE_KNOWN;
 }
 
+static struct slice response_text(struct exchange *x) {
+  if (x->failure != FAILURE_NONE) return (struct slice){"", 0};
+  if (!x->is_stream) return x->answer.body;
+  return x->is_native ? json_find(bytes_slice(&x->last_response), "response")
+                      : translation_final_text(x->translation);
+}
+
 static void store_response(struct exchange *x) {
   if (x->route.dialect != DIALECT_RESPONSES || x->route.endpoint != ENDPOINT_GENERATE ||
-      !x->is_stored || x->failure != FAILURE_NONE)
+      !x->is_stored || (x->failure != FAILURE_NONE && !x->background))
     return;
-  struct slice text;
-  if (!x->is_stream)
-    text = x->answer.body;
-  else if (x->is_native)
-    text = json_find(bytes_slice(&x->last_response), "response");
-  else
-    text = translation_final_text(x->translation);
-  if (text.len)
+  struct slice text = response_text(x);
+  if (x->background)
+    background_settle(x, text);
+  else if (text.len)
     script_stored_record(x->generation, x->owner,
                          x->is_native ? x->forward_body : bytes_slice(&x->body), text);
 }

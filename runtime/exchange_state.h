@@ -66,6 +66,9 @@ struct exchange {
   struct bytes body;
   uint64_t body_bytes; /* as the head says; UINT64_MAX: it does not */
   bool body_complete, is_stream, include_usage, is_stored;
+  struct slice response_id;      /* of a background response, chosen here; else empty */
+  struct background *background; /* while it runs */
+  bool is_answered;              /* a whole answer has gone out already */
   struct request_fields fields;
   struct slice owner; /* of stored responses */
   struct slice
@@ -157,7 +160,8 @@ void native_headers(struct exchange *x, const struct model_target *target, struc
 struct slice native_path(struct exchange *x, struct slice pattern,
                          const struct model_target *target);
 /* A response object, or an event that carries one, as the client is to read it: the provider never
- * saw the id of the stored response that the client named. Appends to out. */
+ * saw the id of the stored response that the client named, nor that of a background response.
+ * Appends to out. */
 void native_write_response(const struct exchange *x, struct slice text, struct bytes *out);
 
 /* exchange_target.c: what the requests of all workers know about a target's health. */

@@ -1,6 +1,6 @@
 /* The steps of a request, in the order they run. */
 #include "base/clock.h"
-#include "exchange_state.h"
+#include "exchange_background.h"
 
 /* Stored responses belong to a tenant's project; a key without a tenant keeps its own. Lengths keep
  * names apart whatever they hold. */
@@ -80,7 +80,7 @@ static enum step_result local_answer(struct exchange *x, enum step_result result
 
 static enum step_result answer_stored(struct exchange *x) {
   struct stored_request request = {x->owner, x->method, x->route.path, x->query};
-  struct stored_answer stored = script_stored_answer(x->generation, &request, &x->arena);
+  struct stored_answer stored = background_answer(x, &request);
   x->answer = (struct answer){stored.status, stored.content_type, stored.body};
   return STEP_NEXT;
 }
@@ -107,6 +107,7 @@ static enum step_result encode_translated(struct exchange *x, const struct model
                                             .body = bytes_slice(&x->body),
                                             .public_model = x->public_model,
                                             .owner = x->owner,
+                                            .response_id = x->response_id,
                                             .is_stream = x->is_stream,
                                             .include_usage = x->include_usage};
     x->translation = translation_open(x->generation, &settings, &x->arena, &error);

@@ -77,6 +77,7 @@ struct worker *worker_new(unsigned index, struct config *config, struct generati
   mailbox_init(&w->mailbox, &w->loop, w);
   must(uv_timer_init(&w->loop, &w->drain_timer) == 0);
   must(uv_timer_init(&w->loop, &w->ping_timer) == 0);
+  must(uv_timer_init(&w->loop, &w->host.background_timer) == 0);
   w->drain_timer.data = w->ping_timer.data = w;
   set_ping(w);
   start_turns(w);
@@ -178,12 +179,14 @@ static void on_upstream_closed(void *context) {
   mailbox_close(&w->mailbox, NULL);
   uv_close((uv_handle_t *)&w->drain_timer, NULL);
   uv_close((uv_handle_t *)&w->ping_timer, NULL);
+  uv_close((uv_handle_t *)&w->host.background_timer, NULL);
   uv_close((uv_handle_t *)&w->prepare, NULL);
   uv_close((uv_handle_t *)&w->check, NULL);
 }
 
 static void on_http_closed(void *host) {
   struct worker *w = list_entry(host, struct worker, host);
+  exchange_cut_all(&w->host); /* what runs in the background has no connection that would end it */
   exchange_run_ready(&w->host);
   upstream_close(w->host.upstream, on_upstream_closed, w);
 }

@@ -1,6 +1,7 @@
 -- The state behind POST /v1/responses: what is kept of an answer, and the endpoints that read it.
 -- https://platform.openai.com/docs/api-reference/responses (get, delete, cancel, input items)
 -- Everything is asked for by owner; with another owner an id is not found. A request with store = false leaves nothing.
+local canonical = require "gateyes.canonical"
 local history = require "gateyes.responses_history"
 local json = require "gateyes.json"
 local object = require "gateyes.responses_object"
@@ -87,6 +88,19 @@ function responses_store.record(owner, request, response)
   return items ~= nil and keep(owner, id, response, items)
 end
 
+-- A background request: kept as running from here on. -> the queued response for the client | nil, failure
+function responses_store.begin(owner, id, request, model, now)
+  local asked = text.members(request)
+  local items, failure = history.items(asked, { responses = responses_store.of_owner(owner) })
+  if not items then return nil, failure end
+  local context = { response_id = id, model = model, now = now, request = { echo = object.echo(asked) } }
+  local queued = require("dialects.responses").queued(nil, context)
+  if not keep(owner, id, text.replace(queued, { status = '"in_progress"' }), items) then
+    return nil, canonical.invalid("background", "This request is too large to be kept, as background needs it.")
+  end
+  return queued
+end
+
 -- The outcome of a background request: under the id that the client was given, unless that was cancelled or deleted.
 -- A relayed answer has its provider's id and says nothing of a background. -> was it kept?
 function responses_store.finish(owner, id, response)
@@ -136,7 +150,7 @@ end
 
 local function delete(owner, id)
   if not store.delete(owner, id) then return not_found(id) end
-  return 200, text.object("id", quote(id), "object", '"response"', "deleted", "true")
+  return 200, text.object("id", quote(id), "object", '"response"', "deleted", "true"), "application/json", id
 end
 
 local active = { queued = true, in_progress = true }
@@ -197,7 +211,7 @@ local routes = {
   ["GET "] = retrieve, ["DELETE "] = delete, ["POST cancel"] = cancel, ["GET input_items"] = input_items,
 }
 
--- A request below /v1/responses/. -> status, body [, content type [, id of a background response to stop]]
+-- A request below /v1/responses/. -> status, body [, content type [, id of a response to stop if it still runs]]
 -- path: "/v1/responses/resp_1/input_items"; query: the text after "?", or nil.
 function responses_store.answer(owner, method, path, query)
   local id, rest = path:match("^/v1/responses/([^/]+)/?([^/]*)$")

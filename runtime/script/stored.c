@@ -1,5 +1,6 @@
 #include "script/stored.h"
 
+#include "base/clock.h"
 #include "script/generation_private.h"
 #include "script/script_error.h"
 
@@ -17,6 +18,43 @@ void script_stored_record(struct generation *g, struct slice owner, struct slice
   (void)script_call(L, 3, 0, &logged);
 }
 
+bool script_stored_begin(struct generation *g, const struct stored_begin *request,
+                         struct arena *arena, struct slice *queued, struct error_detail *error) {
+  lua_State *L = generation_enter(g, ENTRY_STORE_BEGIN);
+  push(L, request->owner);
+  push(L, request->id);
+  push(L, request->body);
+  push(L, request->model);
+  lua_pushnumber(L, (double)(clock_wall_ms() / 1000));
+  if (!script_call(L, 5, 2, error)) return false;
+  if (lua_type(L, 1) != LUA_TSTRING) {
+    script_read_failure(L, 2, arena, error);
+    return false;
+  }
+  *queued = arena_slice(arena, state_text(L, 1));
+  return true;
+}
+
+void script_stored_finish(struct generation *g, struct slice owner, struct slice id,
+                          struct slice response) {
+  lua_State *L = generation_enter(g, ENTRY_STORE_FINISH);
+  push(L, owner);
+  push(L, id);
+  push(L, response);
+  struct error_detail logged;
+  (void)script_call(L, 3, 0, &logged);
+}
+
+void script_stored_fail(struct generation *g, struct slice owner, struct slice id,
+                        const struct error_detail *error) {
+  lua_State *L = generation_enter(g, ENTRY_STORE_FAIL);
+  push(L, owner);
+  push(L, id);
+  script_push_failure(L, error);
+  struct error_detail logged;
+  (void)script_call(L, 3, 0, &logged);
+}
+
 static const char failed[] =
     "{\"error\":{\"message\":\"a script of the gateway failed; its log says where\","
     "\"type\":\"server_error\",\"param\":null,\"code\":\"translation_error\"}}";
@@ -30,12 +68,13 @@ struct stored_answer script_stored_answer(struct generation *g,
   push(L, request->path);
   push(L, request->query);
   struct error_detail error;
-  if (!script_call(L, 4, 3, &error))
-    return (struct stored_answer){error.status, SLICE("application/json"), slice_of(failed)};
+  if (!script_call(L, 4, 4, &error))
+    return (struct stored_answer){
+        error.status, SLICE("application/json"), slice_of(failed), {"", 0}};
   struct slice type = state_text(L, 3);
-  return (struct stored_answer){(int)lua_tointeger(L, 1),
-                                type.len ? arena_slice(arena, type) : SLICE("application/json"),
-                                arena_slice(arena, state_text(L, 2))};
+  return (struct stored_answer){
+      (int)lua_tointeger(L, 1), type.len ? arena_slice(arena, type) : SLICE("application/json"),
+      arena_slice(arena, state_text(L, 2)), arena_slice(arena, state_text(L, 4))};
 }
 
 bool script_stored_expand(struct generation *g, const struct stored_body *request,

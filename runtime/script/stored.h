@@ -8,12 +8,26 @@
 /* Keeps a finished response and the input it answered. Text that is no JSON object is ignored. */
 void script_stored_record(struct generation *g, struct slice owner, struct slice request_body,
                           struct slice response);
+struct stored_begin {
+  struct slice owner, id, body, model;
+};
+/* A background response: kept as running under the id; *queued (in arena) is what the client gets.
+ * False: *error (in arena). */
+MUST_CHECK bool script_stored_begin(struct generation *g, const struct stored_begin *request,
+                                    struct arena *arena, struct slice *queued,
+                                    struct error_detail *error);
+/* Its outcome. Neither does anything to what was cancelled or deleted meanwhile. */
+void script_stored_finish(struct generation *g, struct slice owner, struct slice id,
+                          struct slice response);
+void script_stored_fail(struct generation *g, struct slice owner, struct slice id,
+                        const struct error_detail *error);
 struct stored_request {
   struct slice owner, method, path, query;
 };
 struct stored_answer {
   int status;
   struct slice content_type, body; /* in the arena */
+  struct slice stopped; /* id of the background response to stop (in the arena); mostly empty */
 };
 /* GET, DELETE, input_items, cancel. */
 struct stored_answer script_stored_answer(struct generation *g,

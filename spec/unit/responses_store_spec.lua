@@ -180,6 +180,19 @@ describe("responses store", function()
       assert.equal(1, #json.decode(page).data)
     end)
 
+    it("begins as running, with a queued answer that repeats the request", function()
+      local queued = store.begin("o", "resp_gy3", '{"input":"one","background":true,"temperature":0.5}', "m", 7)
+      local response = json.decode(queued)
+      assert.same({ "resp_gy3", "queued", true, 0.5, "m", 7 }, { response.id, response.status, response.background,
+        response.temperature, response.model, response.created_at })
+      assert.equal("in_progress", status_of "resp_gy3")
+      local _, _, _, stop = store.answer("o", "DELETE", "/v1/responses/resp_gy3")
+      assert.equal("resp_gy3", stop)
+      local none, failure = store.begin("o", "resp_gy4", '{"input":"x","previous_response_id":"resp_no"}', "m", 7)
+      assert.is_nil(none)
+      assert.equal("previous_response_not_found", failure.code)
+    end)
+
     it("cancels once and for good", function()
       queue "resp_gy1"
       local status, body, _, stop = store.answer("o", "POST", "/v1/responses/resp_gy1/cancel")

@@ -1,5 +1,6 @@
 """The operators' side, and secrets that may show nowhere."""
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -131,11 +132,8 @@ class Canaries(unittest.TestCase):
                            "gone": {"targets": ["gone/x"]}, "claude": {"targets": ["claude/x"]}},
                 "keys": [{"name": "canary", "key": Env("CANARY_CLIENT")}], "tls": {"certificate": certificate, "key": key}}
             gateway = Gateway(config, env={"CANARY_CLIENT": secrets["client"], "CANARY_PROVIDER": secrets["provider"],
-                                           "CANARY_ADMIN": secrets["admin"]}, wait=False)
-            gateway.config["admin"]["key"] = Env("CANARY_ADMIN")
-            gateway.write(gateway.config)
-            wait_for(gateway.is_up, 10)
-            gateway.process.send_signal(1)
+                                           "CANARY_ADMIN": secrets["admin"]},
+                              admin_key=Env("CANARY_ADMIN"))
             said = [self.talk(gateway, secrets)]
             for bad in ("return { keys = { { name = 'x', key = '%s\\n' } } }" % secrets["client"],
                         "return { providers = { [env 'CANARY_PROVIDER'] = {} } }", "error(env 'CANARY_PROVIDER')",
@@ -143,6 +141,7 @@ class Canaries(unittest.TestCase):
                 gateway.reload(text=bad, wanted="refused")
             gateway.reload(gateway.config)
             self.assertTrue(any(r.headers.get("authorization") == "Bearer " + secrets["provider"] for r in upstream.records))
+            self.assertEqual(gateway.get_admin("/admin/exchanges", secrets["admin"])[0], 200)
             self.assertNotIn(secrets["client"], str([(r.headers, r.body) for r in upstream.records]))
             with open("/proc/%d/cmdline" % gateway.process.pid) as file:
                 said.append(file.read())
@@ -205,7 +204,6 @@ class Log(GatewayCase):
             self.assertLessEqual({"time", "level", "message"}, set(json.loads(line)))
 
     def test_rotation(self):
-        import os
         os.rename(self.gateway.log_path, self.gateway.log_path + ".1")
         self.gateway.reload()
         self.gateway.seen = 0

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from certificates import make, server_context
 from harness import SLACK, Gateway, GatewayCase, chat_body, wait_for
 from streams import BODIES, FRAMES, PATHS, is_complete, sse
-from upstream import CHUNKED, FIN, RST, Upstream, chunk, head, stream, whole
+from upstream import FIN, RST, Upstream, head, stream, whole
 
 GOOD = {"id": "c", "object": "chat.completion", "created": 1, "model": "m",
         "choices": [{"index": 0, "message": {"role": "assistant", "content": "fine"}, "finish_reason": "stop"}],

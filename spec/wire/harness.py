@@ -72,7 +72,7 @@ class Port:
 
 
 class Gateway:
-    def __init__(self, config, env=None, wrap=(), wait=True):
+    def __init__(self, config, env=None, wrap=(), admin_key=ADMIN_KEY):
         self.folder = tempfile.mkdtemp(prefix="gateyes-wire-")
         self.path = os.path.join(self.folder, "gateyes.lua")
         self.log_path = os.path.join(self.folder, "requests.log")
@@ -81,7 +81,7 @@ class Gateway:
         self.port = self.listen.number
         self.config = {
             "listen": [self.listen.text], "workers": 1, "store": "sqlite:" + os.path.join(self.folder, "g.db"),
-            "admin": {"listen": [self.admin.text], "key": ADMIN_KEY}, "log": {"file": self.log_path},
+            "admin": {"listen": [self.admin.text], "key": admin_key}, "log": {"file": self.log_path},
             "keys": [{"name": "wire", "key": KEY}],
         }
         self.config.update(config)
@@ -92,8 +92,7 @@ class Gateway:
         self.process = subprocess.Popen(list(wrap) + [BINARY, "serve", "--config", self.path], env=variables,
                                         stdout=self.errors, stderr=self.errors, stdin=subprocess.DEVNULL)
         self.seen, self.lines, self.log_lock = 0, [], threading.Lock()
-        if wait:
-            wait_for(self.is_up, 10, "the gateway to answer")
+        wait_for(self.is_up, 10, "the gateway to answer")
 
     def is_up(self):
         if self.process.poll() is not None:

@@ -118,7 +118,13 @@ static void take_text(struct exchange *x, struct slice text) {
 }
 
 static bool take_translated(struct exchange *x, bool fine, const struct translated *t) {
-  if (!fine || t->has_failed) {
+  if (!fine) { /* our script's fault: the provider's health must not suffer for it */
+    exchange_fail_with(x, FAILURE_TRANSLATION, &t->failure);
+    send_cancel(x);
+    exchange_wake(x);
+    return false;
+  }
+  if (t->has_failed) {
     on_error_event(x, &t->failure);
     return false;
   }
@@ -210,7 +216,9 @@ void relay_data(struct exchange *x, struct slice data) {
     fail_relay(x, FAILURE_UPSTREAM_FRAME, "the provider sent an event larger than limits.frame");
   if (x->attempt_state == ATTEMPT_FAILED) return; /* moved on: what was held back is of no use */
   flush(x);
-  if (x->relay_ended && !x->is_native) exchange_wake(x);
+  if (!x->relay_ended) return;
+  if (x->attempt) attempt_linger(x->attempt);
+  if (!x->is_native) exchange_wake(x);
 }
 
 /* The provider has closed cleanly: what is left in the reader, and what the adapter makes of the
@@ -243,7 +251,6 @@ static enum step_result stream_step(struct exchange *x) {
 
 static enum step_result whole_native(struct exchange *x) {
   struct slice text = bytes_slice(&x->reply);
-  meter_body(&x->meter, text);
   if (has_own_ids(x)) {
     native_write_response(x, text, &x->out);
     text = bytes_slice(&x->out);

@@ -98,6 +98,10 @@ static void on_end(struct attempt *a, void *user) {
 static void on_failure(struct attempt *a, enum failure_kind kind, const char *sentence,
                        void *user) {
   struct exchange *x = user;
+  if (x->relay_ended) { /* after the mark of a complete stream nothing is missing */
+    attempt_over(x, a, ATTEMPT_ENDED);
+    return;
+  }
   record_of(x)->failure = kind;
   record_of(x)->sentence = arena_text(&x->arena, slice_of(sentence));
   attempt_over(x, a, ATTEMPT_FAILED);
@@ -225,6 +229,14 @@ static bool is_no_answer(int status) {
   return (status >= 300 && status < 400) || status > 599;
 }
 
+/* Reads the figures of a relayed reply. True for {"error": …} with status 200, as some servers and
+ * proxies answer; a Responses object has an error of its own, which is an answer. */
+static bool is_error_body(struct exchange *x) {
+  if (!x->is_native || x->route.endpoint != ENDPOINT_GENERATE) return false;
+  unsigned flags = meter_body(&x->meter, bytes_slice(&x->reply));
+  return (flags & METER_ERROR) && x->route.dialect != DIALECT_RESPONSES;
+}
+
 static enum step_result attempt_ended(struct exchange *x) {
   if (is_no_answer(x->upstream_status)) {
     record_of(x)->sentence = arena_printf(
@@ -241,6 +253,10 @@ static enum step_result attempt_ended(struct exchange *x) {
     record_of(x)->sentence = "the provider answered with something that is no JSON object";
     return attempt_failed(x, FAILURE_UPSTREAM_PROTOCOL);
   }
+  if (!x->is_stream && is_error_body(x)) {
+    record_of(x)->status = x->upstream_status = 502;
+    return attempt_failed(x, FAILURE_UPSTREAM_ERROR);
+  }
   if (x->is_stream && !x->relay_ended) {
     record_of(x)->sentence = "the provider ended its stream before the first token";
     return attempt_failed(x, FAILURE_UPSTREAM_CUT);
@@ -249,6 +265,7 @@ static enum step_result attempt_ended(struct exchange *x) {
 }
 
 enum step_result send_step(struct exchange *x) {
+  if (x->failure != FAILURE_NONE) return STEP_FAIL;
   switch (x->attempt_state) {
   case ATTEMPT_IDLE:
     if (x->response_id.len && !x->background && background_begin(x) == STEP_FAIL) return STEP_FAIL;

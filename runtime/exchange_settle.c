@@ -19,9 +19,14 @@ static const struct attempt_record *last_record(const struct exchange *x) {
 }
 
 /* A provider was asked and may have worked for us. */
+/* A provider worked for this request, or may have: then it is billed, whoever gave up on whom. A
+ * provider that refused it or never had it whole did not. */
 static bool reached_model(const struct exchange *x) {
-  return x->record_count > 0 && x->route.endpoint == ENDPOINT_GENERATE &&
-         (x->failure == FAILURE_NONE || x->has_content);
+  if (x->record_count == 0 || x->route.endpoint != ENDPOINT_GENERATE) return false;
+  if (x->failure == FAILURE_NONE || x->has_content) return true;
+  bool gave_up = x->failure == FAILURE_CLIENT_GONE || x->failure == FAILURE_TRANSLATION ||
+                 x->failure == FAILURE_DRAINING;
+  return gave_up && last_record(x)->timing.sent > 0;
 }
 
 static void take_usage(struct exchange *x) {

@@ -6,7 +6,7 @@
 #include "upstream/transport_http1.h"
 
 enum { SPARE_ATTEMPTS = 64, SENTENCE_BYTES = 600 };
-enum { GRACE_MS = 5 };
+enum { GRACE_MS = 5, LINGER_MS = 1000 };
 
 static void on_due(struct deadline *d);
 
@@ -243,7 +243,8 @@ void attempt_head(struct attempt *a, int status, struct headers headers) {
 void attempt_data(struct attempt *a, struct slice data) {
   const struct upstream_timers *t = &a->provider->timers;
   if (!a->timing.first_byte) a->timing.first_byte = clock_mono_ns();
-  if (a->phase == PHASE_BODY && (t->idle_counts_comments || !a->is_stream)) restart(a, t->idle_ms);
+  bool counts = t->idle_counts_comments || !a->is_stream;
+  if (a->phase == PHASE_BODY && counts && !a->is_lingering) restart(a, t->idle_ms);
   a->events->on_data(a, data, a->user);
 }
 
@@ -263,7 +264,8 @@ void attempt_resume(struct attempt *a) {
   if (!a->is_paused || attempt_is_over(a)) return;
   a->is_paused = false;
   if (a->phase == PHASE_FIRST_TOKEN) enter_phase(a, a->phase, a->first_token_ms);
-  if (a->phase == PHASE_BODY) enter_phase(a, a->phase, a->provider->timers.idle_ms);
+  if (a->phase == PHASE_BODY)
+    enter_phase(a, a->phase, a->is_lingering ? LINGER_MS : a->provider->timers.idle_ms);
   a->transport->resume(a);
 }
 
@@ -272,7 +274,14 @@ void attempt_first_token(struct attempt *a) {
 }
 
 void attempt_touch(struct attempt *a) {
-  if (a->phase == PHASE_BODY && !a->is_paused) restart(a, a->provider->timers.idle_ms);
+  if (a->phase == PHASE_BODY && !a->is_paused && !a->is_lingering)
+    restart(a, a->provider->timers.idle_ms);
+}
+
+void attempt_linger(struct attempt *a) {
+  if (attempt_is_over(a) || a->is_lingering) return;
+  a->is_lingering = true;
+  enter_phase(a, PHASE_BODY, LINGER_MS);
 }
 
 void attempt_cancel(struct attempt *a) {

@@ -64,6 +64,9 @@ void attempt_first_token(struct attempt *a);
 /* The caller saw a real frame. Needed where timers.idle_counts_comments is false: there bytes alone
  * do not restart upstream.idle. */
 void attempt_touch(struct attempt *a);
+/* The caller has all it wants: the rest, if any, is read for a second at most, so that the
+ * connection can be used again. on_end or on_failure still comes. */
+void attempt_linger(struct attempt *a);
 /* No further callback; the connection is closed at once, not pooled. */
 void attempt_cancel(struct attempt *a);
 struct attempt_timing attempt_timing(const struct attempt *a);

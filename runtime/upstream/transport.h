@@ -35,6 +35,7 @@ struct attempt {
   struct gate_wait *wait;
   bool has_provider_slot, has_process_slot;
   bool is_stream, is_paused, is_stale;
+  bool is_lingering; /* the caller has all it wants */
   enum attempt_phase phase;
   uint32_t head_ms, first_token_ms;
   uint64_t queue_due_ms, phase_due_ms, total_due_ms; /* 0: not running; uv_now() scale */

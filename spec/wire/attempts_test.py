@@ -16,6 +16,8 @@ FAILED = b'data: {"error":{"message":"the engine died","type":"server_error"}}\n
 SPEAKS = frame(role="assistant", content="") + frame(content="one ")
 REPLY = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [
     {"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}
+ENDS = b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m",' \
+    b'"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
 PLAYS = {
     "odd999": lambda r: [whole({"error": {"message": "denied"}}, 999)],
     "moved": lambda r: [whole({}, 302, location="http://elsewhere/")],
@@ -33,6 +35,8 @@ PLAYS = {
                                "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}]})],
     "mixed": lambda r: [whole({"error": {"message": "no"}}, 500)] if r.json.get("user") == "fail" else [STALL],
     "fine": lambda r: [whole(REPLY)],
+    "sorry": lambda r: [whole({"error": {"message": "out of memory", "type": "server_error"}})],
+    "lingers": lambda r: [head() + CHUNKED + chunk(SPEAKS + ENDS + DONE), STALL],
 }
 
 
@@ -46,6 +50,7 @@ class Attempts(GatewayCase):
         models = {name: {"targets": ["o/" + name]} for name in PLAYS}
         models["dies-then-slow"] = {"targets": ["o/dies", "o/slow"], "first_token": "900ms"}
         models["limited-then-reset"] = {"targets": ["o/limited", "o/reset"]}
+        models["sorry-then-fine"] = {"targets": ["o/sorry", "o/fine"]}
         models["meta/llama 3"] = {"targets": ["o/fine"]}
         return {"providers": {"o": {"adapter": "openai", "base_url": cls.upstream.url + "/v1"}}, "models": models,
                 "limits": {"retry_min": 1000, "body": "64KiB"}}
@@ -116,6 +121,31 @@ class Attempts(GatewayCase):
         self.assertEqual((reply.status, len(reply.json()["data"])), (200, 1))
         reply = self.ask("/v1/messages/count_tokens", messages_body("fine", True))
         self.assertEqual(reply.status, 200)
+
+    def test_an_error_with_status_200_is_a_failed_attempt(self):
+        reply = self.chat("sorry-then-fine")
+        self.assertEqual((reply.status, reply.headers["x-gateyes-attempts"]), (200, "2"))
+        reply = self.chat("sorry")
+        self.assertEqual((reply.status, reply.error()["message"]), (502, "out of memory"))
+
+    def test_a_client_that_leaves_pays_for_the_prompt(self):
+        with self.gateway.client() as client:
+            before = len(self.gateway.log())
+            asked = len(self.upstream.requests("hang"))
+            client.post("/v1/chat/completions", chat_body("hang"))
+            wait_for(lambda: len(self.upstream.requests("hang")) > asked, 5, "the request at the provider")
+            client.reset()
+            row = self.gateway.new_rows(before)[-1]
+        self.assertEqual((row["status"], row["usage_source"], row["output_tokens"]), (499, "estimated", 0))
+        self.assertGreater(row["input_tokens"], 0)
+
+    def test_after_the_end_mark_nobody_waits_long_for_the_provider_to_close(self):
+        for path, body in (("/v1/chat/completions", chat_body("lingers", True)), ("/v1/messages", messages_body("lingers", True))):
+            reply = self.ask(path, body)
+            self.assertTrue(reply.whole and b"error" not in reply.body, reply.body)
+            row = self.gateway.row(reply.id)
+            self.assertEqual((row["status"], row.get("failure")), (200, None))
+        wait_for(lambda: self.gateway.get_admin("/admin/exchanges")[1].strip() == "[]", 2 + SLACK, "both to be over")
 
     def test_the_log_says_what_the_client_got(self):
         before = len(self.gateway.log())

@@ -132,13 +132,22 @@ static const struct admin_callbacks admin_callbacks = {describe_exchanges, readi
 static int open_socket(const struct address *address) {
   char error[256];
   int fd = http_socket_new(address, error, sizeof error);
-  if (fd < 0) log_process(LOG_ERROR, "%.*s: %s", (int)address->text.len, address->text.data, error);
+  if (fd < 0) log_process(LOG_ERROR, "%s", error);
   return fd;
+}
+
+/* With SO_REUSEPORT a second gateway would take half of the first one's clients. */
+static bool is_taken(const struct address *address) {
+  if (!http_socket_is_taken(address)) return false;
+  log_process(LOG_ERROR, "%.*s: another process already listens there; stop it first",
+              (int)address->text.len, address->text.data);
+  return true;
 }
 
 /* TCP: a socket for each worker, the kernel spreads connections. Unix: one socket that all accept
  * from. */
 static bool listen_on(struct server *s, const struct address *address) {
+  if (is_taken(address)) return false;
   bool is_tls = s->config->tls.certificate != NULL && !address->is_unix;
   int shared = address->is_unix ? open_socket(address) : -1;
   if (address->is_unix && shared < 0) return false;
@@ -155,7 +164,8 @@ static bool listen_all(struct server *s) {
   for (size_t i = 0; i < s->config->listen.count; i++)
     if (!listen_on(s, &s->config->listen.items[i])) return false;
   for (size_t i = 0; i < s->config->admin_listen.count; i++) {
-    int fd = open_socket(&s->config->admin_listen.items[i]);
+    const struct address *address = &s->config->admin_listen.items[i];
+    int fd = is_taken(address) ? -1 : open_socket(address);
     if (fd < 0) return false;
     admin_listen(s->admin, fd);
   }

@@ -66,6 +66,9 @@ void http_server_close(struct http_server *server,
                        void (*on_closed)(void *context)); /* cuts all, then frees */
 
 /* A listening socket for address; -1 and a sentence in error. reuse_port for TCP. Any thread. */
+/* Does somebody answer at this TCP address? A wildcard is asked on loopback; waits 200 ms at most.
+ */
+bool http_socket_is_taken(const struct address *address);
 int http_socket_new(const struct address *address, char *error, size_t error_bytes);
 
 void stream_set_user(struct http_stream *s, void *user);

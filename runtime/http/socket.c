@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,7 +14,7 @@
 
 /* Bytes the kernel may hold that were not sent yet: beyond them a slow client is felt here, where
  * its upstream can be paused, whatever the size of the send buffer. */
-enum { LISTEN_BACKLOG = 1024, UNSENT_BYTES = 64 * 1024 };
+enum { LISTEN_BACKLOG = 1024, UNSENT_BYTES = 64 * 1024, PROBE_MS = 200 };
 
 static int fail(int fd, const struct address *a, char *error, size_t error_bytes) {
   int code = errno;
@@ -84,6 +85,29 @@ static int unix_socket(const struct address *a, char *error, size_t error_bytes)
   if (bind(fd, (struct sockaddr *)&name, sizeof name) != 0 || listen(fd, LISTEN_BACKLOG) != 0)
     return fail(fd, a, error, error_bytes);
   return fd;
+}
+
+/* Connecting to a port nobody listens on can pick that very port and reach itself. */
+static bool is_own(int fd, const struct sockaddr_storage *name, socklen_t len) {
+  struct sockaddr_storage own;
+  socklen_t own_len = sizeof own;
+  memset(&own, 0, sizeof own);
+  return getsockname(fd, (struct sockaddr *)&own, &own_len) == 0 && memcmp(&own, name, len) == 0;
+}
+
+bool http_socket_is_taken(const struct address *a) {
+  struct sockaddr_storage name;
+  socklen_t len = a->is_unix ? 0 : tcp_name(a, &name);
+  if (!len) return false; /* a unix socket that is answered cannot be bound anyway */
+  int fd = socket(name.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return false;
+  bool answered = connect(fd, (struct sockaddr *)&name, len) == 0;
+  struct pollfd ready = {.fd = fd, .events = POLLOUT};
+  if (!answered && errno == EINPROGRESS && poll(&ready, 1, PROBE_MS) == 1)
+    answered = !(ready.revents & POLLERR);
+  answered = answered && !is_own(fd, &name, len);
+  close(fd);
+  return answered;
 }
 
 int http_socket_new(const struct address *address, char *error, size_t error_bytes) {

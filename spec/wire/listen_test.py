@@ -130,6 +130,17 @@ class Addresses(unittest.TestCase):
         four.close()
         six.close()
 
+    def test_a_second_gateway_does_not_share_the_port(self):
+        first = Gateway({"models": {}})
+        for taken in ({"listen": [first.listen.text]}, {"admin": {"listen": [first.admin.text]}}):
+            second = Gateway({"models": {}, **taken}, wait=False)
+            self.assertEqual(second.process.wait(10 * SLACK), 1)
+            self.assertIn("another process already listens there", second.process_log())
+            second.remove()
+        self.assertTrue(first.is_up())
+        self.assertEqual(first.stop(), 0)
+        first.remove()
+
     def test_connections_spread_over_the_workers(self):
         upstream = Upstream()
         upstream.plays = {"m": lambda _: [1.0 * SLACK, stream(BODIES["chat"])]}

@@ -205,6 +205,7 @@ static void flush(struct exchange *x) {
   if (x->out.len && x->stream && !stream_write(x->stream, bytes_slice(&x->out)) && x->attempt) {
     x->is_paused = true;
     attempt_pause(x->attempt);
+    bytes_fini(&x->out); /* a client that does not read may hold this for long */
   }
   if (x->config->ping_ms) x->written_ns = clock_mono_ns();
   bytes_clear(&x->out);

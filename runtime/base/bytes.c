@@ -90,6 +90,14 @@ void bytes_grow(struct bytes *b, size_t more) {
   b->cap = cap;
 }
 
+void bytes_fit(struct bytes *b, size_t more, size_t step) {
+  if (more <= b->cap - b->len) return;
+  size_t need;
+  must(!__builtin_add_overflow(b->len, more + step - 1, &need));
+  b->cap = need / step * step;
+  b->data = must_realloc(b->data, b->cap);
+}
+
 void bytes_append_u64(struct bytes *b, uint64_t value) {
   char digits[20];
   size_t at = sizeof digits;

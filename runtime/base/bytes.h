@@ -37,6 +37,10 @@ void bytes_fini(struct bytes *b);
 void bytes_clear(struct bytes *b); /* keeps the memory */
 void bytes_grow(struct bytes *b, size_t more);
 
+/* Room for exactly `more`, rounded up to step: for buffers that stay long after they were filled.
+ */
+void bytes_fit(struct bytes *b, size_t more, size_t step);
+
 /* Appending is inline: lines and heads are built of many short pieces whose lengths the compiler
  * knows. */
 

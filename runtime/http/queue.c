@@ -3,6 +3,8 @@
 
 #include "http/server.h"
 
+enum { QUEUE_STEP_BYTES = 4096 };
+
 static void on_written(uv_write_t *request, int status);
 
 size_t queue_bytes(const struct conn *c) {
@@ -43,7 +45,12 @@ static void on_written(uv_write_t *request, int status) {
   conn_run(c);
 }
 
+/* What waits here waits for a client that does not read: thousands may do so at once. */
 static void append(struct conn *c, const uv_buf_t *parts, unsigned count, size_t skip) {
+  size_t total = 0;
+  for (unsigned i = 0; i < count; i++)
+    total += parts[i].len;
+  bytes_fit(&c->queue, total - skip, QUEUE_STEP_BYTES);
   for (unsigned i = 0; i < count; i++) {
     size_t hop = skip < parts[i].len ? skip : parts[i].len;
     bytes_append(&c->queue, parts[i].base + hop, parts[i].len - hop);

@@ -2,7 +2,7 @@
 
 #include "config/build.h"
 
-enum { KEY_BYTES_MIN = 8, KEY_BYTES_MAX = 512 };
+enum { KEY_BYTES_MIN = 1, KEY_BYTES_MAX = 512 };
 
 /* Digests and names that were taken already; admin.key counts as one. */
 struct taken {

@@ -92,10 +92,9 @@ static void test_secrets_stay(void) {
           "1: a name comes from env or a secret file; write names out");
   REFUSED("return { keys = { { name = 'a', key = 1234567890 } } }",
           "1: keys[1].key: expects text, got a secret value; put it in quotes");
-  REFUSED(
-      "return { keys = { { name = 'a', key = 'short' }, { name = 'b', key = 'with a blank' } } }",
-      "1: keys[1].key: is no key; use 8 to 512 visible characters",
-      "1: keys[2].key: is no key; use 8 to 512 visible characters");
+  REFUSED("return { keys = { { name = 'a', key = '' }, { name = 'b', key = 'with a blank' } } }",
+          "1: keys[1].key: is no key; use 1 to 512 visible characters",
+          "1: keys[2].key: is no key; use 1 to 512 visible characters");
 }
 
 static void test_twice(void) {

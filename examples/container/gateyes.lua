@@ -4,8 +4,9 @@
 local mock = env("MOCK_URL", "http://mock:9100")
 
 return {
-  listen = { "0.0.0.0:8080" },
-  admin = { listen = { "127.0.0.1:8081" } }, -- without a key, operators can only ask for health
+  listen = { env("GATEYES_LISTEN", "0.0.0.0:8080") },
+  -- Inside the container, for its health check. To scrape metrics from outside: 0.0.0.0:8081 and a key.
+  admin = { listen = { env("GATEYES_ADMIN_LISTEN", "127.0.0.1:8081") } },
 
   -- Who answers. A real provider looks the same, with a credential:
   --   openai = {

@@ -75,7 +75,8 @@ static void add_relayed(struct exchange *x, struct head *h) {
 
 void native_headers(struct exchange *x, const struct model_target *target, struct headers extra) {
   const struct provider *provider = target->provider;
-  struct head h = {arena_alloc(&x->arena, MAX_HEADERS * sizeof(struct header)), 0};
+  struct header items[MAX_HEADERS];
+  struct head h = {items, 0};
   head_add(&h, SLICE("content-type"), SLICE("application/json"));
   head_add(&h, SLICE("accept"),
            x->is_stream ? SLICE("text/event-stream") : SLICE("application/json"));
@@ -92,7 +93,9 @@ void native_headers(struct exchange *x, const struct model_target *target, struc
   for (size_t i = 0; i < x->adapter->headers.count; i++)
     head_add(&h, x->adapter->headers.items[i].name, x->adapter->headers.items[i].value);
   head_add(&h, SLICE("user-agent"), SLICE("gateyes/" GATEYES_VERSION));
-  x->upstream_request_headers = (struct headers){h.items, h.count};
+  struct slice used = {(const char *)items, h.count * sizeof *items};
+  x->upstream_request_headers =
+      (struct headers){(const struct header *)arena_slice(&x->arena, used).data, h.count};
 }
 
 static struct slice quoted_model(struct exchange *x, const struct model_target *target) {

@@ -216,6 +216,12 @@ void relay_data(struct exchange *x, struct slice data) {
   if (sse_feed(&x->sse, data) == SSE_TOO_LONG)
     fail_relay(x, FAILURE_UPSTREAM_FRAME, "the provider sent an event larger than limits.frame");
   if (x->attempt_state == ATTEMPT_FAILED) return; /* moved on: what was held back is of no use */
+  if (x->failure != FAILURE_NONE) flush(x);
+}
+
+/* One read of the provider's, one write to the client. */
+void relay_read_end(struct exchange *x) {
+  if (!x->is_event_stream || x->failure != FAILURE_NONE) return;
   flush(x);
   if (!x->relay_ended) return;
   if (x->attempt) attempt_linger(x->attempt);

@@ -82,7 +82,8 @@ static void add_cors(struct reply_head *h) {
 }
 
 struct headers reply_headers(struct exchange *x, struct slice content_type) {
-  struct reply_head h = {x, arena_alloc(&x->arena, REPLY_HEADERS_MAX * sizeof(struct header)), 0};
+  struct header items[REPLY_HEADERS_MAX];
+  struct reply_head h = {x, items, 0};
   add(&h, SLICE("content-type"), content_type);
   if (x->opened) {
     add_text(&h, "cache-control", "no-cache");
@@ -101,7 +102,8 @@ struct headers reply_headers(struct exchange *x, struct slice content_type) {
   if (x->failure == FAILURE_METHOD_NOT_ALLOWED) add_text(&h, "allow", x->route.allow);
   add_gateyes(&h);
   add_cors(&h);
-  return (struct headers){h.items, h.count};
+  struct slice used = {(const char *)items, h.count * sizeof *items};
+  return (struct headers){(const struct header *)arena_slice(&x->arena, used).data, h.count};
 }
 
 bool reply_is_preflight(const struct exchange *x) {

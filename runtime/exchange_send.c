@@ -84,6 +84,11 @@ static void keep_timing(struct exchange *x, const struct attempt *a) {
   x->upstream_ns += timing->ended - timing->started;
 }
 
+static void on_read_end(struct attempt *a, void *user) {
+  (void)a;
+  relay_read_end(user);
+}
+
 static void attempt_over(struct exchange *x, struct attempt *a, enum attempt_state state) {
   keep_timing(x, a);
   x->attempt = NULL;
@@ -143,7 +148,7 @@ static void forget_reply(struct exchange *x) {
 }
 
 static void start(struct exchange *x) {
-  static const struct attempt_events events = {on_head, on_data, on_end, on_failure};
+  static const struct attempt_events events = {on_head, on_data, on_read_end, on_end, on_failure};
   const struct model_target *target = x->candidates[x->candidate];
   forget_reply(x);
   x->attempt_state = ATTEMPT_RUNNING;

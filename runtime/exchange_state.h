@@ -184,6 +184,7 @@ void send_abandon(struct exchange *x, enum failure_kind kind, const char *senten
 /* exchange_relay.c: the reply on its way to the client. */
 void relay_begin(struct exchange *x); /* before an attempt whose reply may be a stream */
 void relay_ping(struct exchange *x, uint64_t now_ns);
+void relay_read_end(struct exchange *x);
 void relay_data(struct exchange *x, struct slice data);
 void relay_finish(struct exchange *x); /* the provider ended its stream cleanly */
 enum step_result relay_step(struct exchange *x);

@@ -34,6 +34,9 @@ struct attempt_events {
   /* 1xx are swallowed. Header slices are valid until the attempt ends; all are clean. */
   void (*on_head)(struct attempt *a, int status, struct headers headers, void *user);
   void (*on_data)(struct attempt *a, struct slice data, void *user);
+  /* Everything that came with one read has been handed over: the moment to pass it on in one write.
+   * Also before on_end. May be NULL. */
+  void (*on_read_end)(struct attempt *a, void *user);
   void (*on_end)(struct attempt *a,
                  void *user); /* framing complete; the connection is pooled again */
   /* One sentence for log and client; no secret and no credential in it. Valid for the call. */

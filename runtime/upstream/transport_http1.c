@@ -226,9 +226,10 @@ static void fail_cut(struct attempt *a, const char *why) {
 /* False: stop reading, for now or for good. */
 static bool parse(struct attempt *a, struct slice data, size_t *used) {
   enum reply_state state = reply_feed(&a->http1->reply, data, used);
+  if (!attempt_is_over(a) && a->events->on_read_end) a->events->on_read_end(a, a->user);
   if (attempt_is_over(a)) return false;
   switch (state) {
-  case REPLY_MORE: return true;
+  case REPLY_MORE: return !a->is_paused;
   case REPLY_PAUSED: return false;
   case REPLY_DONE: finish(a, *used < data.len); return false;
   case REPLY_BROKEN: fail_protocol(a); return false;

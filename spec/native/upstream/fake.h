@@ -266,7 +266,7 @@ static inline void probe_on_failure(struct attempt *a, enum failure_kind kind, c
   snprintf(p->sentence, sizeof p->sentence, "%s", sentence);
 }
 
-static const struct attempt_events probe_events = {probe_on_head, probe_on_data, probe_on_end,
+static const struct attempt_events probe_events = {probe_on_head, probe_on_data, NULL, probe_on_end,
                                                    probe_on_failure};
 
 static inline void probe_send(struct probe *p, struct rig *r,

@@ -3,8 +3,17 @@
 #include "base/clock.h"
 #include "exchange_state.h"
 
+static void flush(struct exchange *x);
+
+/* Content goes out before the failure behind it is dealt with: whether both came in one read must
+ * make no difference to what the client sees. */
+static bool is_before_content(struct exchange *x) {
+  if (!x->committed && x->has_content) flush(x);
+  return !x->committed;
+}
+
 static void fail_relay(struct exchange *x, enum failure_kind kind, const char *sentence) {
-  if (!x->committed) {
+  if (is_before_content(x)) {
     send_abandon(x, kind, sentence);
     return;
   }
@@ -21,7 +30,7 @@ static void on_error_event(struct exchange *x, const struct error_detail *detail
   const char *sentence =
       arena_printf(&x->arena, "the provider reported an error in its stream: %.*s",
                    (int)kept.message.len, kept.message.data);
-  if (!x->committed) {
+  if (is_before_content(x)) {
     send_abandon(x, kept.status == 429 ? FAILURE_UPSTREAM_LIMITED : FAILURE_UPSTREAM_ERROR,
                  sentence);
     return;
@@ -222,6 +231,7 @@ void relay_data(struct exchange *x, struct slice data) {
 /* One read of the provider's, one write to the client. */
 void relay_read_end(struct exchange *x) {
   if (!x->is_event_stream || x->failure != FAILURE_NONE) return;
+  if (x->relay_ended) settle_store(x);
   flush(x);
   if (!x->relay_ended) return;
   if (x->attempt) attempt_linger(x->attempt);
@@ -239,7 +249,9 @@ void relay_finish(struct exchange *x) {
     bool fine = translation_end(x->translation, &t);
     if (fine && !t.has_failed) take_translated(x, true, &t);
   }
-  if (x->relay_ended) flush(x);
+  if (!x->relay_ended) return;
+  settle_store(x);
+  flush(x);
 }
 
 static enum step_result stream_step(struct exchange *x) {

@@ -46,7 +46,9 @@ static struct slice response_text(struct exchange *x) {
                       : translation_final_text(x->translation);
 }
 
-static void store_response(struct exchange *x) {
+void settle_store(struct exchange *x) {
+  if (x->is_kept) return;
+  x->is_kept = true;
   if (x->route.dialect != DIALECT_RESPONSES || x->route.endpoint != ENDPOINT_GENERATE ||
       !x->is_stored || (x->failure != FAILURE_NONE && !x->background))
     return;
@@ -192,7 +194,7 @@ enum step_result settle_step(struct exchange *x) {
   x->settled_ns = clock_mono_ns();
   blame_attempt(x);
   take_usage(x);
-  store_response(x);
+  settle_store(x);
   struct bytes *line = log_buffer(x->host->log);
   write_line(x, line);
   log_line_end(x->host->log);

@@ -107,6 +107,7 @@ struct exchange {
       last_response; /* responses: data of the newest event that carried the whole object */
   uint64_t sequence; /* responses: next sequence_number of a relayed stream */
 
+  bool is_kept;   /* the response has been stored, if it is to be */
   bool has_event; /* the running attempt sent a frame that is no comment */
   bool opened;    /* the client has the head of a stream */
   bool committed; /* and content: no other target can take over */
@@ -191,6 +192,9 @@ enum step_result relay_step(struct exchange *x);
 
 /* exchange_settle.c */
 enum step_result settle_step(struct exchange *x);
+/* Keeps a finished response. Called before its last event leaves: a client that has seen it may ask
+ * for it at once, at another worker. */
+void settle_store(struct exchange *x);
 uint64_t overhead_ns(const struct exchange *x);
 
 /* exchange_metrics.c */

@@ -22,7 +22,8 @@ PLAYS = {
     "odd999": lambda r: [whole({"error": {"message": "denied"}}, 999)],
     "moved": lambda r: [whole({}, 302, location="http://elsewhere/")],
     "page": lambda r: [whole(b"<html>hello</html>", 200, "text/html")],
-    "dies": lambda r: [stream(SPEAKS + FAILED)],
+    "dies": lambda r: [stream(frame(role="assistant", content="") + FAILED)],
+    "speaks-then-dies": lambda r: [stream(SPEAKS + FAILED)],
     "slow": lambda r: [head() + CHUNKED + chunk(frame(role="assistant", content="")), 0.3,
                        chunk(frame(content="two ")), 1.2 * SLACK, chunk(frame(content="three") + DONE) + b"0\r\n\r\n"],
     "limited": lambda r: [whole({"error": {"message": "slow down"}}, 429, Retry_After="7", X_Request_Id="first")],
@@ -49,6 +50,7 @@ class Attempts(GatewayCase):
         cls.upstream.plays = PLAYS
         models = {name: {"targets": ["o/" + name]} for name in PLAYS}
         models["dies-then-slow"] = {"targets": ["o/dies", "o/slow"], "first_token": "900ms"}
+        models["speaks-then-dies-then-fine"] = {"targets": ["o/speaks-then-dies", "o/fine"]}
         models["limited-then-reset"] = {"targets": ["o/limited", "o/reset"]}
         models["sorry-then-fine"] = {"targets": ["o/sorry", "o/fine"]}
         models["meta/llama 3"] = {"targets": ["o/fine"]}
@@ -74,6 +76,12 @@ class Attempts(GatewayCase):
         self.assertIn(b"[DONE]", reply.body)
         row = self.gateway.row(reply.id)
         self.assertGreater(row["time_to_first_token_ms"], 290)
+
+    def test_content_and_an_error_in_one_read_are_content_and_an_error(self):
+        reply = self.chat("speaks-then-dies-then-fine", True)
+        self.assertEqual((reply.status, reply.headers["x-gateyes-attempts"], reply.text()), (200, "1", "one "))
+        self.assertIn(b"the engine died", reply.body)
+        self.assertNotIn(b"[DONE]", reply.body)
 
     def test_the_last_failure_does_not_wear_the_first_ones_head(self):
         reply = self.chat("limited-then-reset")

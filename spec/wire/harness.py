@@ -72,7 +72,7 @@ class Port:
 
 
 class Gateway:
-    def __init__(self, config, env=None, wrap=(), admin_key=ADMIN_KEY):
+    def __init__(self, config, env=None, wrap=(), admin_key=ADMIN_KEY, wait=True):
         self.folder = tempfile.mkdtemp(prefix="gateyes-wire-")
         self.path = os.path.join(self.folder, "gateyes.lua")
         self.log_path = os.path.join(self.folder, "requests.log")
@@ -92,7 +92,8 @@ class Gateway:
         self.process = subprocess.Popen(list(wrap) + [BINARY, "serve", "--config", self.path], env=variables,
                                         stdout=self.errors, stderr=self.errors, stdin=subprocess.DEVNULL)
         self.seen, self.lines, self.log_lock = 0, [], threading.Lock()
-        wait_for(self.is_up, 10, "the gateway to answer")
+        if wait:
+            wait_for(self.is_up, 10, "the gateway to answer")
 
     def is_up(self):
         if self.process.poll() is not None:

@@ -91,15 +91,27 @@ class Stage:
         return self
 
     def __exit__(self, *_):
-        statuses = []
-        for process in (self.gateway, self.mock):
-            process.send_signal(signal.SIGTERM)
-            statuses.append(process.wait(20))
+        status = stop(self.gateway)
+        stop(self.mock)
         self.mock.stdout.close()
         if not os.environ.get("GATEYES_SDK_KEEP"):
             shutil.rmtree(self.folder, ignore_errors=True)
-        if statuses[0] != 0:
-            raise SystemExit(f"the gateway ended with {statuses[0]}")
+        if status != 0:
+            raise SystemExit(f"the gateway did not stop as it should: {status}")
+
+
+def stop(process):
+    """The exit status; None when it had to be killed."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(20)
+    except subprocess.TimeoutExpired:
+        if os.environ.get("GATEYES_SDK_KEEP"):
+            print("left running:", process.pid)
+            return None
+        process.kill()
+        process.wait()
+        return None
 
 
 def suite_command(suite, arguments):

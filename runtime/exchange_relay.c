@@ -211,7 +211,9 @@ static void flush(struct exchange *x) {
     if (!x->out.len || must_hold(x)) return;
     commit(x);
   }
-  if (x->out.len && x->stream && !stream_write(x->stream, bytes_slice(&x->out)) && x->attempt) {
+  bool is_full = x->out.len && x->stream && !stream_write(x->stream, bytes_slice(&x->out));
+  /* After the last frame nobody would let a provider go on. */
+  if (is_full && x->attempt && (x->is_native || !x->relay_ended)) {
     x->is_paused = true;
     attempt_pause(x->attempt);
     bytes_fini(&x->out); /* a client that does not read may hold this for long */

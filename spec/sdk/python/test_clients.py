@@ -1,5 +1,7 @@
 """Asynchronous clients, other ways to set a client up, and what happens around calls."""
 import asyncio
+import json
+import socket
 import time
 
 import anthropic
@@ -9,6 +11,8 @@ import pytest
 from asks import api_of, body
 from kit import ANTHROPIC, GATEWAY_URL, KEY, OPENAI, PIXEL, claude, gpt, mark, records_of
 
+PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses", "messages": "/v1/messages"}
+END = {"chat": b"[DONE]", "responses": b"response.completed", "messages": b"message_stop"}
 MODELS = ["openai-plain", "anthropic-plain", "openai_responses-plain", "azure_openai-plain"]
 
 
@@ -94,3 +98,19 @@ def test_client_timeout(dialect):
     api = api_of(dialect, gpt.with_options(timeout=0.3), claude.with_options(timeout=0.3))
     with pytest.raises(library.APITimeoutError):
         api.create(**body(dialect, "openai-slow_head", "Hi"))
+
+
+@pytest.mark.parametrize("model", ["anthropic-long", "openai_responses-long", "openai-long"])
+def test_reader_that_lags_behind_the_end(dialect, model):
+    """That the request ends all the same shows when the gateway stops: run.py waits for it."""
+    sent = json.dumps({**body(dialect, model, f"Hi {mark()}", limit=20000), "stream": True}).encode()
+    host, port = GATEWAY_URL.removeprefix("http://").split(":")
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.connect((host, int(port)))
+        raw.sendall(f"POST {PATHS[dialect]} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\nconnection: close\r\n"
+                    f"content-type: application/json\r\ncontent-length: {len(sent)}\r\n\r\n".encode() + sent)
+        time.sleep(0.3)
+        seen = b"".join(iter(lambda: raw.recv(65536), b""))
+    assert seen.endswith(b"0\r\n\r\n")
+    assert b"w3000 " in seen and END[dialect] in seen[-100000:]

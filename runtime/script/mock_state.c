@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "script/api_json.h"
+#include "script/api_next.h"
 #include "script/embedded.h"
 
 struct mock_state {
@@ -168,6 +169,7 @@ struct mock_state *mock_state_new(const struct mock_settings *settings, struct b
   must(state->lua);
   state->has_defaults = settings->knobs || settings->scenario;
   luaL_openlibs(state->lua);
+  api_next_open(state->lua);
   add_natives(state->lua);
   if (load_main(state->lua, settings)) return state;
   const char *text = lua_tostring(state->lua, -1);

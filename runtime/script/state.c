@@ -6,6 +6,7 @@
 
 #include "base/digest.h"
 #include "script/api_json.h"
+#include "script/api_next.h"
 #include "script/api_responses.h"
 #include "script/embedded.h"
 
@@ -119,6 +120,7 @@ lua_State *state_new(struct slice lua_path, struct responses *responses) {
   lua_State *L = luaL_newstate();
   must(L != NULL);
   open_library(L, "", luaopen_base);
+  api_next_open(L);
   open_library(L, LUA_TABLIBNAME, luaopen_table);
   open_library(L, LUA_STRLIBNAME, luaopen_string);
   open_library(L, LUA_MATHLIBNAME, luaopen_math);

@@ -17,7 +17,7 @@ local beyond_openai = { top_k = true, min_p = true, repetition_penalty = true }
 
 -- Takes part in the generic report of the runtime: everything that some preset takes.
 openai_request.takes = { n = true, stop = true, max_tokens = true, reasoning = true, modalities = true, output = true,
-  tools = true, tool_choice = true, system = true }
+  tools = true, tool_choice = true, system = true, turn_names = true }
 for _, name in ipairs(scalars) do openai_request.takes[name] = true end
 
 local function client_name(request, field)

@@ -46,8 +46,15 @@ function translate.open(settings)
   return { dialect = dialect, context = context, request = request, early = context.dropped }
 end
 
+local function has_names(turns)
+  for _, turn in ipairs(turns or {}) do
+    if turn.name then return true end
+  end
+end
+
 local function report_untaken(request, adapter, context)
   local fields = request.fields or {}
+  if not adapter.takes.turn_names and has_names(request.turns) then context.drop("messages.name") end
   for name in pairs(request) do
     if not structural[name] and not adapter.takes[name] then context.drop(fields[name] or name) end
   end

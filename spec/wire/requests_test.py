@@ -339,6 +339,11 @@ class Dropped(Case):
         self.assertEqual(set(reply.headers["x-gateyes-dropped"].split(", ")), {"seed", "logit_bias"})
         self.assertEqual(set(self.gateway.row(reply.id)["dropped"].split(", ")), {"seed", "logit_bias"})
 
+    def test_names_of_speakers(self):
+        messages = [{"role": "user", "name": "ann", "content": "Hello"}]
+        reply = self.ask(PATHS["chat"], chat_body("claude", messages=messages))
+        self.assertEqual(reply.headers["x-gateyes-dropped"], "messages.name")
+
     def test_strict(self):
         config = dict(self.gateway.config, strict=True)
         self.gateway.reload(config)

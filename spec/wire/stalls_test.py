@@ -4,7 +4,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 from harness import SLACK, GatewayCase, chat_body, messages_body, wait_for
-from streams import BODIES, FRAMES, PATHS, has_error_event, is_complete
+from streams import BODIES, FRAMES, PATHS, has_error_event, is_complete, sse
 from upstream import CHUNKED, STALL, Upstream, chunk, head, stream, whole
 
 FIRST = len(FRAMES["chat"][0]) + len(FRAMES["chat"][1])
@@ -149,6 +149,38 @@ class NotTaking(GatewayCase):
 
     def test_an_answer_before_the_body_has_gone(self):
         self.assertEqual(self.ask(PATHS["chat"], self.big("early")).status, 413)
+
+
+class SlowReaders(GatewayCase):
+    """The end of a stream arrives while its client has not taken what came before."""
+
+    uses_mock = False
+
+    @classmethod
+    def configuration(cls):
+        cls.upstream = Upstream()
+        delta = sse({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x" * 4000}},
+                    "content_block_delta")
+        # The client's buffers are full after a length that is not known: some of these fill them with the last read.
+        # The framing ends later than the stream.
+        cls.names = ["m%d" % i for i in range(40)]
+        for i, name in enumerate(cls.names):
+            frames = FRAMES["messages"]
+            cls.upstream.plays[name] = [head() + CHUNKED + chunk(b"".join(frames[:3] + [delta] * 2 * i + frames[3:])), 0.3,
+                                        b"0\r\n\r\n"]
+        return {"providers": {"a": {"adapter": "anthropic", "base_url": cls.upstream.url}},
+                "limits": {"write_high": 4096, "write_low": 1024},
+                "models": {name: {"targets": ["a/" + name]} for name in cls.names}}
+
+    def test_nothing_stays_open(self):
+        clients = [self.gateway.client(receive_bytes=4096) for _ in self.names]
+        for client, name in zip(clients, self.names):
+            client.post(PATHS["chat"], chat_body(name, True))
+        time.sleep(0.3)
+        for client in clients:
+            self.assertTrue(is_complete("chat", client.read()))
+            client.close()
+        wait_for(lambda: self.gateway.exchanges() == [], 5, "the requests to be over")
 
 
 class Pings(GatewayCase):

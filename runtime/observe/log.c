@@ -23,7 +23,7 @@ enum {
 struct log {
   struct slice path; /* empty: standard output */
   int fd;
-  bool is_regular, owns_fd;
+  bool is_regular, owns_fd, is_failing;
   unsigned opened_at;
   struct bytes held;
   size_t whole; /* bytes of held that are finished lines */
@@ -58,7 +58,8 @@ static void open_file(struct log *l) {
   if (l->path.len) {
     fd = open(l->path.data, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0) {
-      log_process(LOG_ERROR, "log.file %s cannot be opened: %s", l->path.data, strerror(errno));
+      log_process(LOG_ERROR, "log.file %s cannot be opened: %s; lines go to %s", l->path.data,
+                  strerror(errno), l->fd >= 0 ? "the file before it" : "standard output");
       if (l->fd >= 0) return; /* the old one is better than none */
       fd = STDOUT_FILENO;
     }
@@ -121,13 +122,29 @@ static size_t writable_bytes(const struct log *l) {
   return end ? (size_t)(end - l->held.data) + 1 : PIPE_CHUNK_BYTES;
 }
 
+/* Said once when it begins and once when it ends. */
+static void note_write(struct log *l, bool fails) {
+  if (l->is_failing == fails) return;
+  l->is_failing = fails;
+  const char *name = l->path.len ? l->path.data : "standard output";
+  if (fails)
+    log_process(LOG_ERROR, "the request log cannot be written to %s: %s; 1 MiB of lines is kept",
+                name, strerror(errno));
+  else
+    log_process(LOG_INFO, "the request log is written to %s again", name);
+}
+
 void log_flush(struct log *l) {
   if (l->whole == 0) return;
   if (l->opened_at != atomic_load(&reopen_count)) open_file(l);
   size_t count;
   while ((count = writable_bytes(l)) > 0) {
     ssize_t written = write(l->fd, l->held.data, count);
-    if (written <= 0) return; /* disk full, reader gone: held, then dropped, both counted */
+    if (written <= 0) { /* disk full, reader gone: held, then dropped and counted */
+      note_write(l, true);
+      return;
+    }
+    note_write(l, false);
     bytes_drop_front(&l->held, (size_t)written);
     l->whole -= (size_t)written;
   }

@@ -43,6 +43,7 @@ class Machine(unittest.TestCase):
         self.assertLess(self.gateway.rss(), (120 if SLACK == 1 else 900) * 2**20)
         # A mebibyte is held for better times; what is over it is dropped, and counted.
         self.assertGreater(self.gateway.metric("gateyes_log_dropped_total"), 0)
+        self.assertEqual(self.gateway.process_log().count("/dev/full: No space left on device"), 1)
 
     @unittest.skipUnless(shutil.which("unshare") and subprocess.run(
         ["unshare", "-rm", "true"], capture_output=True).returncode == 0, "no user namespaces here")

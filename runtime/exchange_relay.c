@@ -95,13 +95,25 @@ static void write_native(struct exchange *x, const struct sse_frame *frame) {
   bytes_append_text(&x->out, "\n\n");
 }
 
+/* The provider's error in the client's own protocol: behind content it is passed on as it is. A
+ * bare `error` event of Responses becomes response.failed: clients take only that for an end. */
+static void relay_native_error(struct exchange *x, const struct sse_frame *frame) {
+  struct error_detail detail = {0};
+  struct provider_error reply = {x->adapter->name, frame->data, 0};
+  script_provider_error(x->generation, &reply, &x->arena, &detail);
+  bool ends =
+      x->route.dialect != DIALECT_RESPONSES || slice_equal(frame->name, SLICE("response.failed"));
+  if (!is_before_content(x) && ends) {
+    write_native(x, frame);
+    x->error_relayed = true;
+  }
+  on_error_event(x, &detail);
+}
+
 static bool relay_native(struct exchange *x, const struct sse_frame *frame) {
   unsigned flags = frame->has_data ? meter_frame(&x->meter, frame->name, frame->data) : 0;
   if (flags & METER_ERROR) {
-    struct error_detail detail = {0};
-    struct provider_error reply = {x->adapter->name, frame->data, 0};
-    script_provider_error(x->generation, &reply, &x->arena, &detail);
-    on_error_event(x, &detail);
+    relay_native_error(x, frame);
     return false;
   }
   if (x->route.dialect == DIALECT_RESPONSES && frame->has_data)

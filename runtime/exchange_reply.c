@@ -133,7 +133,7 @@ static void end_stream(struct exchange *x) {
     return;
   }
   bytes_clear(&x->out);
-  error_frames(x, &x->out);
+  if (!x->error_relayed) error_frames(x, &x->out);
   stream_write(x->stream, bytes_slice(&x->out));
   stream_end(x->stream);
 }

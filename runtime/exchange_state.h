@@ -107,10 +107,11 @@ struct exchange {
       last_response; /* responses: data of the newest event that carried the whole object */
   uint64_t sequence; /* responses: next sequence_number of a relayed stream */
 
-  bool is_kept;   /* the response has been stored, if it is to be */
-  bool has_event; /* the running attempt sent a frame that is no comment */
-  bool opened;    /* the client has the head of a stream */
-  bool committed; /* and content: no other target can take over */
+  bool is_kept;       /* the response has been stored, if it is to be */
+  bool error_relayed; /* the client has the provider's own error event */
+  bool has_event;     /* the running attempt sent a frame that is no comment */
+  bool opened;        /* the client has the head of a stream */
+  bool committed;     /* and content: no other target can take over */
   uint64_t written_ns;
   struct answer answer;
   enum failure_kind failure;

@@ -2,6 +2,7 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <luajit.h>
 #include <lualib.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -11,7 +12,6 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "script/api_json.h"
-#include "script/api_next.h"
 #include "script/embedded.h"
 
 struct mock_state {
@@ -169,7 +169,7 @@ struct mock_state *mock_state_new(const struct mock_settings *settings, struct b
   must(state->lua);
   state->has_defaults = settings->knobs || settings->scenario;
   luaL_openlibs(state->lua);
-  api_next_open(state->lua);
+  must(luaJIT_setmode(state->lua, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF) == 1); /* see state.h */
   add_natives(state->lua);
   if (load_main(state->lua, settings)) return state;
   const char *text = lua_tostring(state->lua, -1);

@@ -6,7 +6,6 @@
 
 #include "base/digest.h"
 #include "script/api_json.h"
-#include "script/api_next.h"
 #include "script/api_responses.h"
 #include "script/embedded.h"
 
@@ -120,13 +119,10 @@ lua_State *state_new(struct slice lua_path, struct responses *responses) {
   lua_State *L = luaL_newstate();
   must(L != NULL);
   open_library(L, "", luaopen_base);
-  api_next_open(L);
   open_library(L, LUA_TABLIBNAME, luaopen_table);
   open_library(L, LUA_STRLIBNAME, luaopen_string);
   open_library(L, LUA_MATHLIBNAME, luaopen_math);
   open_library(L, LUA_BITLIBNAME, luaopen_bit);
-  open_library(L, LUA_JITLIBNAME,
-               luaopen_jit); /* the compiler is off until this library starts it */
   open_library(L, LUA_LOADLIBNAME, luaopen_package);
   set_loaders(L, lua_path);
   api_responses_open(L, responses);

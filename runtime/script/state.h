@@ -1,4 +1,7 @@
-/* A Lua state for the scripts that ship with Gateyes: trusted, compiler on, no io, no os, no ffi.
+/* A Lua state for the scripts that ship with Gateyes: trusted, no io, no os, no ffi. The compiler
+ * stays off (its library, which would start it, is not opened): the LuaJIT of Debian 12, of March
+ * 2022, compiles a loop over `next` so that a pointer loses its upper half now and then, and the
+ * process dies. Without it a translated request costs a fifth more, a translated stream nothing.
  * `require` finds modules in the folder `lua` of the configuration, else in the binary. */
 #pragma once
 #include <lauxlib.h>

@@ -107,6 +107,7 @@ static enum step_result encode_translated(struct exchange *x, const struct model
                                             .body = bytes_slice(&x->body),
                                             .public_model = x->public_model,
                                             .owner = x->owner,
+                                            .request_id = slice_of(x->id),
                                             .response_id = x->response_id,
                                             .is_stream = x->is_stream,
                                             .include_usage = x->include_usage};

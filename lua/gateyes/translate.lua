@@ -27,14 +27,14 @@ local function responses_of(owner)
   }
 end
 
--- settings: dialect, body, public_model, stream, include_usage, now, owner, response_id
+-- settings: dialect, body, public_model, stream, include_usage, now, owner, request_id, response_id
 -- Returns the translation, or nil and a failure.
 function translate.open(settings)
   local dialect = module("dialects", settings.dialect)
   local context = {
     dialect = settings.dialect, public_model = settings.public_model, model = settings.public_model,
     stream = settings.stream, include_usage = settings.include_usage, now = settings.now, id = gateyes_id,
-    response_id = settings.response_id,
+    request_id = settings.request_id, response_id = settings.response_id,
     responses = settings.dialect == "responses" and responses_of(settings.owner) or nil, info = {}, provider = {},
   }
   context.drop = function(field, reason) context.dropped[#context.dropped + 1] = { field = field, reason = reason } end

@@ -25,6 +25,7 @@ static void push_settings(lua_State *L, const struct translation_settings *s) {
   state_set_text(L, "body", s->body);
   state_set_text(L, "public_model", s->public_model);
   state_set_text(L, "owner", s->owner);
+  state_set_text(L, "request_id", s->request_id);
   if (s->response_id.len) state_set_text(L, "response_id", s->response_id);
   lua_pushboolean(L, s->is_stream);
   lua_setfield(L, -2, "stream");

@@ -12,7 +12,8 @@ struct translation;
 struct translation_settings {
   enum dialect dialect;
   struct slice body, public_model;
-  struct slice owner;       /* whose stored responses it may read */
+  struct slice owner; /* whose stored responses it may read */
+  struct slice request_id;
   struct slice response_id; /* what the answer has to be called; mostly empty */
   bool is_stream, include_usage;
 };

@@ -83,6 +83,10 @@ class Attempts(GatewayCase):
         self.assertIn(b"the engine died", reply.body)
         self.assertNotIn(b"[DONE]", reply.body)
 
+    def test_a_broken_translated_stream_names_its_request(self):
+        reply = self.ask("/v1/messages", messages_body("speaks-then-dies", True))
+        self.assertIn(b'"request_id":"' + reply.id.encode(), reply.body)
+
     def test_the_last_failure_does_not_wear_the_first_ones_head(self):
         reply = self.chat("limited-then-reset")
         self.assertEqual(reply.status, 502)

@@ -24,8 +24,11 @@ static const struct header json_type_header = {{"content-type", 12}, {"applicati
 static const struct header metrics_header = {{"content-type", 12},
                                              {"text/plain; version=0.0.4; charset=utf-8", 40}};
 
+/* RFC 9110, 15.5.6: a 405 names the methods that the endpoint takes. */
 static void answer(struct visit *v, int status, const struct header *type, struct slice body) {
-  if (v->stream) stream_respond(v->stream, status, (struct headers){type, 1}, body);
+  struct header items[] = {*type, {SLICE("allow"), SLICE("GET, HEAD")}};
+  if (v->stream)
+    stream_respond(v->stream, status, (struct headers){items, status == 405 ? 2 : 1}, body);
 }
 
 static void refuse(struct visit *v, int status, const char *code, const char *message) {

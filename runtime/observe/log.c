@@ -56,7 +56,7 @@ static void open_file(struct log *l) {
   l->opened_at = atomic_load(&reopen_count);
   int fd = STDOUT_FILENO;
   if (l->path.len) {
-    fd = open(l->path.data, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    fd = open(l->path.data, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
     if (fd < 0) {
       log_process(LOG_ERROR, "log.file %s cannot be opened: %s; lines go to %s", l->path.data,
                   strerror(errno), l->fd >= 0 ? "the file before it" : "standard output");

@@ -9,6 +9,7 @@ import time
 import unittest
 
 from certificates import client_context, make
+from client import Client
 from harness import ADMIN_KEY, KEY, SLACK, Env, Gateway, GatewayCase, chat_body, messages_body, wait_for
 from streams import BODIES, PATHS, is_complete
 from upstream import STALL, Upstream, stream, whole
@@ -44,6 +45,12 @@ class Admin(GatewayCase):
         cls.upstream.plays = {"m": [stream(BODIES["chat"])], "stuck": [STALL], "down": [whole({}, 500)]}
         return {"providers": {"o": {"adapter": "openai", "base_url": cls.upstream.url + "/v1"}}, "workers": 2,
                 "models": {name: {"targets": ["o/" + name], "price": {"input": 1, "output": 2}} for name in cls.upstream.plays}}
+
+    def test_a_wrong_method_is_told_the_right_ones(self):
+        with Client(self.gateway.admin.number) as client:
+            client.post("/healthz", {})
+            reply = client.read()
+        self.assertEqual((reply.status, reply.headers.get("allow")), (405, "GET, HEAD"))
 
     def test_who_may_ask_what(self):
         for path, key, status in (("/healthz", None, 200), ("/metrics", None, 200), ("/admin/exchanges", None, 401),

@@ -199,8 +199,7 @@ class Run:
         found = [data for _, data in fold.events(text)]
         if self.case.native and self.case.client == "chat" and not self.sent.get("stream_options", {}).get("include_usage"):
             found = [one for one in found if not (isinstance(one, dict) and one.get("usage") and not one.get("choices"))]
-        # The gateway ends a broken stream in its own words; the folded streams show whether they mean the same.
-        return [one for one in found if not (self.case.native and isinstance(one, dict) and one.get("error"))]
+        return found
 
     def check_shape(self):
         """What every answer must be, whatever the case wants; an answer relayed unread is the provider's own."""

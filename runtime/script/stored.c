@@ -8,14 +8,18 @@ static void push(lua_State *L, struct slice text) {
   lua_pushlstring(L, text.data ? text.data : "", text.len);
 }
 
-void script_stored_record(struct generation *g, struct slice owner, struct slice request_body,
-                          struct slice response) {
-  lua_State *L = generation_enter(g, ENTRY_STORE_RECORD);
-  push(L, owner);
-  push(L, request_body);
-  push(L, response);
+/* Calls an entry of three texts for its effect. A script that raises has said so in the log. */
+static void tell(struct generation *g, enum entry entry, const struct slice texts[3]) {
+  lua_State *L = generation_enter(g, entry);
+  for (int i = 0; i < 3; i++)
+    push(L, texts[i]);
   struct error_detail logged;
   (void)script_call(L, 3, 0, &logged);
+}
+
+void script_stored_record(struct generation *g, struct slice owner, struct slice request_body,
+                          struct slice response) {
+  tell(g, ENTRY_STORE_RECORD, (struct slice[]){owner, request_body, response});
 }
 
 bool script_stored_begin(struct generation *g, const struct stored_begin *request,
@@ -37,12 +41,7 @@ bool script_stored_begin(struct generation *g, const struct stored_begin *reques
 
 void script_stored_finish(struct generation *g, struct slice owner, struct slice id,
                           struct slice response) {
-  lua_State *L = generation_enter(g, ENTRY_STORE_FINISH);
-  push(L, owner);
-  push(L, id);
-  push(L, response);
-  struct error_detail logged;
-  (void)script_call(L, 3, 0, &logged);
+  tell(g, ENTRY_STORE_FINISH, (struct slice[]){owner, id, response});
 }
 
 void script_stored_fail(struct generation *g, struct slice owner, struct slice id,

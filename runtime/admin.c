@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "auth/keyring.h"
+#include "auth/directory.h"
 #include "base/json.h"
 #include "observe/metric.h"
 

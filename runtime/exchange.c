@@ -17,6 +17,7 @@ static struct exchange *exchange_new(struct exchange_host *host, struct http_str
   x->host = host;
   x->config = config_ref(host->config);
   x->generation = generation_ref(host->generation);
+  x->directory = directory_ref(host->directory);
   x->stream = stream;
   x->started_ns = clock_mono_ns();
   x->started_ms = clock_wall_ms();
@@ -42,6 +43,7 @@ static void exchange_free(struct exchange *x) {
   bytes_fini(&x->last_response);
   meter_fini(&x->meter);
   generation_unref(x->generation);
+  directory_unref(x->directory);
   config_unref(x->config);
   arena_fini(&x->arena);
   free(x);
@@ -221,7 +223,7 @@ static void describe(const struct exchange *x, uint64_t now_ns, struct bytes *ou
   bytes_append_text(out, ",\"model\":");
   json_quote(out, x->public_model);
   bytes_append_text(out, ",\"key\":");
-  json_quote(out, x->key ? x->key->name : (struct slice){"", 0});
+  json_quote(out, x->principal ? x->principal->name : (struct slice){"", 0});
   bytes_append_text(out, ",\"target\":");
   struct bytes target;
   bytes_init(&target);

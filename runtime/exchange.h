@@ -1,6 +1,6 @@
 /* The life of one request, from its head to its log line. One worker's requests share a host. */
 #pragma once
-#include "auth/keyring.h"
+#include "auth/directory.h"
 #include "base/list.h"
 #include "http/conn.h"
 #include "observe/log.h"
@@ -10,13 +10,13 @@
 
 struct exchange;
 
-struct exchange_host { /* owned by the worker, which replaces config, generation and keyring on a
+struct exchange_host { /* owned by the worker, which replaces config, generation and directory on a
                           reload */
   uv_loop_t *loop;
   unsigned worker;
   struct config *config;
   struct generation *generation;
-  struct keyring *keyring; /* keys found in it belong to config */
+  struct directory *directory;
   struct upstream *upstream;
   struct health *health; /* of the process */
   struct log *log;

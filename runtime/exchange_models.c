@@ -36,7 +36,7 @@ static void write_openai(struct bytes *out, struct slice name, const struct mode
 }
 
 static void add(struct listing *l, struct slice name, const struct model *model) {
-  if (!key_may_use(l->x->key, name)) return;
+  if (!principal_may_use(l->x->principal, name)) return;
   if (l->count++)
     bytes_append_byte(&l->out, ',');
   else
@@ -87,7 +87,7 @@ static enum step_result answer_list(struct exchange *x) {
 enum step_result models_answer(struct exchange *x) {
   if (x->route.endpoint == ENDPOINT_MODELS) return answer_list(x);
   const struct model *model = config_model_find(x->config, x->route.model);
-  if (!model || !key_may_use(x->key, x->route.model)) {
+  if (!model || !principal_may_use(x->principal, x->route.model)) {
     if (x->anthropic_version.len) x->route.dialect = DIALECT_MESSAGES;
     struct error_detail detail = {.param = SLICE("model")};
     detail.message =

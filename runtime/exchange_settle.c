@@ -147,11 +147,11 @@ static void write_line(const struct exchange *x, struct bytes *line) {
   text(line, "path", x->path);
   text(line, "peer", x->peer);
   number(line, "status", (uint64_t)status_of(x));
-  if (x->key) {
-    text(line, "key", x->key->name);
-    text(line, "tenant", x->key->tenant);
-    text(line, "project", x->key->project);
-    text(line, "user", x->key->user);
+  if (x->principal) {
+    text(line, "key", x->principal->name);
+    text(line, "tenant", x->principal->tenant);
+    text(line, "project", x->principal->project);
+    text(line, "user", x->principal->user);
   }
   if (x->route.path.len) text(line, "dialect", slice_of(dialect_name(x->route.dialect)));
   text(line, "requested_model", x->public_model);

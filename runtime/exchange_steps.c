@@ -5,11 +5,10 @@
 /* Stored responses belong to a tenant's project; a key without a tenant keeps its own. Lengths keep
  * names apart whatever they hold. */
 static void set_owner(struct exchange *x) {
-  const struct static_key *key = x->key;
-  struct slice within = key->tenant.len ? key->project : key->name;
-  x->owner =
-      slice_of(arena_printf(&x->arena, "%zu:%.*s/%.*s", key->tenant.len, (int)key->tenant.len,
-                            key->tenant.data, (int)within.len, within.data));
+  const struct principal *p = x->principal;
+  struct slice within = p->tenant.len ? p->project : p->name;
+  x->owner = slice_of(arena_printf(&x->arena, "%zu:%.*s/%.*s", p->tenant.len, (int)p->tenant.len,
+                                   p->tenant.data, (int)within.len, within.data));
 }
 
 /* Paths and methods are settled before the key, so that a stranger learns nothing about models but
@@ -29,8 +28,8 @@ static enum step_result step_auth(struct exchange *x) {
     return exchange_fail(x, FAILURE_METHOD_NOT_ALLOWED, "this endpoint takes %s", x->route.allow);
   }
   struct slice secret = credential_find(x->headers);
-  x->key = keyring_find(x->host->keyring, secret);
-  if (x->key) {
+  x->principal = directory_find(x->directory, secret);
+  if (x->principal) {
     set_owner(x);
     return STEP_NEXT;
   }
@@ -62,7 +61,7 @@ static enum step_result step_body(struct exchange *x) {
 }
 
 static enum step_result step_permit(struct exchange *x) {
-  if (!x->public_model.len || key_may_use(x->key, x->public_model)) return STEP_NEXT;
+  if (!x->public_model.len || principal_may_use(x->principal, x->public_model)) return STEP_NEXT;
   /* A listing never shows it, so asking for it by name does not either. */
   if (x->route.endpoint == ENDPOINT_MODEL) return STEP_NEXT;
   struct error_detail detail = {.param = SLICE("model"), .code = SLICE("model_not_allowed")};

@@ -29,6 +29,7 @@ struct server {
   uv_loop_t loop;
   const char *path;
   struct config *config;
+  struct directory *directory;
   struct worker **workers;
   uv_thread_t *threads;
   unsigned worker_count, drained;
@@ -200,14 +201,18 @@ static bool apply(struct server *s, struct config *next, struct config_problems 
     generations[i] = load_generation(next, s->responses, problems);
     fine = generations[i] != NULL;
   }
+  struct directory *directory = fine ? directory_new(next) : NULL;
   for (unsigned i = 0; i < s->worker_count; i++) {
+    struct worker_snapshot snapshot = {next, directory, generations[i]};
     if (fine)
-      worker_post_reload(s->workers[i], next, generations[i]);
+      worker_post_reload(s->workers[i], &snapshot);
     else
       generation_unref(generations[i]);
   }
   free(generations);
   if (!fine) return false;
+  directory_unref(s->directory);
+  s->directory = directory;
   gates_reload(s->shared.gates, next);
   health_reload(s->shared.health, next);
   admin_reload(s->admin, next);
@@ -315,13 +320,15 @@ static bool start_workers(struct server *s, struct config_problems *problems) {
   s->shared = (struct worker_shared){&worker_callbacks, s, gates_new(), health_new()};
   gates_reload(s->shared.gates, s->config);
   health_reload(s->shared.health, s->config);
+  s->directory = directory_new(s->config);
   s->worker_count = s->config->workers;
   s->workers = must_calloc(s->worker_count, sizeof *s->workers);
   s->threads = must_calloc(s->worker_count, sizeof *s->threads);
   for (unsigned i = 0; i < s->worker_count; i++) {
     struct generation *generation = load_generation(s->config, s->responses, problems);
     if (!generation) return false;
-    s->workers[i] = worker_new(i, s->config, generation, &s->shared);
+    struct worker_snapshot snapshot = {s->config, s->directory, generation};
+    s->workers[i] = worker_new(i, &snapshot, &s->shared);
   }
   return true;
 }
@@ -369,6 +376,7 @@ static int serve(struct server *s, struct config_problems *problems) {
   gates_free(s->shared.gates);
   health_free(s->shared.health);
   responses_free(s->responses);
+  directory_unref(s->directory);
   config_unref(s->config);
   log_process(LOG_INFO, "stopped");
   return 0;

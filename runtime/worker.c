@@ -61,16 +61,17 @@ static void set_ping(struct worker *w) {
     uv_timer_stop(&w->ping_timer);
 }
 
-struct worker *worker_new(unsigned index, struct config *config, struct generation *generation,
+struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot,
                           const struct worker_shared *shared) {
+  struct config *config = snapshot->config;
   struct worker *w = must_calloc(1, sizeof *w);
   must(uv_loop_init(&w->loop) == 0);
   w->callbacks = shared->callbacks;
   w->context = shared->context;
   exchange_host_init(&w->host, &w->loop, index);
   w->host.config = config_ref(config);
-  w->host.generation = generation;
-  w->host.keyring = keyring_new(config);
+  w->host.generation = snapshot->generation;
+  w->host.directory = directory_ref(snapshot->directory);
   w->host.log = log_new(config);
   w->host.health = shared->health;
   w->host.upstream = upstream_new(&w->loop, config, shared->gates);
@@ -96,7 +97,7 @@ void worker_run(void *worker) {
 
 void worker_free(struct worker *w) {
   must(uv_loop_close(&w->loop) == 0);
-  keyring_free(w->host.keyring);
+  directory_unref(w->host.directory);
   generation_unref(w->host.generation);
   config_unref(w->host.config);
   log_free(w->host.log);
@@ -106,8 +107,7 @@ void worker_free(struct worker *w) {
 
 struct message {
   struct mailbox_message base;
-  struct config *config;
-  struct generation *generation;
+  struct worker_snapshot snapshot;
   void *request;
 };
 
@@ -124,22 +124,37 @@ static void deliver_reload(struct mailbox_message *base, void *owner) {
   struct message *m = (struct message *)base;
   struct worker *w = owner;
   struct exchange_host *host = &w->host;
-  keyring_free(host->keyring);
+  directory_unref(host->directory);
   generation_unref(host->generation);
   struct config *before = host->config;
-  host->config = m->config;
-  host->generation = m->generation;
-  host->keyring = keyring_new(m->config);
-  http_server_reload(w->http, m->config);
-  upstream_reload(host->upstream, m->config);
-  log_reload(host->log, m->config);
+  host->config = m->snapshot.config;
+  host->generation = m->snapshot.generation;
+  host->directory = m->snapshot.directory;
+  http_server_reload(w->http, host->config);
+  upstream_reload(host->upstream, host->config);
+  log_reload(host->log, host->config);
   set_ping(w);
   config_unref(before); /* last: the modules above borrowed it until now */
   free(m);
 }
 
-void worker_post_reload(struct worker *w, struct config *config, struct generation *generation) {
-  post(w, deliver_reload, (struct message){.config = config_ref(config), .generation = generation});
+void worker_post_reload(struct worker *w, const struct worker_snapshot *snapshot) {
+  config_ref(snapshot->config);
+  directory_ref(snapshot->directory);
+  post(w, deliver_reload, (struct message){.snapshot = *snapshot});
+}
+
+static void deliver_directory(struct mailbox_message *base, void *owner) {
+  struct message *m = (struct message *)base;
+  struct worker *w = owner;
+  directory_unref(w->host.directory);
+  w->host.directory = m->snapshot.directory;
+  free(m);
+}
+
+void worker_post_directory(struct worker *w, struct directory *directory) {
+  struct worker_snapshot snapshot = {.directory = directory_ref(directory)};
+  post(w, deliver_directory, (struct message){.snapshot = snapshot});
 }
 
 static void on_drain_timer(uv_timer_t *timer) {

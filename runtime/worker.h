@@ -1,6 +1,7 @@
 /* One thread's share of the gateway: loop, connections, Lua state, upstream pools. Everything
  * inside is touched by its own thread only; others post messages. */
 #pragma once
+#include "auth/directory.h"
 #include "config/config.h"
 #include "script/generation.h"
 
@@ -23,16 +24,21 @@ struct worker_shared { /* what all workers have in common; outlives them */
   struct health *health;
 };
 
-/* Takes a reference to config, and generation itself. */
-struct worker *worker_new(unsigned index, struct config *config, struct generation *generation,
+struct worker_snapshot {         /* what a reload replaces together */
+  struct config *config;         /* a reference is taken */
+  struct directory *directory;   /* a reference is taken */
+  struct generation *generation; /* the worker's own: taken itself */
+};
+
+struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot,
                           const struct worker_shared *shared);
 void worker_listen(struct worker *w, int fd, bool is_tls); /* before worker_run */
 void worker_run(void *worker);      /* the thread: returns after worker_post_stop */
 void worker_free(struct worker *w); /* after its thread ended */
 
 /* From any thread. */
-void worker_post_reload(struct worker *w, struct config *config,
-                        struct generation *generation); /* takes as worker_new */
+void worker_post_reload(struct worker *w, const struct worker_snapshot *snapshot);
+void worker_post_directory(struct worker *w, struct directory *directory); /* takes a reference */
 void worker_post_drain(struct worker *w);
 void worker_post_cut(struct worker *w);  /* ends open requests with an error of their protocol */
 void worker_post_stop(struct worker *w); /* closes what is left and leaves the loop */

@@ -6,6 +6,7 @@
 #include "observe/log.h"
 #include "observe/metric.h"
 #include "script/generation.h"
+#include "script/tenant_scripts.h"
 #include "upstream/attempt.h"
 
 struct exchange;
@@ -16,6 +17,7 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
   unsigned worker;
   struct config *config;
   struct generation *generation;
+  struct tenant_set *tenants; /* scripts of the tenants that have any */
   struct directory *directory;
   struct upstream *upstream;
   struct health *health; /* of the process */

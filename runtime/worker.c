@@ -72,6 +72,7 @@ struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot
   w->host.config = config_ref(config);
   w->host.generation = snapshot->generation;
   w->host.directory = directory_ref(snapshot->directory);
+  w->host.tenants = tenant_set_new();
   w->host.log = log_new(config);
   w->host.health = shared->health;
   w->host.upstream = upstream_new(&w->loop, config, shared->gates);
@@ -99,6 +100,7 @@ void worker_free(struct worker *w) {
   must(uv_loop_close(&w->loop) == 0);
   directory_unref(w->host.directory);
   generation_unref(w->host.generation);
+  tenant_set_free(w->host.tenants);
   config_unref(w->host.config);
   log_free(w->host.log);
   bytes_fini(&w->host.scratch);
@@ -155,6 +157,41 @@ static void deliver_directory(struct mailbox_message *base, void *owner) {
 void worker_post_directory(struct worker *w, struct directory *directory) {
   struct worker_snapshot snapshot = {.directory = directory_ref(directory)};
   post(w, deliver_directory, (struct message){.snapshot = snapshot});
+}
+
+struct tenant_message {
+  struct mailbox_message base;
+  struct arena arena; /* of the texts */
+  struct slice tenant;
+  enum tenant_role role;
+  struct tenant_scripts *scripts;
+  struct tenant_share share;
+};
+
+static void deliver_tenant(struct mailbox_message *base, void *owner) {
+  struct tenant_message *m = (struct tenant_message *)base;
+  struct worker *w = owner;
+  tenant_set_put(w->host.tenants, m->tenant, m->role, m->scripts, &m->share);
+  arena_fini(&m->arena);
+  free(m);
+}
+
+void worker_post_tenant(struct worker *w, struct slice tenant, enum tenant_role role,
+                        struct tenant_scripts *scripts, const struct tenant_share *share) {
+  struct tenant_message *m = must_calloc(1, sizeof *m);
+  arena_init(&m->arena);
+  m->tenant = arena_slice(&m->arena, tenant);
+  m->role = role;
+  m->scripts = scripts;
+  if (share) {
+    struct slice *keys = arena_alloc(&m->arena, (share->key_count + 1) * sizeof *keys);
+    for (size_t i = 0; i < share->key_count; i++)
+      keys[i] = arena_slice(&m->arena, share->keys[i]);
+    m->share = (struct tenant_share){share->percent, keys, share->key_count};
+  }
+  list_init(&m->base.link);
+  m->base.deliver = deliver_tenant;
+  mailbox_post(&w->mailbox, &m->base);
 }
 
 static void on_drain_timer(uv_timer_t *timer) {

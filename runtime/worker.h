@@ -4,6 +4,7 @@
 #include "auth/directory.h"
 #include "config/config.h"
 #include "script/generation.h"
+#include "script/tenant_scripts.h"
 
 struct worker;
 
@@ -39,6 +40,10 @@ void worker_free(struct worker *w); /* after its thread ended */
 /* From any thread. */
 void worker_post_reload(struct worker *w, const struct worker_snapshot *snapshot);
 void worker_post_directory(struct worker *w, struct directory *directory); /* takes a reference */
+/* The next requests of the tenant run on scripts (taken; NULL: on none) in that role. share: of a
+ * canary, copied; else NULL. */
+void worker_post_tenant(struct worker *w, struct slice tenant, enum tenant_role role,
+                        struct tenant_scripts *scripts, const struct tenant_share *share);
 void worker_post_drain(struct worker *w);
 void worker_post_cut(struct worker *w);  /* ends open requests with an error of their protocol */
 void worker_post_stop(struct worker *w); /* closes what is left and leaves the loop */

@@ -7,6 +7,7 @@
 #include "base/digest.h"
 #include "base/ref.h"
 #include "base/value.h"
+#include "model/address_policy.h"
 
 struct address { /* "127.0.0.1:8080", "[::]:8443", "unix:/run/gateyes.sock" */
   struct slice text;
@@ -45,6 +46,8 @@ struct provider_tls {
   const char *ca_file, *pin, *certificate, *key; /* NULL when unset; pin is curl's "sha256//…" */
 };
 
+enum { PROVIDER_UNLISTED = UINT32_MAX };
+
 struct provider {
   struct slice name, adapter, residency;
   struct slice base_url; /* as written, without a trailing slash */
@@ -52,10 +55,11 @@ struct provider {
       path; /* host as in a Host header, port included when not the default */
   uint16_t port;
   bool is_tls;
-  struct slice credential;  /* secret; empty when the provider needs none */
-  struct slice api_version; /* azure_openai */
-  struct slice preset;      /* "vllm", "ollama", …: see lua/adapters/presets.lua */
-  const char *proxy;        /* NULL: none */
+  struct slice credential;                /* secret; empty when the provider needs none */
+  struct slice api_version;               /* azure_openai */
+  struct slice preset;                    /* "vllm", "ollama", …: see lua/adapters/presets.lua */
+  const char *proxy;                      /* NULL: none */
+  const struct address_policy *addresses; /* NULL: any address. Not together with a proxy. */
   struct config_header {
     struct slice name, value;
   } * headers;
@@ -64,7 +68,8 @@ struct provider {
   struct provider_tls tls;
   uint32_t concurrency; /* 0: no limit of its own */
   int line;             /* where `adapter` is written, for problems that only a script can see */
-  uint32_t index;       /* position in config.providers; stable within a snapshot */
+  uint32_t index;       /* position in config.providers; stable within a snapshot. Providers that
+                         * no configuration lists (tenants' own) have PROVIDER_UNLISTED. */
 };
 
 struct price { /* nano-units; `known` false means that no price was given */

@@ -3,6 +3,7 @@
 #include <sys/un.h>
 
 #include "config/build.h"
+#include "model/url.h"
 
 static bool parse_port(struct slice text, uint16_t *port) {
   uint64_t number;
@@ -70,63 +71,17 @@ void parse_addresses(struct build *b, const struct place *at, struct addresses *
   }
 }
 
-static bool is_host_byte(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' ||
-         c == '.' || c == '_';
-}
-
-static bool is_host(struct slice host) {
-  if (host.len == 0 || host.len > 253) return false;
-  for (size_t i = 0; i < host.len; i++)
-    if (!is_host_byte(host.data[i])) return false;
-  return true;
-}
-
-static bool is_path(struct slice path) {
-  for (size_t i = 0; i < path.len; i++)
-    if ((unsigned char)path.data[i] <= ' ' || (unsigned char)path.data[i] >= 0x7f ||
-        strchr("\"<>\\^`{|}", path.data[i]))
-      return false;
-  return true;
-}
-
-/* host[:port] with the brackets of an IPv6 host kept; false when malformed. */
-static bool parse_authority(struct slice authority, struct provider *p, struct arena *a) {
-  struct slice host, port = {0};
-  if (authority.len && authority.data[0] == '[') {
-    uint8_t address[sizeof(struct in6_addr)];
-    struct slice inner = slice_cut(slice_skip(authority, 1), ']', &port);
-    if (inner.len + 1 >= authority.len || (port.len && port.data[0] != ':')) return false;
-    if (inet_pton(AF_INET6, arena_text(a, inner), address) != 1) return false;
-    host = (struct slice){authority.data, inner.len + 2};
-  } else {
-    host = slice_cut(authority, ':', &port);
-    if (!is_host(host)) return false;
-    port = slice_skip(authority, host.len);
-  }
-  p->host = host;
-  p->port = p->is_tls ? 443 : 80;
-  if (port.len == 0) return true;
-  uint16_t standard = p->port;
-  if (!parse_port(slice_skip(port, 1), &p->port) || p->port == 0) return false;
-  if (p->port != standard) p->host = authority;
-  return true;
-}
-
-static const char *url_fault(struct slice url, struct provider *p, struct arena *a) {
-  struct slice rest, https = SLICE("https://"), http = SLICE("http://");
-  p->is_tls = slice_starts(url, https);
-  if (!p->is_tls && !slice_starts(url, http)) return "does not begin with http:// or https://";
-  p->scheme = p->is_tls ? SLICE("https") : SLICE("http");
-  if (memchr(url.data, '?', url.len)) return "has a query";
-  if (memchr(url.data, '#', url.len)) return "has a fragment";
-  rest = slice_skip(url, p->is_tls ? https.len : http.len);
-  const char *slash = memchr(rest.data, '/', rest.len);
-  struct slice authority = {rest.data, slash ? (size_t)(slash - rest.data) : rest.len};
-  p->path = slice_skip(rest, authority.len);
-  if (memchr(authority.data, '@', authority.len)) return "has a user in it";
-  if (!parse_authority(authority, p, a)) return "has no proper host and port";
-  return is_path(p->path) ? NULL : "has a path with bytes that a URL cannot hold";
+static const char *url_fault(struct slice text, struct provider *p) {
+  struct url url;
+  const char *fault = url_parse(text, &url);
+  if (fault) return fault;
+  if (memchr(url.path.data, '?', url.path.len)) return "has a query";
+  p->scheme = url.scheme;
+  p->is_tls = url.is_tls;
+  p->host = url.authority;
+  p->port = url.port;
+  p->path = url.path;
+  return NULL;
 }
 
 bool parse_base_url(struct build *b, const struct place *at, struct provider *p) {
@@ -134,7 +89,7 @@ bool parse_base_url(struct build *b, const struct place *at, struct provider *p)
   if (!walk_text(b, at, &url)) return false;
   while (url.len && url.data[url.len - 1] == '/')
     url.len--;
-  const char *fault = url_fault(url, p, &b->config->arena);
+  const char *fault = url_fault(url, p);
   p->base_url = url;
   if (!fault) return true;
   problem(b, at, "%s; write https://host/path, and the key as credential", fault);

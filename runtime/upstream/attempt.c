@@ -151,8 +151,9 @@ static bool enter_gate(struct attempt *a, struct gate *g, bool *has_slot) {
 /* The provider's own gate first: its queue must not hold slots that others could use. */
 static void go(struct attempt *a) {
   struct gate *process = gates_process(a->upstream->gates);
-  if ((a->route.gate && !enter_gate(a, a->route.gate, &a->has_provider_slot)) ||
-      !enter_gate(a, process, &a->has_process_slot)) {
+  if (!a->takes_no_slot &&
+      ((a->route.gate && !enter_gate(a, a->route.gate, &a->has_provider_slot)) ||
+       !enter_gate(a, process, &a->has_process_slot))) {
     uint64_t now = uv_now(a->upstream->loop);
     if (!a->queue_due_ms) a->queue_due_ms = now + a->upstream->config->queue_wait_ms;
     arm(a);
@@ -203,6 +204,8 @@ struct attempt *attempt_start(struct upstream *u, const struct attempt_request *
   a->user = user;
   a->provider = request->provider;
   a->is_stream = request->is_stream;
+  a->is_fresh = request->is_fresh;
+  a->takes_no_slot = request->takes_no_slot;
   a->head_ms = request->head_ms ? request->head_ms : t->head_ms;
   a->first_token_ms = request->first_token_ms ? request->first_token_ms : t->first_token_ms;
   a->timing.started = clock_mono_ns();

@@ -25,6 +25,8 @@ struct attempt_request {
   struct headers headers;
   const struct slice *body; /* pieces, borrowed until the attempt ends; sent as one body */
   size_t body_count;
+  bool takes_no_slot;      /* of limits.upstreams and the provider's concurrency */
+  bool is_fresh;           /* over a new connection */
   bool is_stream;          /* upstream.total does not apply, stream_total_ms does */
   uint32_t first_token_ms; /* 0: the provider's */
   uint32_t head_ms;        /* 0: the provider's */

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "upstream/connect.h"
+#include "model/url.h"
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
@@ -112,6 +112,12 @@ struct conn *conn_dial(struct upstream *u, struct endpoint *e, const struct prov
   if (c->is_plain) {
     curl_easy_setopt(c->handle.easy, CURLOPT_CLOSESOCKETFUNCTION, on_socket_close);
     curl_easy_setopt(c->handle.easy, CURLOPT_CLOSESOCKETDATA, c);
+  }
+  if (provider->addresses) {
+    must(!provider->proxy);
+    c->guard.policy = provider->addresses;
+    c->guard.host = url_bare_host(provider->host);
+    connect_guard_set(c->handle.easy, &c->guard);
   }
   if (c->is_tls && !options.tls.ca_file) trust_give(&u->trusts, c->handle.easy);
   c->handle.on_done = on_dialed;

@@ -3,6 +3,7 @@
 #pragma once
 #include <uv.h>
 
+#include "upstream/connect.h"
 #include "upstream/multi.h"
 #include "upstream/upstream.h"
 
@@ -33,7 +34,8 @@ struct conn {
   bool was_used;  /* has served a request before this one */
   uint64_t created_ms, idle_since_ms;
   struct deadline expiry;
-  struct later again; /* on_readable without a poll event: bytes may lie inside TLS */
+  struct connect_guard guard; /* while it is dialled, where the provider has an address policy */
+  struct later again;         /* on_readable without a poll event: bytes may lie inside TLS */
   const struct conn_events *handler;
   void *user;
 };

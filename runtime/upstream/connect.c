@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum { HAPPY_EYEBALLS_MS = 200, DNS_CACHE_S = 60, KEEPALIVE_S = 30, NO_TIMEOUT_MS = 3600 * 1000 };
 
@@ -52,6 +53,25 @@ CURL *connect_easy_new(const struct connect_options *o) {
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_S);
   if (is_tls) set_tls(easy, &o->tls);
   return easy;
+}
+
+static curl_socket_t on_socket_open(void *context, curlsocktype purpose,
+                                    struct curl_sockaddr *address) {
+  struct connect_guard *g = context;
+  (void)purpose;
+  const char *kind = address_policy_refuses(g->policy, g->host, &address->addr);
+  if (kind) {
+    g->kind = kind;
+    address_text(&address->addr, g->address);
+    return CURL_SOCKET_BAD;
+  }
+  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+void connect_guard_set(CURL *easy, struct connect_guard *g) {
+  g->kind = NULL;
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket_open);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, g);
 }
 
 CURL *connect_only_new(const struct connect_options *o) {

@@ -14,6 +14,16 @@ struct connect_options {
 };
 
 struct connect_options connect_options_of(const struct provider *p);
+/* Looks at every address that libcurl is about to connect to, and refuses what the policy does. */
+struct connect_guard {
+  const struct address_policy *policy;
+  struct slice host; /* that the policy judges the address by */
+  const char *kind;  /* of the last address refused; NULL: none was */
+  char address[ADDRESS_TEXT_BYTES];
+};
+
+/* g lives as long as easy connects. */
+void connect_guard_set(CURL *easy, struct connect_guard *g);
 /* An easy handle: peer verified, TLS 1.2 or newer, no redirects, no netrc, no environment. The
  * caller adds the URL and what the transfer needs. */
 CURL *connect_easy_new(const struct connect_options *o);

@@ -9,7 +9,10 @@ void pool_init(struct pool *p, struct upstream *u) {
   list_init(&p->endpoints);
 }
 
-static void endpoint_free(struct endpoint *e) {
+enum { UNLISTED_MAX = 64 }; /* unused ones beyond it are freed */
+
+static void endpoint_free(struct pool *p, struct endpoint *e) {
+  if (e->is_unlisted) p->unlisted--;
   list_remove(&e->link);
   free((char *)e->key.data);
   free(e);
@@ -24,7 +27,7 @@ void pool_fini(struct pool *p) {
     struct endpoint *e = list_entry(node, struct endpoint, link);
     pool_close_idle(e);
     list_each_safe(busy, &e->busy) conn_close(list_entry(busy, struct conn, link));
-    endpoint_free(e);
+    endpoint_free(p, e);
   }
   free(p->routes);
 }
@@ -45,6 +48,8 @@ static void write_key(struct bytes *key, const struct provider *provider) {
   append_option(key, provider->tls.pin);
   append_option(key, provider->tls.certificate);
   append_option(key, provider->tls.key);
+  bytes_append_byte(key, '\n');
+  if (provider->addresses) address_policy_write(key, provider->addresses);
 }
 
 static struct endpoint *endpoint_find(struct pool *p, struct slice key) {
@@ -55,21 +60,33 @@ static struct endpoint *endpoint_find(struct pool *p, struct slice key) {
   return NULL;
 }
 
+/* Attempts that wait for a slot ask for their route again before they dial. */
+static void drop_unused(struct pool *p) {
+  list_each_safe(node, &p->endpoints) {
+    struct endpoint *e = list_entry(node, struct endpoint, link);
+    if (e->is_unlisted && list_empty(&e->idle) && list_empty(&e->busy)) endpoint_free(p, e);
+  }
+}
+
+static struct endpoint *endpoint_new(struct pool *p, struct bytes *key,
+                                     const struct provider *provider) {
+  struct endpoint *e = must_calloc(1, sizeof *e);
+  e->key.data = bytes_take(key, &e->key.len);
+  list_init(&e->idle);
+  list_init(&e->busy);
+  e->timers = provider->timers;
+  e->is_wanted = e->is_unlisted = provider->index == PROVIDER_UNLISTED;
+  if (e->is_unlisted && ++p->unlisted > UNLISTED_MAX) drop_unused(p);
+  list_append(&p->endpoints, &e->link);
+  return e;
+}
+
 static struct endpoint *endpoint_of(struct pool *p, const struct provider *provider) {
   struct bytes key;
   bytes_init(&key);
   write_key(&key, provider);
   struct endpoint *e = endpoint_find(p, bytes_slice(&key));
-  if (!e) {
-    e = must_calloc(1, sizeof *e);
-    size_t length;
-    e->key.data = bytes_take(&key, &length);
-    e->key.len = length;
-    list_init(&e->idle);
-    list_init(&e->busy);
-    list_append(&p->endpoints, &e->link);
-    e->timers = provider->timers;
-  }
+  if (!e) e = endpoint_new(p, &key, provider);
   bytes_fini(&key);
   return e;
 }
@@ -86,7 +103,7 @@ static void drop_unwanted(struct pool *p) {
     struct endpoint *e = list_entry(node, struct endpoint, link);
     if (e->is_wanted) continue;
     pool_close_idle(e);
-    if (list_empty(&e->busy)) endpoint_free(e);
+    if (list_empty(&e->busy)) endpoint_free(p, e);
   }
 }
 
@@ -94,7 +111,10 @@ void pool_load(struct pool *p, const struct config *config) {
   free(p->routes);
   p->routes = must_calloc(config->provider_count + 1, sizeof *p->routes);
   p->route_count = config->provider_count;
-  list_each(node, &p->endpoints) list_entry(node, struct endpoint, link)->is_wanted = false;
+  list_each(node, &p->endpoints) {
+    struct endpoint *e = list_entry(node, struct endpoint, link);
+    e->is_wanted = e->is_unlisted;
+  }
   for (size_t i = 0; i < config->provider_count; i++) {
     const struct provider *provider = &config->providers[i];
     must(provider->index == i);

@@ -14,7 +14,8 @@ struct endpoint {
   struct list idle; /* struct conn, the one used last in front */
   struct list busy;
   struct upstream_timers timers; /* pool_idle_ms and pool_lifetime_ms count here */
-  bool is_wanted;                /* the current configuration names it */
+  bool is_wanted;                /* the current configuration names it, or it is unlisted */
+  bool is_unlisted; /* made for a provider that no configuration lists: goes when it is unused */
 };
 
 struct route { /* where requests of one provider go */
@@ -26,6 +27,7 @@ struct route { /* where requests of one provider go */
 struct pool {
   struct upstream *upstream;
   struct list endpoints;
+  size_t unlisted;
   struct route *routes; /* by provider.index of the current configuration */
   size_t route_count;
   size_t open; /* connections */

@@ -34,7 +34,7 @@ struct attempt {
   struct route route;
   struct gate_wait *wait;
   bool has_provider_slot, has_process_slot;
-  bool is_stream, is_paused, is_stale;
+  bool is_stream, is_paused, is_stale, is_fresh, takes_no_slot;
   bool is_lingering; /* the caller has all it wants */
   enum attempt_phase phase;
   uint32_t head_ms, first_token_ms;

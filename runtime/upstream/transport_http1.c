@@ -304,6 +304,14 @@ static void on_connected(struct conn *c, void *user) {
 static void on_refused(struct conn *c, CURLcode result, void *user) {
   struct attempt *a = user;
   char sentence[512];
+  if (c->guard.kind) {
+    attempt_failed(a, FAILURE_UPSTREAM_ADDRESS,
+                   "%.*s has the %s address %s, which this provider may not reach; only the "
+                   "operator can allow it",
+                   (int)a->provider->host.len, a->provider->host.data, c->guard.kind,
+                   c->guard.address);
+    return;
+  }
   connect_sentence(a->provider->host, result, &c->handle, sentence, sizeof sentence);
   attempt_failed(a, connect_failure(result), "%s", sentence);
 }
@@ -312,7 +320,7 @@ static const struct conn_events conn_events = {on_connected, on_refused, on_writ
 
 static void start_request(struct attempt *a) {
   struct upstream *u = a->upstream;
-  struct conn *c = pool_take(&u->pool, a->route.endpoint);
+  struct conn *c = a->is_fresh ? NULL : pool_take(&u->pool, a->route.endpoint);
   if (!c) {
     a->http1->conn = conn_dial(u, a->route.endpoint, a->provider, &conn_events, a);
     return;

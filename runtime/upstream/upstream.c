@@ -47,6 +47,7 @@ struct upstream *upstream_new(uv_loop_t *loop, const struct config *config, stru
   list_init(&u->later);
   list_init(&u->attempts);
   list_init(&u->transfers);
+  list_init(&u->fetches);
   list_init(&u->spare);
   u->read_buffer = must_alloc(READ_BYTES);
   deadlines_init(&u->deadlines, loop);
@@ -105,6 +106,7 @@ void upstream_close(struct upstream *u, void (*on_closed)(void *context), void *
   u->is_closing = true;
   u->on_closed = on_closed;
   u->closed_context = context;
+  fetches_cancel_all(u);
   while (!list_empty(&u->attempts))
     attempt_cancel(list_entry(u->attempts.next, struct attempt, link));
   transfers_cancel_all(u);

@@ -31,6 +31,8 @@ struct upstream {
   struct list transfers; /* of transport_curl, under way */
   struct list spare;     /* freed attempts, kept for the next requests */
   size_t spare_count;
+  struct list fetches; /* alive */
+  size_t fetch_count;
   char *read_buffer; /* READ_BYTES; holds nothing between two callbacks */
   size_t handles;    /* libuv handles not yet closed */
   bool is_closing;
@@ -42,4 +44,5 @@ void later_init(struct later *l, void (*run)(struct later *l));
 void later_add(struct upstream *u, struct later *l); /* again while waiting: no effect */
 void later_cancel(struct later *l);
 void transfers_cancel_all(struct upstream *u);
+void fetches_cancel_all(struct upstream *u);
 void upstream_handle_closed(struct upstream *u); /* each handle counted in `handles` says so once */

@@ -21,6 +21,7 @@ return {
   decode = decode.reply,
   new_stream = stream_in.new,
   decode_event = stream_in.event,
+  steady = stream_in.steady,
   end_stream = stream_in.finish,
   decode_error = decode.error,
 }

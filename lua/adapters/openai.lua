@@ -53,6 +53,8 @@ function adapter.decode_event(state, _, data)
   return openai_stream.decode(state, data)
 end
 
+adapter.steady = openai_stream.steady
+
 function adapter.end_stream(state)
   return openai_stream.finish(state)
 end

@@ -24,6 +24,8 @@ function dialect.encode_event(state, event)
   return chat_stream.encode(state, event)
 end
 
+dialect.steady, dialect.catch_up = chat_stream.steady, chat_stream.catch_up
+
 function dialect.encode_error(failure)
   return json.encode { error = {
     message = failure.message,

@@ -10,6 +10,7 @@ messages.decode = request.decode
 messages.encode = reply.encode
 messages.new_stream = stream_out.new
 messages.encode_event = stream_out.event
+messages.steady = stream_out.steady
 
 function messages.encode_error(failure, context)
   return stream_out.error_body(failure, context and context.request_id)

@@ -21,6 +21,8 @@ local dialect = {
   encode_event = stream.encode_event,
   encode_stream_error = stream.encode_error,
   failed_frames = stream.failed_frames,
+  steady = stream.steady,
+  catch_up = stream.catch_up,
   expand = history.expand,
 }
 

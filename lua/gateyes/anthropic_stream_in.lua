@@ -228,6 +228,13 @@ function stream_in.event(state, name, data)
   return events
 end
 
+-- Deltas of a block's text change nothing here.
+function stream_in.steady(state, event)
+  for index, open in pairs(state.open) do
+    if open.index == event.index then return { format = "messages", index = index } end
+  end
+end
+
 function stream_in.finish(state)
   if state.ended then return {} end
   state.ended = true

@@ -265,6 +265,23 @@ handlers["end"] = function(state, event, out)
   state.closed = true
 end
 
+local steady_kinds = {
+  text = { "{\"type\":\"text_delta\",\"text\":", "}" },
+  refusal = { "{\"type\":\"text_delta\",\"text\":", "}" },
+  reasoning = { "{\"type\":\"thinking_delta\",\"thinking\":", "}" },
+}
+
+-- What stands around the text in the frames of a block that is being written.
+function stream_out.steady(state, event)
+  local part = state.parts[event.index]
+  local around = part and steady_kinds[part.issued.type]
+  if not around or state.closed or event.choice ~= 0 or not part.live or not part.index or part.stopped then
+    return nil
+  end
+  local head = "{\"type\":\"content_block_delta\",\"index\":" .. part.index .. ",\"delta\":"
+  return { before = "event: content_block_delta\ndata: " .. head .. around[1], after = around[2] .. "}\n\n" }
+end
+
 -- Messages has no second choice: only the first is written. Nothing follows an end or an error.
 function stream_out.event(state, event)
   local handler = handlers[event.type]

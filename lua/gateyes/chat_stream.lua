@@ -191,6 +191,24 @@ local function close(state)
   return state.head .. '],"usage":' .. json.encode(usage.to_openai(state.usage)) .. "}\n\ndata: [DONE]\n\n"
 end
 
+-- What stands around the text in the chunks of an open part.
+function chat_stream.steady(state, event)
+  local choice = state.choices[event.choice or 0]
+  local part = choice and choice.parts[event.index]
+  local name = part and text_names[part.type]
+  if not name then return nil end
+  local frame = chunk(state, choice.number, '{"' .. name .. '":\0}')
+  local at = frame:find("\0", #state.head + 1, true)
+  return { before = frame:sub(1, at - 1), after = frame:sub(at + 1), counted = true, kept = part.type == "reasoning" }
+end
+
+function chat_stream.catch_up(state, event, missed)
+  local choice = state.choices[event.choice or 0]
+  local part = choice.parts[event.index]
+  if part.type == "text" then choice.length = choice.length + missed.characters end
+  if part.type == "reasoning" then part.texts[#part.texts + 1] = missed.text end
+end
+
 local encoders = {
   start = begin, part_start = part_start, part_delta = part_delta, part_stop = part_stop, usage = keep_usage,
   finish = finish, ["end"] = close,

@@ -298,6 +298,15 @@ function openai_stream.decode(state, data)
   return events
 end
 
+-- Deltas of the text that is open change nothing here.
+function openai_stream.steady(state, event)
+  local choice = state.choices[event.choice]
+  local open = choice and choice.open
+  if not open or open.index ~= event.index or choice.finished then return nil end
+  if open.kind ~= "text" and open.kind ~= "reasoning" then return nil end
+  return { format = "chat", kind = open.kind, index = choice.number }
+end
+
 -- Every server known to us says [DONE]. Without it nobody can tell a whole stream from one whose usage was lost.
 function openai_stream.finish(state)
   if state.ended then return {} end

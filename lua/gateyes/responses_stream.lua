@@ -362,6 +362,24 @@ function on.ping(state)
   state.out[#state.out + 1] = ": ping\n\n"
 end
 
+-- What stands around the text in the deltas of an open part, and the number that each of them has.
+function stream.steady(state, event)
+  local open = state.parts[event.index]
+  if (event.choice or 0) ~= 0 or not open or open.type ~= "text" then return nil end
+  local name = "response.output_text.delta"
+  return {
+    before = format('event: %s\ndata: {"type":"%s","sequence_number":', name, name), number = state.sequence,
+    middle = open.place .. ',"delta":', after = ',"logprobs":' .. text.list({}) .. "}\n\n", counted = true, kept = true,
+  }
+end
+
+function stream.catch_up(state, event, missed)
+  local open = state.parts[event.index]
+  state.sequence = state.sequence + missed.events
+  open.said[#open.said + 1] = missed.text
+  open.length = open.length + missed.characters
+end
+
 -- One canonical event -> frames. A response has one choice: the first.
 function stream.encode_event(state, event)
   local handle = on[event.type]

@@ -167,6 +167,25 @@ local function encode_events(translation, events)
   return result
 end
 
+-- What C needs to write the next deltas of a text by itself: see docs/canonical.md, "Steady text".
+local function steady_of(translation, last)
+  local adapter, dialect = translation.adapter, translation.dialect
+  if last.type ~= "part_delta" or not last.text or last.logprobs then return nil end
+  if not (adapter.steady and dialect.steady) then return nil end
+  local source = adapter.steady(translation.state, last)
+  local plan = source and dialect.steady(translation.client_state, last)
+  if not plan then return nil end
+  translation.steady_event = last
+  plan.format, plan.kind, plan.index = source.format, source.kind, source.index
+  return plan
+end
+
+-- Deltas of the steady text that C wrote: their number, that of their characters, and the text where the plan asked.
+function translate.catch_up(translation, events, characters, text)
+  local missed = { events = events, characters = characters, text = text }
+  translation.dialect.catch_up(translation.client_state, translation.steady_event, missed)
+end
+
 -- One SSE event of the provider.
 function translate.event(translation, name, data)
   if not translation.state then
@@ -175,7 +194,9 @@ function translate.event(translation, name, data)
   end
   local events = translation.adapter.decode_event(translation.state, name, data)
   if #events == 0 then return nil end
-  return encode_events(translation, events)
+  local result = encode_events(translation, events)
+  result.steady = steady_of(translation, events[#events])
+  return result
 end
 
 -- The provider closed the stream: what its adapter makes of it.

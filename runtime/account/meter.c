@@ -4,6 +4,7 @@
 
 #include "account/meter_read.h"
 #include "account/usage_json.h"
+#include "model/plain_delta.h"
 
 void meter_init(struct meter *m, enum dialect format) {
   *m = (struct meter){.format = format};
@@ -19,10 +20,9 @@ bool meter_is_set(struct slice value) {
   return type != JSON_NONE && type != JSON_NULL;
 }
 
-unsigned meter_add_string(struct meter *m, struct slice value) {
-  struct slice text = json_string_raw(value);
-  if (text.len == 0) return 0;
-  if (memchr(text.data, '\\', text.len)) {
+/* text stands between the quotes of a string. */
+static unsigned add_text(struct meter *m, struct slice text, bool escaped) {
+  if (escaped) {
     bytes_clear(&m->scratch);
     json_unescape(text, &m->scratch);
     text = bytes_slice(&m->scratch);
@@ -34,6 +34,12 @@ unsigned meter_add_string(struct meter *m, struct slice value) {
   else
     estimate_feed(&m->output, text);
   return METER_CONTENT;
+}
+
+unsigned meter_add_string(struct meter *m, struct slice value) {
+  struct slice text = json_string_raw(value);
+  if (text.len == 0) return 0;
+  return add_text(m, text, memchr(text.data, '\\', text.len) != NULL);
 }
 
 unsigned meter_add_strings(struct meter *m, struct slice value) {
@@ -72,6 +78,8 @@ unsigned meter_set_usage(struct meter *m, struct slice value, bool is_final) {
 }
 
 static unsigned read_frame(struct meter *m, struct slice event_name, struct slice object) {
+  struct plain_delta plain;
+  if (plain_delta_read(m->format, object, &plain)) return add_text(m, plain.text, plain.escaped);
   switch (m->format) {
   case DIALECT_RESPONSES: return meter_responses_frame(m, event_name, object);
   case DIALECT_MESSAGES: return meter_messages_frame(m, event_name, object);

@@ -12,6 +12,7 @@ static const struct {
     [ENTRY_ENCODE] = {"gateyes.translate", "encode"},
     [ENTRY_REPLY] = {"gateyes.translate", "reply"},
     [ENTRY_EVENT] = {"gateyes.translate", "event"},
+    [ENTRY_CATCH_UP] = {"gateyes.translate", "catch_up"},
     [ENTRY_END_STREAM] = {"gateyes.translate", "end_stream"},
     [ENTRY_STREAM_ERROR] = {"gateyes.translate", "stream_error"},
     [ENTRY_PROVIDER_ERROR] = {"gateyes.translate", "provider_error"},
@@ -110,6 +111,7 @@ static bool describe(struct generation *g, const struct provider *provider, stru
 static void generation_free(struct generation *g) {
   lua_close(g->L);
   arena_fini(&g->arena);
+  bytes_fini(&g->scratch);
   free(g);
 }
 
@@ -120,6 +122,7 @@ struct generation *generation_new(const struct config *config, struct responses 
   g->version = config->version;
   g->L = state_new(config->lua_path, responses);
   arena_init(&g->arena);
+  bytes_init(&g->scratch);
   g->adapters = arena_alloc(&g->arena, (config->provider_count + 1) * sizeof *g->adapters);
   bool fine = load_entries(g, error);
   for (size_t i = 0; fine && i < config->provider_count; i++)

@@ -8,6 +8,7 @@ enum entry { /* functions of lua/gateyes/translate.lua, held in the registry */
              ENTRY_ENCODE,
              ENTRY_REPLY,
              ENTRY_EVENT,
+             ENTRY_CATCH_UP,
              ENTRY_END_STREAM,
              ENTRY_STREAM_ERROR,
              ENTRY_PROVIDER_ERROR,
@@ -28,6 +29,7 @@ struct generation {
   lua_State *L;
   int entries[ENTRY_COUNT];
   struct arena arena;
+  struct bytes scratch; /* of the frame that was written last */
   struct adapter_info *adapters;
   size_t adapter_count;
 };

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "script/generation_private.h"
 #include "script/script_error.h"
+#include "script/steady.h"
 
 enum { NAMES_BYTES = 1024 }; /* of dropped fields: they go into a header */
 
@@ -12,6 +13,7 @@ struct translation {
   struct generation *generation;
   struct arena *arena;
   int reference; /* the Lua table of translate.open */
+  struct steady steady;
 };
 
 static void push_now(lua_State *L, const char *name) {
@@ -46,18 +48,30 @@ struct translation *translation_open(struct generation *g,
   }
   struct translation *t = must_alloc(sizeof *t);
   lua_settop(L, 1);
-  *t = (struct translation){generation_ref(g), arena, luaL_ref(L, LUA_REGISTRYINDEX)};
+  *t = (struct translation){generation_ref(g), arena, luaL_ref(L, LUA_REGISTRYINDEX), {0}};
+  steady_init(&t->steady);
   return t;
 }
 
 void translation_free(struct translation *t) {
   if (!t) return;
   luaL_unref(t->generation->L, LUA_REGISTRYINDEX, t->reference);
+  steady_fini(&t->steady);
   generation_unref(t->generation);
   free(t);
 }
 
+/* What the scripts missed is told first. They cannot fail on it: it is what they planned for. */
+static void catch_up(struct translation *t) {
+  if (t->steady.events == 0) return;
+  lua_State *L = generation_enter(t->generation, ENTRY_CATCH_UP);
+  struct error_detail ignored;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, t->reference);
+  if (steady_push_missed(&t->steady, L)) (void)!script_call(L, 4, 0, &ignored);
+}
+
 static lua_State *enter(struct translation *t, enum entry entry) {
+  catch_up(t);
   lua_State *L = generation_enter(t->generation, entry);
   lua_rawgeti(L, LUA_REGISTRYINDEX, t->reference);
   return L;
@@ -145,6 +159,7 @@ static struct slice read_names(lua_State *L, int index, struct arena *arena) {
 bool translation_encode(struct translation *t, const struct translation_target *target,
                         struct encoded *out, struct error_detail *error) {
   lua_State *L = enter(t, ENTRY_ENCODE);
+  t->steady.is_on = false;
   push_target(L, target);
   if (!script_call(L, 2, 4, error)) return false;
   if (lua_type(L, 1) != LUA_TSTRING) {
@@ -194,15 +209,25 @@ static void read_events(struct translation *t, lua_State *L, struct translated *
   script_read_failure(L, lua_gettop(L), t->arena, &out->failure);
 }
 
+static void read_steady(struct translation *t, lua_State *L) {
+  lua_getfield(L, 1, "steady");
+  steady_read(&t->steady, L, lua_gettop(L));
+  lua_pop(L, 1);
+}
+
 static bool run_events(struct translation *t, lua_State *L, int args, struct translated *out) {
   *out = (struct translated){0};
+  t->steady.is_on = false;
   if (!script_call(L, args, 1, &out->failure)) return false;
-  if (lua_istable(L, 1)) read_events(t, L, out);
+  if (!lua_istable(L, 1)) return true;
+  read_steady(t, L);
+  read_events(t, L, out);
   return true;
 }
 
 bool translation_event(struct translation *t, struct slice name, struct slice data,
                        struct translated *out) {
+  if (steady_take(&t->steady, data, &t->generation->scratch, out)) return true;
   lua_State *L = enter(t, ENTRY_EVENT);
   lua_pushlstring(L, name.data, name.len);
   lua_pushlstring(L, data.data, data.len);

@@ -25,6 +25,14 @@ void arena_fini(struct arena *a) {
   *a = (struct arena){0};
 }
 
+void arena_adopt(struct arena *a, struct arena *from) {
+  struct arena_block **last = &a->blocks;
+  while (*last)
+    last = &(*last)->next;
+  *last = from->blocks;
+  *from = (struct arena){0};
+}
+
 static char *block_new(struct arena *a, size_t bytes) {
   struct arena_block *block = must_alloc(sizeof *block + bytes);
   block->next = a->blocks;

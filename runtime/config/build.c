@@ -104,6 +104,7 @@ static void build_all(struct build *b) {
   build_protocol(b, &root);
   build_providers(b, &root);
   build_models(b, &root);
+  build_tenant_hosts(b, &root);
   build_keys(b, &root);
 }
 

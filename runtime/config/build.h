@@ -6,6 +6,7 @@
 
 struct build {
   struct config *config;
+  const struct config *base; /* of a tenant's configuration: the operator's; else NULL */
   struct config_problems *problems;
   const struct value *root;
   struct slice folder;            /* of the file, for relative names; empty or with a final slash */
@@ -58,3 +59,9 @@ void build_providers(struct build *b, const struct place *root);
 void build_models(struct build *b, const struct place *root);
 void build_keys(struct build *b, const struct place *root);
 void build_protocol(struct build *b, const struct place *root); /* cors, paths, limits by route */
+
+/* build_tenant.c: what a tenant may say about a provider, and what becomes of one that it names. */
+bool tenant_may_provide(struct build *b, const struct place *at);
+void tenant_own_provider(struct build *b, const struct place *at, struct provider *p);
+/* gateyes.lua: tenant_hosts. */
+void build_tenant_hosts(struct build *b, const struct place *root);

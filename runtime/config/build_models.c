@@ -172,14 +172,52 @@ static bool check_entry(struct build *b, const struct place *at) {
   return walk_is_map(b, at, "a table of settings");
 }
 
+/* A target of the operator's goes to the tenant's provider of that name, where there is one. */
+static void override_targets(struct build *b, struct model *m) {
+  struct model_target *own = NULL;
+  for (size_t i = 0; i < m->target_count; i++) {
+    const struct provider *p = names_find(&b->providers, m->targets[i].provider->name);
+    if (p == m->targets[i].provider) continue;
+    if (!own) {
+      own = arena_alloc(&b->config->arena, m->target_count * sizeof *own);
+      memcpy(own, m->targets, m->target_count * sizeof *own);
+    }
+    own[i].provider = p;
+  }
+  if (own) m->targets = own;
+}
+
+/* Under a tenant's names lie the operator's: one entry for each that the tenant does not replace.
+ * An alias of the operator's means the model that the tenant sees under its name. */
+static size_t add_base_names(struct build *b, struct entry *entries, size_t count) {
+  const struct config *base = b->base;
+  struct config *c = b->config;
+  for (size_t i = 0; i < base->model_count; i++) {
+    struct slice name = base->models[i].name;
+    if (names_add(&b->models, name, &entries[count])) continue;
+    struct model *m = &c->models[c->model_count];
+    *m = base->models[i];
+    m->index = (uint32_t)c->model_count++;
+    override_targets(b, m);
+    entries[count++] = (struct entry){.at = {.key = name}, .model = m, .state = DONE};
+  }
+  for (size_t i = 0; i < base->alias_count; i++) {
+    const struct alias *a = &base->aliases[i];
+    if (names_add(&b->models, a->name, &entries[count])) continue;
+    entries[count++] = (struct entry){.at = {.key = a->name}, .points_to = a->model->name};
+  }
+  return count;
+}
+
 void build_models(struct build *b, const struct place *root) {
   struct place all = place_find(root, "models");
   bool is_given = all.value && walk_is_map(b, &all, "a table of models");
   size_t count = is_given ? all.value->count : 0;
+  size_t below = b->base ? b->base->model_count + b->base->alias_count : 0;
   struct config *c = b->config;
-  struct entry *entries = arena_alloc(&c->arena, (count + 1) * sizeof *entries);
-  c->models = arena_alloc(&c->arena, (count + 1) * sizeof *c->models);
-  names_init(&b->models, &c->arena, count);
+  struct entry *entries = arena_alloc(&c->arena, (count + below + 1) * sizeof *entries);
+  c->models = arena_alloc(&c->arena, (count + below + 1) * sizeof *c->models);
+  names_init(&b->models, &c->arena, count + below);
   for (size_t i = 0; i < count; i++) {
     struct entry *e = &entries[i];
     *e = (struct entry){.at = place_item(&all, i), .state = DONE};
@@ -194,5 +232,6 @@ void build_models(struct build *b, const struct place *root) {
     m->index = (uint32_t)c->model_count++;
     build_model(b, &e->at, m);
   }
+  if (b->base) count = add_base_names(b, entries, count);
   finish_names(b, entries, count);
 }

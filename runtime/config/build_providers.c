@@ -114,10 +114,10 @@ static void check_name(struct build *b, const struct place *at) {
 void build_providers(struct build *b, const struct place *root) {
   struct place all = place_find(root, "providers");
   bool is_given = all.value && walk_is_map(b, &all, "a table of providers");
-  size_t count = is_given ? all.value->count : 0;
+  size_t count = is_given ? all.value->count : 0, below = b->base ? b->base->provider_count : 0;
   struct config *c = b->config;
   c->providers = arena_alloc(&c->arena, (count + 1) * sizeof *c->providers);
-  names_init(&b->providers, &c->arena, count);
+  names_init(&b->providers, &c->arena, count + below);
   for (size_t i = 0; i < count; i++) {
     struct place at = place_item(&all, i);
     struct provider *p = &c->providers[c->provider_count];
@@ -125,6 +125,9 @@ void build_providers(struct build *b, const struct place *root) {
     p->name = arena_slice(&c->arena, at.key);
     p->index = (uint32_t)c->provider_count++;
     names_add(&b->providers, p->name, p);
-    build_provider(b, &at, p);
+    if (!b->base || tenant_may_provide(b, &at)) build_provider(b, &at, p);
+    if (b->base) tenant_own_provider(b, &at, p);
   }
+  for (size_t i = 0; i < below; i++)
+    names_add(&b->providers, b->base->providers[i].name, &b->base->providers[i]);
 }

@@ -10,9 +10,12 @@ struct config *config_ref(struct config *c) {
 }
 
 void config_unref(struct config *c) {
-  if (!c || !ref_drop(&c->refs)) return;
-  arena_fini(&c->arena);
-  free(c);
+  while (c && ref_drop(&c->refs)) {
+    struct config *base = c->base;
+    arena_fini(&c->arena);
+    free(c);
+    c = base;
+  }
 }
 
 const struct model *config_model_find(const struct config *c, struct slice name) {

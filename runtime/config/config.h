@@ -117,6 +117,29 @@ struct path_alias { /* paths.aliases = { ["/chat/completions"] = "/v1/chat/compl
   struct slice from, to;
 };
 
+struct script_limits {
+  uint32_t cpu_ms, wall_ms; /* of one hook; wall: waiting included */
+  size_t memory_bytes;      /* of one state */
+};
+
+struct tenant_policy {
+  struct slice name;            /* "residency" is policies/residency.lua */
+  const struct value *settings; /* a map */
+  bool passes_on_error;         /* else a fault of the script denies the request */
+  int line;
+};
+
+struct tenant_settings {
+  struct slice name;              /* of the tenant */
+  struct tenant_policy *policies; /* in the order they run */
+  size_t policy_count;
+  struct script_limits scripts;
+  uint32_t canary_percent; /* new generations begin as a canary with that share, and these keys */
+  struct slice *canary_keys;
+  size_t canary_key_count;
+  bool has_canary, is_shadow; /* shadow: new generations begin without effect */
+};
+
 struct config {
   struct ref refs;
   struct arena arena;
@@ -159,8 +182,19 @@ struct config {
   struct slice store;        /* "sqlite:…" or "postgres://…"; secret */
   struct slice shared;       /* "redis://…"; secret; empty: none */
   struct slice tenants_path; /* folder of tenants' scripts; empty: none */
-  struct slice unpriced;     /* "allow" or "block": models without a price */
-  struct names *model_names; /* models and aliases by name: see config_model_find */
+  struct slice site_path;    /* the operator's own scripts, below the tenants'; empty: none */
+  struct slice tenant_secrets_path; /* holds a folder of secrets per tenant; empty: none */
+  struct slice *tenant_hosts;       /* where tenants' own providers may lie, as written */
+  size_t tenant_host_count;
+  const struct address_policy *tenant_addresses; /* the same for sockets; NULL: none is listed */
+  struct script_limits scripts; /* the most that a tenant may have, and what it has by default */
+  uint32_t scripts_keep;        /* generations kept for a rollback */
+  struct slice unpriced;        /* "allow" or "block": models without a price */
+  struct names *model_names;    /* models and aliases by name: see config_model_find */
+  /* Of a tenant's configuration only, else NULL: the operator's that lies below it, and what
+   * tenant.lua says besides models and providers. */
+  struct config *base;
+  const struct tenant_settings *tenant;
 };
 
 struct config_problems { /* one sentence each: "gateyes.lua:12: models.gpt-4o.prise: unknown key; …"
@@ -176,6 +210,18 @@ struct config_problems { /* one sentence each: "gateyes.lua:12: models.gpt-4o.pr
  * A problem that was there before counts too. */
 struct config *config_build(const struct value *root, const char *file,
                             struct config_problems *problems);
+
+struct tenant_file { /* tenant.lua, read into a tree */
+  struct slice tenant;
+  const char *file;         /* its name in problems */
+  const struct value *root; /* lives in an arena that the result takes over */
+};
+
+/* The configuration of one tenant: a whole one, in which the tenant's models and aliases lie over
+ * those of base (a reference is taken). NULL with problems. arena is taken over when it succeeds.
+ */
+struct config *config_build_tenant(struct config *base, const struct tenant_file *file,
+                                   struct arena *arena, struct config_problems *problems);
 struct config *config_ref(struct config *c);
 void config_unref(struct config *c);
 void config_problems_init(struct config_problems *p);

@@ -87,7 +87,8 @@ static void append_cell(struct bytes *out, struct bytes *cell) {
 
 static void append_row(struct bytes *out, struct bytes *cell, const struct key_row *row) {
   bytes_append_byte(out, '|');
-  bytes_printf(cell, "`%s`", row->path);
+  size_t prefix = row->path[0] == '@' ? strcspn(row->path, ".") + 1 : 0;
+  bytes_printf(cell, "`%s`", row->path + prefix);
   append_cell(out, cell);
   bytes_append_text(cell, short_type(row->type));
   append_cell(out, cell);

@@ -260,6 +260,7 @@ static struct value value_of_default(const struct key_row *row) {
 static bool is_owned(const struct key_row *row, const char *pattern) {
   size_t len = strlen(pattern);
   if (strncmp(row->path, pattern, len) != 0) return false;
+  if (len == 0 && row->path[0] == '@') return false; /* of another file */
   const char *rest = row->path + len;
   return (len == 0 || *rest == '.') && !strchr(rest, '*');
 }

@@ -181,28 +181,33 @@ static void report_twice(struct reading *r, const struct source_lines *lines) {
                       (int)t->key.len, t->key.data, t->first_line);
 }
 
-bool config_file_read(const char *path, struct arena *arena, struct value *root,
+bool config_text_tree(const struct config_text *text, struct arena *arena, struct value *root,
                       struct config_problems *problems) {
   struct reading r = {.arena = arena};
   struct source_lines lines;
+  config_sandbox_init(&r.sandbox, text->name, problems);
+  r.sandbox.scope = text->scope;
+  bool is_read = config_sandbox_run(&r.sandbox, text->source);
+  if (is_read) {
+    source_lines_scan(&lines, text->source, &r.sandbox.arena);
+    report_twice(&r, &lines);
+    *root = (struct value){.line = lines.root ? lines.root->line : 1};
+    read_value(&r, root, lines.root, 0);
+    is_read = !r.is_stopped;
+  }
+  config_sandbox_fini(&r.sandbox);
+  return is_read;
+}
+
+bool config_file_read(const char *path, struct arena *arena, struct value *root,
+                      struct config_problems *problems) {
   struct bytes source;
   bytes_init(&source);
   const char *why = config_text_read(path, FILE_BYTES, &source);
-  bool is_read = why == NULL;
-  if (why) {
+  if (why)
     config_problem_at(problems, path, 0, "cannot be read: %s; name the file with --config", why);
-  } else {
-    config_sandbox_init(&r.sandbox, path, problems);
-    is_read = config_sandbox_run(&r.sandbox, bytes_slice(&source));
-    if (is_read) {
-      source_lines_scan(&lines, bytes_slice(&source), &r.sandbox.arena);
-      report_twice(&r, &lines);
-      *root = (struct value){.line = lines.root ? lines.root->line : 1};
-      read_value(&r, root, lines.root, 0);
-      is_read = !r.is_stopped;
-    }
-    config_sandbox_fini(&r.sandbox);
-  }
+  struct config_text text = {path, bytes_slice(&source), NULL};
+  bool is_read = !why && config_text_tree(&text, arena, root, problems);
   bytes_fini(&source);
   return is_read;
 }

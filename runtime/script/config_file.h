@@ -10,5 +10,17 @@
 bool config_file_read(const char *path, struct arena *arena, struct value *root,
                       struct config_problems *problems);
 
+struct config_scope; /* script/config_sandbox.h */
+
+struct config_text {
+  const char *name; /* in problems */
+  struct slice source;
+  const struct config_scope *scope; /* NULL: the operator's own file */
+};
+
+/* The same from text at hand. */
+bool config_text_tree(const struct config_text *text, struct arena *arena, struct value *root,
+                      struct config_problems *problems);
+
 /* Reads and builds. NULL with every problem, in the order of lines, when anything is wrong. */
 struct config *config_file_load(const char *path, struct config_problems *problems);

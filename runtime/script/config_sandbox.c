@@ -96,9 +96,44 @@ static int push_faulty(lua_State *L, const char *name) {
   return 1;
 }
 
+/* One variable belongs to one tenant: a name with an underscore, or with capitals, could be written
+ * as two tenants' variables, so such a tenant has none. */
+static bool has_variables(struct slice tenant) {
+  for (size_t i = 0; i < tenant.len; i++) {
+    char c = tenant.data[i];
+    bool is_letter = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    bool is_between = i > 0 && i + 1 < tenant.len && tenant.data[i - 1] != '-';
+    if (!is_letter && !(c == '-' && is_between)) return false;
+  }
+  return tenant.len > 0;
+}
+
+/* "GATEYES_TENANT_ACME__KEY" is KEY of the tenant acme. */
+static const char *tenant_variable(lua_State *L, const struct config_sandbox *s, const char *name) {
+  struct bytes text;
+  bytes_init(&text);
+  bytes_append_text(&text, "GATEYES_TENANT_");
+  for (size_t i = 0; i < s->scope->tenant.len; i++) {
+    char c = s->scope->tenant.data[i];
+    bytes_append_byte(&text, c == '-' ? '_' : c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c);
+  }
+  bytes_append_text(&text, "__");
+  bytes_append_text(&text, name);
+  lua_pushlstring(L, text.data, text.len);
+  bytes_fini(&text);
+  return lua_tostring(L, -1);
+}
+
 static int call_env(lua_State *L) {
   struct config_sandbox *s = self(L);
   const char *name = luaL_checkstring(L, 1);
+  if (s->scope && !has_variables(s->scope->tenant))
+    return luaL_error(L, "env takes tenants named with a-z, 0-9 and single - inside; "
+                         "use secret_file");
+  if (s->scope) {
+    lua_settop(L, 2);
+    name = tenant_variable(L, s, name);
+  }
   const char *value = getenv(name);
   if (value && *value) return push_secret(L, slice_of(value));
   if (!lua_isnoneornil(L, 2)) {
@@ -111,6 +146,18 @@ static int call_env(lua_State *L) {
   return push_faulty(L, name);
 }
 
+static bool is_plain_name(const char *name) {
+  return *name && *name != '.' && !strchr(name, '/');
+}
+
+/* NULL: a tenant has no such file. */
+static char *tenant_secret(struct config_sandbox *s, const char *name) {
+  struct slice tenant = s->scope->tenant, folder = s->scope->secrets_folder;
+  if (folder.len == 0 || !is_plain_name(name)) return NULL;
+  return arena_printf(&s->arena, "%.*s/%.*s/%s", (int)folder.len, folder.data, (int)tenant.len,
+                      tenant.data, name);
+}
+
 static char *beside_config(struct config_sandbox *s, const char *name) {
   const char *slash = name[0] == '/' ? NULL : strrchr(s->path, '/');
   int folder = slash ? (int)(slash - s->path) + 1 : 0;
@@ -120,7 +167,10 @@ static char *beside_config(struct config_sandbox *s, const char *name) {
 static int call_secret_file(lua_State *L) {
   struct config_sandbox *s = self(L);
   const char *name = luaL_checkstring(L, 1);
-  char *path = beside_config(s, name);
+  char *path = s->scope ? tenant_secret(s, name) : beside_config(s, name);
+  if (!path)
+    return luaL_error(L, "secret_file takes a plain name of a file in the tenant's folder below "
+                         "tenant_secrets, which the operator sets");
   struct bytes text;
   bytes_init(&text);
   const char *why = config_text_read(path, SECRET_FILE_BYTES, &text);

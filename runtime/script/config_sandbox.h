@@ -10,12 +10,19 @@ struct config_secret {
   struct config_secret *next;
 };
 
+/* What env and secret_file reach for a tenant; neither shows what is the platform's. */
+struct config_scope {
+  struct slice tenant;
+  struct slice secrets_folder; /* empty: no secret files */
+};
+
 struct config_sandbox {
   struct lua_State *state;
   struct arena arena;
   const char *path;
   struct config_problems *problems;
   struct config_secret *secrets;
+  const struct config_scope *scope; /* NULL: the operator's own file */
   size_t used_bytes;
   uint64_t deadline_ns; /* processor time of this thread */
 };

@@ -16,6 +16,7 @@
 #include "load.h"
 #include "observe/log.h"
 #include "observe/metric.h"
+#include "script/watchdog.h"
 #include "store/responses.h"
 #include "upstream/gate.h"
 #include "upstream/health.h"
@@ -382,10 +383,22 @@ static int serve(struct server *s, struct config_problems *problems) {
   return 0;
 }
 
+static uv_thread_t watchdog;
+
+void server_watch_begin(void) {
+  must(uv_thread_create(&watchdog, watchdog_run, NULL) == 0);
+}
+
+void server_watch_end(void) {
+  watchdog_stop();
+  uv_thread_join(&watchdog);
+}
+
 int server_main(int argc, char **argv) {
   struct server s = {.path = load_path_argument(argc, argv)};
   if (!s.path) return 2;
   harden();
+  server_watch_begin();
   struct config_problems problems;
   config_problems_init(&problems);
   s.config = load_config(s.path, &problems);
@@ -394,6 +407,7 @@ int server_main(int argc, char **argv) {
     s.config->version = 1;
     status = serve(&s, &problems);
   }
+  server_watch_end();
   load_print_problems(&problems);
   config_problems_fini(&problems);
   return status;

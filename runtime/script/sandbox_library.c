@@ -1,0 +1,179 @@
+/* The host's half of a sandbox's library: what cannot be said in Lua without raw access. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "script/sandbox_private.h"
+#include "script/watchdog.h"
+
+enum { STACK_BYTES = 256 << 10, MAX_MODULE_BYTES = 200 };
+
+void sandbox_check(lua_State *L) {
+  const char *base = sandbox_of(L)->stack_base, *here = __builtin_frame_address(0);
+  if (base && llabs((long long)(base - here)) > STACK_BYTES)
+    luaL_error(L, "calls are nested too deeply");
+  if (watchdog_is_over()) luaL_error(L, "stopped: the processor time is used up");
+}
+
+static int check(lua_State *L) {
+  sandbox_check(L);
+  return 0;
+}
+
+void sandbox_push_field(lua_State *L, int index, const char *name) {
+  if (index < 0 && index > LUA_REGISTRYINDEX) index += lua_gettop(L) + 1;
+  if (!lua_istable(L, index)) {
+    lua_pushnil(L);
+    return;
+  }
+  lua_pushstring(L, name);
+  lua_rawget(L, index);
+}
+
+/* Tells values apart without giving an address away: splitmix64's finalizer over pointer + secret.
+ */
+static uint64_t hide(const struct sandbox *s, const void *pointer) {
+  uint64_t x = (uint64_t)(uintptr_t)pointer + s->secret;
+  x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+  x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+  return (x ^ (x >> 31)) ^ s->secret >> 7;
+}
+
+static void push_hidden(lua_State *L, int index) {
+  char text[64];
+  uint64_t name = hide(sandbox_of(L), lua_topointer(L, index)) & 0xffffffffffff;
+  if (lua_touserdata(L, index) == NULL && lua_islightuserdata(L, index))
+    snprintf(text, sizeof text, "null");
+  else
+    snprintf(text, sizeof text, "%s: 0x%012llx", luaL_typename(L, index), (unsigned long long)name);
+  lua_pushstring(L, text);
+}
+
+/* Pushes the text of the value at index, as Lua's tostring does. */
+static void push_text(lua_State *L, int index) {
+  switch (lua_type(L, index)) {
+  case LUA_TNUMBER:
+  case LUA_TSTRING:
+    lua_pushvalue(L, index);
+    lua_tostring(L, -1);
+    return;
+  case LUA_TBOOLEAN: lua_pushstring(L, lua_toboolean(L, index) ? "true" : "false"); return;
+  case LUA_TNIL: lua_pushliteral(L, "nil"); return;
+  default: break;
+  }
+  if (!luaL_getmetafield(L, index, "__tostring")) {
+    push_hidden(L, index);
+    return;
+  }
+  sandbox_check(L);
+  lua_pushvalue(L, index);
+  lua_call(L, 1, 1);
+  if (lua_type(L, -1) != LUA_TSTRING) luaL_error(L, "'__tostring' must return a string");
+}
+
+static int to_string(lua_State *L) {
+  luaL_checkany(L, 1);
+  push_text(L, 1);
+  return 1;
+}
+
+/* string.format with texts made here: the stock one would print addresses. Its upvalue is the
+ * stock function. */
+static int format(lua_State *L) {
+  size_t len;
+  const char *at = luaL_checklstring(L, 1, &len), *end = at + len;
+  int arg = 1, top = lua_gettop(L);
+  while (at < end) {
+    if (*at++ != '%') continue;
+    if (at < end && *at == '%') {
+      at++;
+      continue;
+    }
+    while (at < end && strchr("-+ #0123456789.", *at) && *at)
+      at++;
+    arg++;
+    if (at == end || arg > top) break;
+    if (*at == 'p') return luaL_argerror(L, 1, "%p is not offered to scripts");
+    if (*at != 's' || lua_type(L, arg) == LUA_TSTRING) continue;
+    push_text(L, arg);
+    lua_replace(L, arg);
+  }
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, top, 1);
+  return 1;
+}
+
+static int fail_module(lua_State *L, const char *name, const char *why) {
+  return luaL_error(L, "module '%s' %s", name, why);
+}
+
+static void load_module(lua_State *L, struct sandbox *s, const char *name) {
+  struct slice text, chunk_name;
+  if (!s->find || !s->find(s->context, slice_of(name), &text, &chunk_name))
+    fail_module(L, name, "is not there; see which files the tenant and the gateway offer");
+  lua_pushlstring(L, chunk_name.data, chunk_name.len);
+  int status = sandbox_load_chunk(L, text, lua_tostring(L, -1));
+  lua_remove(L, -2);
+  if (status != 0) lua_error(L);
+}
+
+/* The sentinel of a module that is being loaded is the sandbox itself. */
+static int require(lua_State *L) {
+  struct sandbox *s = sandbox_of(L);
+  size_t len;
+  const char *name = luaL_checklstring(L, 1, &len);
+  luaL_argcheck(L, len <= MAX_MODULE_BYTES && strlen(name) == len, 1, "no name of a module");
+  lua_settop(L, 1);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, s->loaded);
+  lua_getfield(L, 2, name);
+  if (lua_islightuserdata(L, 3) && lua_touserdata(L, 3) == s)
+    return fail_module(L, name, "requires itself, or failed to load before");
+  if (!lua_isnil(L, 3)) return 1;
+  sandbox_check(L);
+  load_module(L, s, name);
+  lua_pushlightuserdata(L, s);
+  lua_setfield(L, 2, name);
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 1);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    lua_pushboolean(L, true);
+  }
+  lua_pushvalue(L, -1);
+  lua_setfield(L, 2, name);
+  return 1;
+}
+
+static void push_stock(lua_State *L, const char *library, const char *name) {
+  lua_getglobal(L, library);
+  lua_getfield(L, -1, name);
+  lua_remove(L, -2);
+}
+
+static void push_strings(lua_State *L) {
+  lua_newtable(L);
+  push_stock(L, LUA_STRLIBNAME, "format");
+  lua_pushcclosure(L, format, 1);
+  lua_setfield(L, -2, "format");
+}
+
+void sandbox_library_push(lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"check", check},
+      {"tostring", to_string},
+      {"require", require},
+      {NULL, NULL},
+  };
+  struct sandbox *s = sandbox_of(L);
+  lua_newtable(L);
+  for (const luaL_Reg *f = functions; f->name; f++) {
+    lua_pushcfunction(L, f->func);
+    lua_setfield(L, -2, f->name);
+  }
+  push_strings(L);
+  lua_setfield(L, -2, "string");
+  lua_pushlightuserdata(L, s);
+  lua_setfield(L, -2, "await_mark");
+  lua_pushnumber(L, (lua_Number)(s->secret * UINT64_C(0x9e3779b97f4a7c15) >> 11));
+  lua_setfield(L, -2, "seed");
+}

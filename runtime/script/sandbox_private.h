@@ -1,0 +1,26 @@
+/* Inside of a sandbox, for sandbox*.c. */
+#pragma once
+#include "script/sandbox.h"
+
+struct sandbox {
+  lua_State *L;
+  struct bytes name;
+  size_t used_bytes, memory_bytes;
+  uint64_t cpu_ns;
+  uint64_t *meter;        /* NULL: none */
+  const char *stack_base; /* of the C stack at the entry */
+  uint64_t secret;        /* hides addresses */
+  int loaded;             /* reference of the table of loaded modules */
+  bool is_entered, is_refused;
+  uint32_t breach_limit, breaches_in_window;
+  uint64_t breach_window_ns, window_start_ns;
+  uint64_t breaches[SANDBOX_DISABLED + 1]; /* by kind */
+  char disabled_reason[128];               /* empty: it is not */
+  bool (*find)(void *context, struct slice module, struct slice *text, struct slice *chunk_name);
+  void *context;
+};
+
+/* Pushes `host`, what lua/gateyes/sandbox.lua gets beside the stock library. May raise. */
+void sandbox_library_push(lua_State *L);
+/* luaL_loadbufferx with the limits of sandbox_load: pushes function or message. */
+int sandbox_load_chunk(lua_State *L, struct slice text, const char *chunk_name);

@@ -205,13 +205,16 @@ void sandbox_preload(struct sandbox *s, const char *name) {
   lua_pop(s->L, 1);
 }
 
+/* Yields where it can: an error would be caught by each of thousands of nested pcalls in turn. */
 static void on_hook(lua_State *L, lua_Debug *activation) {
-  (void)activation;
-  luaL_where(L, 0);
-  lua_pushfstring(L, "stopped after %d ms of processor time",
-                  (int)(sandbox_of(L)->cpu_ns / 1000000u));
-  lua_concat(L, 2);
-  lua_error(L);
+  struct sandbox *s = sandbox_of(L);
+  if (!s->stopped_at[0] && lua_getinfo(L, "Sl", activation))
+    snprintf(s->stopped_at, sizeof s->stopped_at, "%s:%d: ", activation->short_src,
+             activation->currentline);
+  if (lua_isyieldable(L))
+    lua_yield(L, 0);
+  else
+    luaL_error(L, "stopped");
 }
 
 static void enter(struct sandbox *s) {
@@ -221,6 +224,7 @@ static void enter(struct sandbox *s) {
   lua_gc(s->L, LUA_GCSETPAUSE, s->used_bytes > s->memory_bytes / 4 ? HURRIED_PAUSE : USUAL_PAUSE);
   s->stack_base = __builtin_frame_address(0);
   s->is_refused = false;
+  s->stopped_at[0] = 0;
   s->is_entered = true;
   watchdog_enter(s->L, on_hook, budget_ns);
 }
@@ -249,10 +253,11 @@ static enum sandbox_result leave(struct sandbox *s, lua_State *L, int status, st
     return is_yield ? SANDBOX_YIELD : SANDBOX_DONE;
   enum sandbox_result kind = is_over ? SANDBOX_CPU : s->is_refused ? SANDBOX_MEMORY : SANDBOX_ERROR;
   if (kind != SANDBOX_CPU && status == LUA_ERRMEM) kind = SANDBOX_MEMORY;
-  if (status != 0 && !is_yield && kind != SANDBOX_MEMORY)
+  if (kind == SANDBOX_ERROR)
     describe_error(L, error);
   else if (kind == SANDBOX_CPU)
-    bytes_printf(error, "stopped after %u ms of processor time", (unsigned)(s->cpu_ns / 1000000u));
+    bytes_printf(error, "%sstopped after %u ms of processor time", s->stopped_at,
+                 (unsigned)(s->cpu_ns / 1000000u));
   else
     bytes_printf(error, "stopped: needs more than %zu KiB of memory", s->memory_bytes >> 10);
   if (kind != SANDBOX_ERROR) count_breach(s, kind);
@@ -265,18 +270,38 @@ static bool refuse_disabled(const struct sandbox *s, struct bytes *error) {
   return true;
 }
 
+/* The coroutine that calls run in: kept for the next one, unless this one broke off. */
+static lua_State *call_thread(struct sandbox *s) {
+  if (!s->call_thread) s->call_thread = sandbox_thread_new(s, &s->call_ref);
+  return s->call_thread;
+}
+
+static void drop_call_thread(struct sandbox *s) {
+  sandbox_thread_drop(s, s->call_ref);
+  s->call_thread = NULL;
+}
+
+static void give_results(struct sandbox *s, int results) {
+  lua_State *co = s->call_thread;
+  if (results != LUA_MULTRET) lua_settop(co, results);
+  int count = lua_gettop(co);
+  luaL_checkstack(s->L, count, "results");
+  lua_xmove(co, s->L, count);
+}
+
 enum sandbox_result sandbox_call(struct sandbox *s, int args, int results, struct bytes *error) {
-  lua_State *L = s->L;
-  int base = lua_gettop(L) - args - 1;
-  if (refuse_disabled(s, error)) {
-    lua_settop(L, base);
-    return SANDBOX_DISABLED;
+  lua_State *co = call_thread(s);
+  lua_checkstack(co, args + 1);
+  lua_xmove(s->L, co, args + 1);
+  enum sandbox_result result = sandbox_resume(s, co, args, error);
+  if (result == SANDBOX_YIELD) {
+    bytes_append_text(error, "this function cannot wait");
+    result = SANDBOX_ERROR;
   }
-  enter(s);
-  int status = lua_pcall(L, args, results, 0);
-  enum sandbox_result result = leave(s, L, status, error);
-  if (result != SANDBOX_DONE) lua_settop(L, base);
-  if (result == SANDBOX_MEMORY) lua_gc(L, LUA_GCCOLLECT, 0);
+  if (result == SANDBOX_DONE)
+    give_results(s, results);
+  else
+    drop_call_thread(s);
   return result;
 }
 

@@ -4,6 +4,8 @@
 
 struct sandbox {
   lua_State *L;
+  lua_State *call_thread; /* NULL: to be made */
+  int call_ref;
   struct bytes name;
   size_t used_bytes, memory_bytes;
   uint64_t cpu_ns;
@@ -11,6 +13,7 @@ struct sandbox {
   const char *stack_base; /* of the C stack at the entry */
   uint64_t secret;        /* hides addresses */
   int loaded;             /* reference of the table of loaded modules */
+  char stopped_at[96];    /* "file:line: " of the running script when its time was over */
   bool is_entered, is_refused;
   uint32_t breach_limit, breaches_in_window;
   uint64_t breach_window_ns, window_start_ns;

@@ -22,7 +22,7 @@ env.require = host.require
 env.math = copy(stock.math, "abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 "
   .. "max min modf pi pow rad random randomseed sin sinh sqrt tan tanh")
 env.bit = copy(stock.bit, "arshift band bnot bor bswap bxor lshift rol ror rshift tobit tohex")
-env.string = copy(stock.string, "byte char find gmatch gsub len lower match rep reverse sub upper")
+env.string = copy(stock.string, "byte char len lower rep reverse sub upper")
 for name, call in stock.pairs(host.string) do env.string[name] = call end
 env.table = copy(stock.table, "concat remove")
 env.table.unpack = unpack

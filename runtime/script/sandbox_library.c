@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "script/sandbox_private.h"
+#include "script/text_library.h"
 #include "script/watchdog.h"
 
 enum { STACK_BYTES = 256 << 10, MAX_MODULE_BYTES = 200 };
@@ -155,6 +156,7 @@ static void push_strings(lua_State *L) {
   push_stock(L, LUA_STRLIBNAME, "format");
   lua_pushcclosure(L, format, 1);
   lua_setfield(L, -2, "format");
+  text_library_add(L);
 }
 
 void sandbox_library_push(lua_State *L) {

@@ -167,6 +167,28 @@ static const struct attack attacks[] = {
      "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(50) .. i .. "
      "('y'):rep(50) end",
      BREACH},
+    {"pattern", "return ('a'):rep(30000):find(('a-'):rep(20) .. 'b')", {SANDBOX_DONE, SANDBOX_CPU}},
+    {"pattern on a lot", "return ('a'):rep(4e6):find(('a-'):rep(20) .. 'b')", BREACH},
+    {"patterns, caught",
+     "while true do pcall(string.find, ('a'):rep(1e5), ('a?'):rep(99) .. 'b') end", CPU},
+    {"pattern with a back reference",
+     "return ('a'):rep(1e5):find('(a-)(a-)(a-)%1%2%3b')",
+     {SANDBOX_ERROR, SANDBOX_CPU}},
+    {"pattern that is long", "return ('a'):find(('a'):rep(1e6))", HARMLESS},
+    {"pattern of sets", "return ('a'):find(('[a-z]?'):rep(1e4))", ERROR},
+    {"gsub callback", "return (('a'):rep(10):gsub('a', function() while true do end end))", CPU},
+    {"gsub in gsub", "local function f() return (('a'):gsub('a', f)) end return f()", ERROR},
+    {"gsub in gsub, caught",
+     "local function f() pcall(string.gsub, 'a', 'a', f) end while true do f() end", CPU},
+    {"gsub bomb", "local s = ('a'):rep(1e4) return (s:gsub('a', s))", MEMORY},
+    {"gsub of nothing", "local s = ('a'):rep(1e6) while true do s = s:gsub('', 'xx') end", BREACH},
+    {"gsub with a table",
+     "return ('abc'):gsub('.', setmetatable({}, {__index = function() while true "
+     "do end end}))",
+     CPU},
+    {"gmatch", "for _ in ('a'):rep(1e6):gmatch('a-b') do end while true do end", BREACH},
+    {"gmatch kept", "local f = ('a'):rep(1e4):gmatch('a*b') while true do f() end", CPU},
+    {"captures", "return ('a'):rep(40):match(('(a)'):rep(40))", ERROR},
     {"upper of a lot", "local s = ('x'):rep(4e6) while true do s:upper() end", BREACH},
 };
 

@@ -186,6 +186,12 @@ function translate.catch_up(translation, events, characters, text)
   translation.dialect.catch_up(translation.client_state, translation.steady_event, missed)
 end
 
+-- Content has reached the client: no other target can take over, and both sides of the stream have read what they
+-- wanted of the request. Streams are many and long.
+local function forget_request(translation)
+  translation.request, translation.early, translation.context.request = nil, nil, nil
+end
+
 -- One SSE event of the provider.
 function translate.event(translation, name, data)
   if not translation.state then
@@ -195,6 +201,7 @@ function translate.event(translation, name, data)
   local events = translation.adapter.decode_event(translation.state, name, data)
   if #events == 0 then return nil end
   local result = encode_events(translation, events)
+  if result.content and translation.request then forget_request(translation) end
   result.steady = steady_of(translation, events[#events])
   return result
 end

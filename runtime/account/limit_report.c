@@ -1,0 +1,233 @@
+/* What counters say to people: standings, events, listings; and the seed that they start from. */
+#include <stdlib.h>
+
+#include "account/limit_state.h"
+#include "base/zone.h"
+
+enum { MATCHES_MAX = 256, LIST_BUCKETS = 32 };
+
+static uint64_t narrow(wide value) {
+  return value > UINT64_MAX ? UINT64_MAX : (uint64_t)value;
+}
+
+static struct limit_left *left_of(struct limit_standing *s, enum limit_kind kind) {
+  switch (kind) {
+  case LIMIT_REQUESTS: return &s->requests;
+  case LIMIT_INPUT_TOKENS: return &s->input_tokens;
+  case LIMIT_OUTPUT_TOKENS: return &s->output_tokens;
+  case LIMIT_TOTAL_TOKENS: return &s->tokens;
+  case LIMIT_MONEY: return &s->money;
+  default: return NULL;
+  }
+}
+
+void limit_standing_add(struct limit_standing *standing, const struct limit_rule *rule,
+                        const struct counter *counter, struct instant now) {
+  const struct limit_definition *d = &rule->definition;
+  wide use = counter->used + counter->reserved;
+  if (d->is_soft) {
+    size_t len = d->id.len < sizeof standing->soft ? d->id.len : sizeof standing->soft - 1;
+    if (use <= d->amount || standing->soft[0]) return;
+    memcpy(standing->soft, d->id.data, len);
+    return;
+  }
+  struct limit_left *left = left_of(standing, d->kind);
+  uint64_t remaining = counter_left(counter, &rule->counter);
+  bool is_tighter = left && (!left->is_present ||
+                             (wide)remaining * left->limit < (wide)left->remaining * d->amount);
+  if (is_tighter)
+    *left = (struct limit_left){true, d->amount, remaining,
+                                counter_reset_ms(counter, &rule->counter, now)};
+}
+
+uint8_t limit_slot_crossed(struct limit_slot *slot, const struct limit_rule *rule) {
+  const struct limit_definition *d = &rule->definition;
+  wide use = slot->counter.used;
+  if (d->kind == LIMIT_REQUESTS || d->kind == LIMIT_CONCURRENT) use += slot->counter.reserved;
+  uint8_t reached = 0;
+  while (reached < LIMIT_THRESHOLDS_MAX && d->warn_percent[reached] &&
+         use * 100 >= (wide)d->amount * d->warn_percent[reached])
+    reached++;
+  bool is_new_window =
+      rule->counter.form == COUNTER_CALENDAR && slot->reported_epoch != slot->counter.epoch;
+  if (is_new_window || reached == 0) slot->thresholds = 0;
+  slot->reported_epoch = slot->counter.epoch;
+  if (reached <= slot->thresholds) return 0;
+  slot->thresholds = reached;
+  return d->warn_percent[reached - 1];
+}
+
+void limiter_tell(const struct limiter *l, const struct limit_slot *slot,
+                  const struct limit_rule *rule, uint8_t percent) {
+  const struct limit_definition *d = &rule->definition;
+  struct limit_shard *shard = (struct limit_shard *)&l->table.shards[limit_shard_of(slot->hash)];
+  struct bytes scope;
+  if (!l->settings.on_event) return;
+  bytes_init(&scope);
+  limit_scope_write(rule, (struct slice){slot->key, slot->key_len}, &scope);
+  struct limit_event event = {.id = d->id,
+                              .scope = bytes_text(&scope),
+                              .kind = d->kind,
+                              .is_soft = d->is_soft,
+                              .percent = percent,
+                              .amount = d->amount};
+  uv_mutex_lock(&shard->lock);
+  event.used = narrow(slot->counter.used + (d->kind == LIMIT_REQUESTS || d->kind == LIMIT_CONCURRENT
+                                                ? slot->counter.reserved
+                                                : 0));
+  if (rule->counter.form == COUNTER_CALENDAR) event.window_start_s = slot->counter.span.start_s;
+  uv_mutex_unlock(&shard->lock);
+  l->settings.on_event(l->settings.context, &event);
+  bytes_fini(&scope);
+}
+
+/* slot NULL: nothing has been counted yet. With its lock held. */
+static void fill_use(const struct limit_rule *rule, struct limit_slot *slot, struct instant now,
+                     struct limit_use *out) {
+  struct counter none = {0}, *counter = slot ? &slot->counter : &none;
+  counter_advance(counter, &rule->counter, now);
+  out->definition = rule->definition;
+  out->used = narrow(counter->used);
+  out->reserved = narrow(counter->reserved);
+  out->window_start_s = out->window_end_s = 0;
+  if (rule->counter.form == COUNTER_CALENDAR) {
+    out->window_start_s = counter->span.start_s;
+    out->window_end_s = counter->span.end_s;
+  }
+  bool is_whole = counter->used == 0 && counter->reserved == 0;
+  out->reset_ms = is_whole ? 0 : counter_reset_ms(counter, &rule->counter, now);
+}
+
+static void copy_texts(struct limit_use *use, struct arena *arena) {
+  struct limit_definition *d = &use->definition;
+  d->id = arena_slice(arena, d->id);
+  for (int i = 0; i < d->scope_count; i++)
+    d->scope[i].name = arena_slice(arena, d->scope[i].name);
+}
+
+static void report_match(struct limiter *l, const struct limit_match *match,
+                         const struct limit_request *subjects, struct arena *arena,
+                         struct limit_use *out) {
+  char text[LIMIT_KEY_MAX];
+  struct slice key = {text, limit_key_write(match, subjects, text)};
+  uint64_t hash = limit_slot_hash(match->rule->family, key);
+  struct limit_shard *shard = &l->table.shards[limit_shard_of(hash)];
+  uv_mutex_lock(&shard->lock);
+  fill_use(match->rule, limit_slot_find(shard, match->rule->family, key, hash), limiter_now(l),
+           out);
+  uv_mutex_unlock(&shard->lock);
+  copy_texts(out, arena);
+  struct bytes scope;
+  bytes_init(&scope);
+  limit_scope_write(match->rule, key, &scope);
+  out->scope = arena_slice(arena, bytes_slice(&scope));
+  bytes_fini(&scope);
+}
+
+size_t limiter_report(struct limiter *l, const struct limit_request *subjects, struct arena *arena,
+                      struct limit_use *out, size_t max) {
+  struct limit_match matches[MATCHES_MAX];
+  struct limit_set *set = limiter_set_ref(l);
+  struct limit_request plain = *subjects;
+  plain.provider = (struct slice){"", 0};
+  size_t count = limit_set_match(set, &plain, matches, MATCHES_MAX);
+  if (count > MATCHES_MAX) count = MATCHES_MAX;
+  if (subjects->provider.len)
+    count += limit_set_match(set, subjects, matches + count, MATCHES_MAX - count);
+  if (count > MATCHES_MAX) count = MATCHES_MAX;
+  if (count > max) count = max;
+  for (size_t i = 0; i < count; i++)
+    report_match(l, &matches[i], subjects, arena, &out[i]);
+  limit_set_unref(set);
+  return count;
+}
+
+struct listing {
+  void (*on_use)(void *context, const struct limit_use *use);
+  void *context;
+  struct instant now;
+};
+
+static void list_slot(const struct limit_rule *rule, struct limit_slot *slot,
+                      const struct listing *listing) {
+  struct limit_use use = {0};
+  struct bytes scope;
+  fill_use(rule, slot, listing->now, &use);
+  bytes_init(&scope);
+  limit_scope_write(rule, (struct slice){slot->key, slot->key_len}, &scope);
+  use.scope = bytes_slice(&scope);
+  listing->on_use(listing->context, &use);
+  bytes_fini(&scope);
+}
+
+/* Returns whether there are more buckets. What is made meanwhile may be missed. */
+static bool list_some(struct limit_shard *shard, size_t from, const struct limit_rule *rule,
+                      const struct listing *listing) {
+  uv_mutex_lock(&shard->lock);
+  for (size_t b = from; b < from + LIST_BUCKETS && b <= shard->mask; b++)
+    for (struct limit_slot *slot = shard->buckets[b]; slot; slot = slot->next)
+      if (slot->family == rule->family) list_slot(rule, slot, listing);
+  bool has_more = from + LIST_BUCKETS <= shard->mask;
+  uv_mutex_unlock(&shard->lock);
+  return has_more;
+}
+
+void limiter_list(struct limiter *l, struct slice id,
+                  void (*on_use)(void *context, const struct limit_use *use), void *context) {
+  struct limit_set *set = limiter_set_ref(l);
+  struct listing listing = {on_use, context, limiter_now(l)};
+  for (size_t i = 0; i < set->count; i++) {
+    if (!slice_equal(set->rules[i].definition.id, id)) continue;
+    for (int s = 0; s < LIMIT_SHARDS; s++)
+      for (size_t b = 0; list_some(&l->table.shards[s], b, &set->rules[i], &listing);)
+        b += LIST_BUCKETS;
+  }
+  limit_set_unref(set);
+}
+
+static bool is_window(const struct limit_window *a, const struct limit_window *b) {
+  if (a->unit != b->unit) return false;
+  if (a->unit == LIMIT_ROLLING) return a->rolling_ns == b->rolling_ns;
+  return a->zone == b->zone && a->start_day == b->start_day;
+}
+
+static bool seed_slot(struct limiter *l, const struct limit_match *match,
+                      const struct limit_seed *seed) {
+  const struct limit_rule *rule = match->rule;
+  struct instant now = limiter_now(l);
+  char text[LIMIT_KEY_MAX];
+  struct slice key = {text, limit_key_write(match, &seed->subjects, text)};
+  uint64_t hash = limit_slot_hash(rule->family, key);
+  struct limit_shard *shard = &l->table.shards[limit_shard_of(hash)];
+  uv_mutex_lock(&shard->lock);
+  struct limit_slot *slot = limit_slot_get(&l->table, rule, key, hash, now);
+  if (slot) counter_advance(&slot->counter, &rule->counter, now);
+  bool is_current = slot && (rule->counter.form != COUNTER_CALENDAR ||
+                             slot->counter.span.start_s == seed->window_start_s);
+  if (is_current) {
+    counter_seed_clear(&slot->counter, &rule->counter);
+    for (size_t i = 0; i < seed->point_count; i++)
+      counter_seed(&slot->counter, &rule->counter, now, seed->points[i].age_ms,
+                   seed->points[i].amount);
+  }
+  uv_mutex_unlock(&shard->lock);
+  return is_current;
+}
+
+bool limiter_seed(struct limiter *l, const struct limit_seed *seed) {
+  bool is_done = false;
+  struct limit_set *set = limiter_set_ref(l);
+  for (size_t i = 0; i < set->count && !is_done; i++) {
+    const struct limit_rule *rule = &set->rules[i];
+    const struct limit_definition *d = &rule->definition;
+    if (!slice_equal(d->id, seed->id) || d->kind != seed->kind ||
+        !is_window(&d->window, &seed->window) || rule->counter.form == COUNTER_CONCURRENT ||
+        rule->counter.form == COUNTER_BUCKET)
+      continue;
+    struct limit_match match = {rule, (struct slice){"", 0}};
+    if (seed->subjects.project_count) match.project = seed->subjects.projects[0];
+    is_done = seed_slot(l, &match, seed);
+  }
+  limit_set_unref(set);
+  return is_done;
+}

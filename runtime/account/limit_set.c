@@ -1,0 +1,324 @@
+#include "account/limit_set.h"
+
+#include <stdlib.h>
+#include <uv.h>
+
+#include "base/digest.h"
+#include "base/zone.h"
+
+static uv_once_t once = UV_ONCE_INIT;
+static uint64_t secrets[2];
+
+static void draw_secrets(void) {
+  digest_random(secrets, sizeof secrets);
+  secrets[0] |= 1;
+  secrets[1] |= 1;
+}
+
+static uint64_t fold(uint64_t a, uint64_t b) {
+  wide product = (wide)a * b;
+  return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+uint64_t limit_hash(struct slice data, uint64_t seed) {
+  uint64_t hash = seed ^ fold(data.len + secrets[1], secrets[0]), word;
+  while (data.len >= 8) {
+    memcpy(&word, data.data, 8);
+    hash = fold(hash ^ word ^ secrets[0], secrets[1] ^ word);
+    data = slice_skip(data, 8);
+  }
+  word = 0;
+  if (data.len) memcpy(&word, data.data, data.len);
+  hash = fold(hash ^ word ^ secrets[0], secrets[1] ^ word);
+  return fold(hash ^ secrets[1], secrets[0]);
+}
+
+static enum counter_form form_of(const struct limit_definition *d) {
+  if (d->kind == LIMIT_CONCURRENT) return COUNTER_CONCURRENT;
+  if (d->window.unit != LIMIT_ROLLING) return COUNTER_CALENDAR;
+  return d->burst ? COUNTER_BUCKET : COUNTER_ROLLING;
+}
+
+static void write_identity(const struct limit_definition *d, struct bytes *out) {
+  enum counter_form form = form_of(d);
+  bytes_printf(out, "%zu:", d->id.len);
+  bytes_append_slice(out, d->id);
+  bytes_printf(out, " %d %d", d->kind, form);
+  if (form == COUNTER_CALENDAR)
+    bytes_printf(out, " %d %s %u", d->window.unit, d->window.zone ? zone_name(d->window.zone) : "",
+                 d->window.start_day);
+  else if (form != COUNTER_CONCURRENT)
+    bytes_printf(out, " %llu", (unsigned long long)d->window.rolling_ns);
+  for (int i = 0; i < d->scope_count; i++) {
+    bytes_printf(out, " %d %zu:", d->scope[i].subject, d->scope[i].name.len);
+    bytes_append_slice(out, d->scope[i].name);
+  }
+}
+
+static struct limit_family *family_get(struct limit_families *all,
+                                       const struct limit_definition *d) {
+  struct bytes identity;
+  bytes_init(&identity);
+  write_identity(d, &identity);
+  uint64_t hash = limit_hash(bytes_slice(&identity), 0);
+  struct limit_family **bucket = &all->buckets[hash % (sizeof all->buckets / sizeof(void *))];
+  struct limit_family *f = *bucket;
+  while (f && !(f->hash == hash && slice_equal(f->identity, bytes_slice(&identity))))
+    f = f->next;
+  if (!f) {
+    f = must_calloc(1, sizeof *f);
+    atomic_init(&f->refs, 1);
+    f->hash = hash;
+    f->identity.data = bytes_take(&identity, &f->identity.len);
+    f->next = *bucket;
+    *bucket = f;
+  }
+  bytes_fini(&identity);
+  atomic_fetch_add(&f->refs, 1);
+  return f;
+}
+
+void limit_family_unref(struct limit_family *family) {
+  must(atomic_fetch_sub(&family->refs, 1) > 1);
+}
+
+static void sweep(struct limit_families *all, bool is_end) {
+  for (size_t i = 0; i < sizeof all->buckets / sizeof(void *); i++)
+    for (struct limit_family **at = &all->buckets[i]; *at;) {
+      struct limit_family *f = *at;
+      unsigned refs = atomic_load(&f->refs);
+      must(!is_end || refs == 1);
+      if (refs > 1) {
+        at = &f->next;
+        continue;
+      }
+      *at = f->next;
+      free((void *)f->identity.data);
+      free(f);
+    }
+}
+
+void limit_families_sweep(struct limit_families *all) {
+  sweep(all, false);
+}
+
+void limit_families_fini(struct limit_families *all) {
+  sweep(all, true);
+}
+
+/* The condition by which a rule is found: the one that fewest rules are likely to share. */
+static const struct limit_condition *anchor_of(const struct limit_definition *d) {
+  static const enum limit_subject order[] = {LIMIT_KEY,     LIMIT_CUSTOMER, LIMIT_USER,
+                                             LIMIT_PROJECT, LIMIT_TENANT,   LIMIT_MODEL,
+                                             LIMIT_PROVIDER};
+  for (int i = 0; i < LIMIT_SUBJECTS; i++)
+    for (int k = 0; k < d->scope_count; k++)
+      if (d->scope[k].subject == order[i] && d->scope[k].name.len) return &d->scope[k];
+  return NULL;
+}
+
+static struct limit_rule **bucket_of(const struct limit_set *set, enum limit_subject subject,
+                                     struct slice name) {
+  return &set->anchored[limit_hash(name, (uint64_t)subject + 1) & set->anchor_mask];
+}
+
+static void copy_definition(struct limit_set *set, struct limit_rule *rule,
+                            const struct limit_definition *d) {
+  must(d->scope_count <= LIMIT_SUBJECTS && d->amount <= INT64_MAX && d->burst <= INT64_MAX);
+  rule->definition = *d;
+  rule->definition.id = arena_slice(&set->arena, d->id);
+  for (int i = 0; i < d->scope_count; i++) {
+    struct limit_condition *c = &rule->definition.scope[i];
+    c->name = arena_slice(&set->arena, c->name);
+    if (c->subject == LIMIT_PROVIDER) rule->has_provider = true;
+    if (c->subject == LIMIT_TENANT) rule->has_tenant = true;
+    if (c->subject == LIMIT_USER || c->subject == LIMIT_PROJECT || c->subject == LIMIT_CUSTOMER)
+      rule->is_per_tenant = true;
+  }
+  rule->counter = (struct counter_rule){form_of(d), d->window, d->amount, d->burst};
+}
+
+static bool is_listed(const struct limit_rule *first, const struct limit_family *family) {
+  for (const struct limit_rule *r = first; r; r = r->next)
+    if (r->family == family) return true;
+  return false;
+}
+
+static void add(struct limit_set *set, struct limit_families *families,
+                const struct limit_definition *d) {
+  struct limit_rule *rule = &set->rules[set->count];
+  copy_definition(set, rule, d);
+  const struct limit_condition *anchor = anchor_of(&rule->definition);
+  struct limit_rule **list = anchor ? bucket_of(set, anchor->subject, anchor->name) : &set->open;
+  rule->family = family_get(families, d);
+  if (is_listed(*list, rule->family)) {
+    limit_family_unref(rule->family);
+    *rule = (struct limit_rule){0};
+    set->left_out++;
+    return;
+  }
+  rule->next = *list;
+  *list = rule;
+  set->count++;
+}
+
+struct limit_set *limit_set_new(struct limit_families *families,
+                                const struct limit_definition *definitions, size_t count) {
+  uv_once(&once, draw_secrets);
+  struct limit_set *set = must_calloc(1, sizeof *set);
+  ref_init(&set->refs);
+  arena_init(&set->arena);
+  size_t buckets = 4;
+  while (buckets < count * 2)
+    buckets *= 2;
+  set->anchor_mask = buckets - 1;
+  set->anchored = arena_alloc(&set->arena, buckets * sizeof(struct limit_rule *));
+  set->rules = arena_alloc(&set->arena, (count + 1) * sizeof *set->rules);
+  for (size_t i = 0; i < count; i++)
+    add(set, families, &definitions[i]);
+  return set;
+}
+
+struct limit_set *limit_set_ref(struct limit_set *set) {
+  ref_take(&set->refs);
+  return set;
+}
+
+void limit_set_unref(struct limit_set *set) {
+  if (!set || !ref_drop(&set->refs)) return;
+  for (size_t i = 0; i < set->count; i++)
+    limit_family_unref(set->rules[i].family);
+  arena_fini(&set->arena);
+  free(set);
+}
+
+static struct slice name_of(const struct limit_request *r, enum limit_subject subject) {
+  switch (subject) {
+  case LIMIT_KEY: return r->key;
+  case LIMIT_USER: return r->user;
+  case LIMIT_TENANT: return r->tenant;
+  case LIMIT_MODEL: return r->model;
+  case LIMIT_PROVIDER: return r->provider;
+  case LIMIT_CUSTOMER: return r->customer;
+  default: return (struct slice){"", 0};
+  }
+}
+
+static size_t project_count(const struct limit_request *r) {
+  return r->project_count < LIMIT_PROJECTS_MAX ? r->project_count : LIMIT_PROJECTS_MAX;
+}
+
+static bool has_project(const struct limit_request *r, struct slice name) {
+  for (size_t i = 0; i < project_count(r); i++)
+    if (slice_equal(r->projects[i], name)) return true;
+  return false;
+}
+
+/* each_project: one counter for each project of the chain. */
+static bool holds(const struct limit_rule *rule, const struct limit_request *r,
+                  bool *each_project) {
+  *each_project = false;
+  if (rule->has_provider != (r->provider.len > 0)) return false;
+  for (int i = 0; i < rule->definition.scope_count; i++) {
+    const struct limit_condition *c = &rule->definition.scope[i];
+    struct slice name = name_of(r, c->subject);
+    if (c->subject == LIMIT_PROJECT) {
+      if (c->name.len ? !has_project(r, c->name) : r->project_count == 0) return false;
+      if (!c->name.len) *each_project = true;
+    } else if (c->name.len) {
+      if (!slice_equal(name, c->name)) return false;
+    } else if (!name.len && c->subject != LIMIT_CUSTOMER) {
+      return false;
+    }
+  }
+  return true;
+}
+
+struct matches {
+  const struct limit_request *request;
+  struct limit_match *out;
+  size_t max, count;
+};
+
+static void match_one(struct matches *m, const struct limit_rule *rule, struct slice project) {
+  if (m->count < m->max) m->out[m->count] = (struct limit_match){rule, project};
+  m->count++;
+}
+
+static void match_rule(struct matches *m, const struct limit_rule *rule) {
+  bool each_project;
+  if (!holds(rule, m->request, &each_project)) return;
+  if (!each_project) {
+    match_one(m, rule, (struct slice){"", 0});
+    return;
+  }
+  for (size_t i = 0; i < project_count(m->request); i++)
+    match_one(m, rule, m->request->projects[i]);
+}
+
+static void match_anchor(struct matches *m, const struct limit_set *set, enum limit_subject subject,
+                         struct slice name) {
+  if (!name.len) return;
+  for (const struct limit_rule *r = *bucket_of(set, subject, name); r; r = r->next) {
+    const struct limit_condition *anchor = anchor_of(&r->definition);
+    if (anchor->subject == subject && slice_equal(anchor->name, name)) match_rule(m, r);
+  }
+}
+
+size_t limit_set_match(const struct limit_set *set, const struct limit_request *request,
+                       struct limit_match *out, size_t max) {
+  struct matches m = {request, out, max, 0};
+  for (const struct limit_rule *r = set->open; r; r = r->next)
+    match_rule(&m, r);
+  for (int s = 0; s < LIMIT_SUBJECTS; s++)
+    match_anchor(&m, set, (enum limit_subject)s, name_of(request, (enum limit_subject)s));
+  for (size_t i = 0; i < project_count(request); i++)
+    match_anchor(&m, set, LIMIT_PROJECT, request->projects[i]);
+  return m.count;
+}
+
+static size_t write_name(char *out, struct slice name) {
+  uint16_t len = name.len < LIMIT_NAME_MAX ? (uint16_t)name.len : LIMIT_NAME_MAX;
+  if (out) memcpy(out, &len, sizeof len);
+  if (out && len) memcpy(out + sizeof len, name.data, len);
+  return sizeof len + len;
+}
+
+static struct slice read_name(struct slice *key) {
+  uint16_t len;
+  must(key->len >= sizeof len);
+  memcpy(&len, key->data, sizeof len);
+  must(key->len >= sizeof len + len);
+  struct slice name = {key->data + sizeof len, len};
+  *key = slice_skip(*key, sizeof len + len);
+  return name;
+}
+
+size_t limit_key_write(const struct limit_match *match, const struct limit_request *request,
+                       char *out) {
+  const struct limit_rule *rule = match->rule;
+  size_t len = 0;
+  for (int i = 0; i < rule->definition.scope_count; i++) {
+    const struct limit_condition *c = &rule->definition.scope[i];
+    if (c->name.len) continue;
+    bool is_project = c->subject == LIMIT_PROJECT;
+    len += write_name(out ? out + len : NULL,
+                      is_project ? match->project : name_of(request, c->subject));
+  }
+  if (rule->is_per_tenant && !rule->has_tenant)
+    len += write_name(out ? out + len : NULL, request->tenant);
+  return len;
+}
+
+static void write_part(struct bytes *out, enum limit_subject subject, struct slice name) {
+  bytes_printf(out, "%s%s=", out->len ? " " : "", limit_subject_name(subject));
+  bytes_append_slice(out, name);
+}
+
+void limit_scope_write(const struct limit_rule *rule, struct slice key, struct bytes *out) {
+  for (int i = 0; i < rule->definition.scope_count; i++) {
+    const struct limit_condition *c = &rule->definition.scope[i];
+    write_part(out, c->subject, c->name.len ? c->name : read_name(&key));
+  }
+  if (rule->is_per_tenant && !rule->has_tenant) write_part(out, LIMIT_TENANT, read_name(&key));
+}

@@ -7,6 +7,7 @@
 #include "observe/metric.h"
 #include "script/generation.h"
 #include "script/tenant_scripts.h"
+#include "store/journal.h"
 #include "upstream/attempt.h"
 
 struct exchange;
@@ -17,11 +18,11 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
   unsigned worker;
   struct config *config;
   struct generation *generation;
-  const struct policy_host *policy_host; /* what scripts reach; NULL: nothing that waits */
-  struct tenant_set *tenants;            /* scripts of the tenants that have any */
+  struct tenant_set *tenants; /* scripts of the tenants that have any */
   struct directory *directory;
   struct upstream *upstream;
-  struct health *health; /* of the process */
+  struct health *health;   /* of the process */
+  struct journal *journal; /* NULL: no ledger is kept */
   struct log *log;
   struct list exchanges; /* all that are open, oldest first */
   struct list ready;     /* woken, waiting for exchange_run_ready */

@@ -1,5 +1,7 @@
 /* From a configuration file to everything that must hold before it may serve. */
 #pragma once
+#include <uv.h>
+
 #include "config/config.h"
 #include "script/generation.h"
 
@@ -7,12 +9,25 @@
  * is in problems, one sentence each. Any thread. */
 struct config *load_config(const char *path, struct config_problems *problems);
 struct responses;
+struct journals;
 
 /* A fresh generation of an already loaded configuration; NULL and a problem when a script fails. */
 struct generation *load_generation(const struct config *config, struct responses *responses,
                                    struct config_problems *problems);
 struct responses *load_responses(
     const struct config *config); /* the store of /v1/responses, of its configured size */
+struct bookkeeper;
+struct retention;
+
+/* The journal and the store of a configuration, on the loop of the keeper. *bookkeeper is NULL when
+ * the configuration wants none, *journals then as well. False: a problem. */
+bool load_bookkeeper(const struct config *config, uv_loop_t *loop, struct bookkeeper **bookkeeper,
+                     struct journals **journals, struct config_problems *problems);
+struct store;
+
+/* The store of a configuration, for commands; NULL and a sentence when it has none. */
+struct store *load_store(const struct config *config, struct bytes *error);
+struct retention load_retention(const struct config *config);
 void load_print_problems(const struct config_problems *problems);
 /* The path from --config PATH or --config=PATH, "gateyes.lua" by default; NULL on any other word,
  * which is then named on standard error. */

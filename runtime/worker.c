@@ -75,6 +75,7 @@ struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot
   w->host.tenants = tenant_set_new();
   w->host.log = log_new(config);
   w->host.health = shared->health;
+  w->host.journal = shared->journals ? journals_writer(shared->journals, index) : NULL;
   w->host.upstream = upstream_new(&w->loop, config, shared->gates);
   mailbox_init(&w->mailbox, &w->loop, w);
   must(uv_timer_init(&w->loop, &w->drain_timer) == 0);
@@ -157,15 +158,6 @@ static void deliver_directory(struct mailbox_message *base, void *owner) {
 void worker_post_directory(struct worker *w, struct directory *directory) {
   struct worker_snapshot snapshot = {.directory = directory_ref(directory)};
   post(w, deliver_directory, (struct message){.snapshot = snapshot});
-}
-
-void worker_set_tenant(struct worker *w, struct slice tenant, enum tenant_role role,
-                       struct tenant_scripts *scripts, const struct tenant_share *share) {
-  tenant_set_put(w->host.tenants, tenant, role, scripts, share);
-}
-
-const struct policy_host *worker_policy_host(const struct worker *w) {
-  return w->host.policy_host;
 }
 
 struct tenant_message {

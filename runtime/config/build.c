@@ -68,8 +68,9 @@ static void check_store(struct build *b, const struct place *root) {
   struct place store = place_find(root, "store"), shared = place_find(root, "shared");
   struct slice s = b->config->store, r = b->config->shared;
   if (store.value && s.len && !(slice_starts(s, SLICE("sqlite:")) && s.len > 7) &&
-      !slice_starts(s, SLICE("postgres://")) && !slice_starts(s, SLICE("postgresql://")))
-    problem(b, &store, "is no store; write sqlite:FILE or postgres://…");
+      !slice_equal_text(s, "none") && !slice_starts(s, SLICE("postgres://")) &&
+      !slice_starts(s, SLICE("postgresql://")))
+    problem(b, &store, "is no store; write sqlite:FILE, postgres://… or none");
   if (shared.value && r.len && !slice_starts(r, SLICE("redis://")) &&
       !slice_starts(r, SLICE("rediss://")))
     problem(b, &shared, "is no shared store; write redis://… or rediss://…");

@@ -65,11 +65,33 @@ static void build_cors(struct build *b, const struct place *at) {
               shown(b, at->value, c->cors_origins[i]));
 }
 
+static void build_content(struct build *b, const struct place *at) {
+  struct config *c = b->config;
+  struct place key = place_find(at, "key"), tenants = place_find(at, "tenants");
+  struct place no_responses = place_find(at, "no_responses");
+  struct slice text;
+  if (key.value && !key.value->faulty) {
+    struct value hidden;
+    struct place secret = place_hidden(&key, &hidden);
+    bool is_text = walk_text(b, &secret, &text);
+    c->content.has_key = is_text && digest_from_hex(text, c->content.key, sizeof c->content.key);
+    if (is_text && !c->content.has_key)
+      problem(b, &secret, "is no key; it takes 64 hexadecimal digits: openssl rand -hex 32");
+  }
+  if (tenants.value) walk_texts(b, &tenants, &c->content.tenants, &c->content.tenant_count);
+  if (no_responses.value)
+    walk_texts(b, &no_responses, &c->content.no_responses, &c->content.no_response_count);
+  if (c->content.tenant_count && !key.value)
+    problem(b, &tenants, "needs content.key, since content is stored sealed or not at all");
+}
+
 void build_protocol(struct build *b, const struct place *root) {
   struct place cors = place_find(root, "cors"), paths = place_find(root, "paths");
   struct place limits = place_find(root, "limits");
   struct place origins = place_find(&cors, "origins"), aliases = place_find(&paths, "aliases");
   struct place routes = place_find(&limits, "body_by_route");
+  struct place content = place_find(root, "content");
+  build_content(b, &content);
   build_cors(b, &origins);
   build_aliases(b, &aliases);
   build_routes(b, &routes);

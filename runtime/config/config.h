@@ -178,8 +178,24 @@ struct config {
   size_t alias_count;
   struct static_key *keys;
   size_t key_count;
-  struct slice lua_path;     /* folder that replaces the embedded lua/; empty: none */
-  struct slice store;        /* "sqlite:…" or "postgres://…"; secret */
+  struct slice lua_path; /* folder that replaces the embedded lua/; empty: none */
+  struct slice store;    /* "sqlite:…" or "postgres://…"; secret */
+  struct {
+    struct slice folder;   /* empty: beside the store */
+    struct slice on_error; /* "refuse" or "spill" */
+    size_t memory_bytes, segment_bytes, disk_bytes;
+    uint32_t fsync_ms; /* 0: never */
+  } ledger;
+  struct {
+    uint32_t requests_s, usage_s, audit_s, content_s; /* 0: kept for good */
+  } retention;
+  struct {
+    bool has_key;
+    uint8_t key[SHA256_BYTES];  /* AES-256 */
+    struct slice *tenants;      /* whose prompts and replies are stored */
+    struct slice *no_responses; /* whose stored responses stay in memory */
+    size_t tenant_count, no_response_count, memory_bytes;
+  } content;
   struct slice shared;       /* "redis://…"; secret; empty: none */
   struct slice tenants_path; /* folder of tenants' scripts; empty: none */
   struct slice site_path;    /* the operator's own scripts, below the tenants'; empty: none */

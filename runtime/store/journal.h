@@ -68,7 +68,8 @@ struct segment;
 /* The next segment that has something to read or to delete, NULL when there is none. */
 struct segment *journals_next(struct journals *set, struct segment *after);
 const char *segment_name(const struct segment *s);
-/* Where to go on: known from the store, for segments of earlier processes. */
+/* Left by an earlier process: the store knows where to go on. Until segment_set_drained. */
+bool segment_is_inherited(const struct segment *s);
 void segment_set_drained(struct segment *s, uint64_t bytes);
 uint64_t segment_drained(const struct segment *s);
 /* Appends frames (record.h) that stand at `from` and after it, whole ones only, about a megabyte at

@@ -154,6 +154,7 @@ static void take_over(struct journals *set, const char *name) {
   }
   struct segment *s = segment_of(fd, name, (uint64_t)about.st_size);
   atomic_store(&s->is_sealed, true);
+  s->is_inherited = true;
   s->synced = (uint64_t)about.st_size;
   list_append(&set->segments, &s->link);
 }
@@ -206,6 +207,10 @@ const char *segment_name(const struct segment *s) {
   return s->name;
 }
 
+bool segment_is_inherited(const struct segment *s) {
+  return s->is_inherited;
+}
+
 uint64_t segment_drained(const struct segment *s) {
   return s->drained;
 }
@@ -214,6 +219,7 @@ void segment_set_drained(struct segment *s, uint64_t bytes) {
   must(bytes >= SEGMENT_HEADER_BYTES);
   uint64_t written = atomic_load(&s->written);
   s->drained = bytes < written ? bytes : written;
+  s->is_inherited = false;
 }
 
 bool segment_is_done(const struct segment *s) {

@@ -86,7 +86,7 @@ static void test_addresses(void) {
           CANNOT_READ("2: tls.certificate", "none.pem"), "2: tls: has no key; name its file");
   REFUSED("return { tenants = 'gateyes.lua',\n store = 'mysql://x',\n shared = 'memcached' }",
           CANNOT_READ_FOLDER("1: tenants", "gateyes.lua"),
-          "2: store: is no store; write sqlite:FILE or postgres://…",
+          "2: store: is no store; write sqlite:FILE, postgres://… or none",
           "3: shared: is no shared store; write redis://… or rediss://…");
 }
 

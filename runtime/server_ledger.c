@@ -1,0 +1,90 @@
+#include "server_ledger.h"
+
+#include <string.h>
+
+#include "load.h"
+#include "observe/log.h"
+#include "observe/metric.h"
+
+enum { REPLAY_MS = 5000, SHOW_MS = 500 };
+
+bool server_ledger_open(struct server_ledger *l, const struct config *config, uv_loop_t *loop,
+                        struct config_problems *problems) {
+  *l = (struct server_ledger){0};
+  if (!load_bookkeeper(config, loop, &l->bookkeeper, &l->journals, problems)) return false;
+  if (!l->bookkeeper) return true;
+  must(uv_timer_init(loop, &l->timer) == 0);
+  l->timer.data = l;
+  bookkeeper_replay(l->bookkeeper, REPLAY_MS);
+  struct bookkeeper_stats books;
+  bookkeeper_stats(l->bookkeeper, &books);
+  if (books.stored_records)
+    log_process(LOG_INFO, "%llu requests of an earlier process were brought into the store",
+                (unsigned long long)books.stored_records);
+  return true;
+}
+
+static void grow(enum metric family, uint64_t before, uint64_t now) {
+  if (now > before) metric_add(metric_get(family, NULL), now - before);
+}
+
+static void show(struct server_ledger *l) {
+  struct journal_stats journal;
+  struct bookkeeper_stats books;
+  bookkeeper_journal_stats(l->bookkeeper, &journal);
+  bookkeeper_stats(l->bookkeeper, &books);
+  grow(METRIC_LEDGER_RECORDS, l->journal.records, journal.records);
+  grow(METRIC_LEDGER_BYTES, l->journal.bytes, journal.bytes);
+  grow(METRIC_LEDGER_SPILLED, l->journal.spilled_records, journal.spilled_records);
+  grow(METRIC_LEDGER_LOST, l->journal.lost_records, journal.lost_records);
+  grow(METRIC_LEDGER_DAMAGED, l->journal.damaged_bytes, journal.damaged_bytes);
+  grow(METRIC_STORE_RECORDS, l->books.stored_records, books.stored_records);
+  grow(METRIC_STORE_FAILURES, l->books.failures, books.failures);
+  grow(METRIC_STORE_TEXTS_LOST, l->books.texts_lost, books.texts_lost);
+  metric_set(metric_get(METRIC_LEDGER_WAITING, NULL), journal.undrained_bytes);
+  metric_set(metric_get(METRIC_LEDGER_MEMORY, NULL), journal.spilled_bytes);
+  metric_set(metric_get(METRIC_LEDGER_USABLE, NULL), journal.is_usable);
+  metric_set(metric_get(METRIC_STORE_UP, NULL), books.result == STORE_FINE);
+  l->journal = journal;
+  l->books = books;
+}
+
+static void on_timer(uv_timer_t *timer) {
+  show(timer->data);
+}
+
+void server_ledger_start(struct server_ledger *l) {
+  if (!l->bookkeeper) return;
+  show(l);
+  bookkeeper_start(l->bookkeeper);
+  uv_timer_start(&l->timer, on_timer, SHOW_MS, SHOW_MS);
+}
+
+void server_ledger_compare(const struct config *before, const struct config *next,
+                           struct config_problems *problems) {
+  bool same = slice_equal(before->store, next->store) &&
+              slice_equal(before->ledger.folder, next->ledger.folder) &&
+              slice_equal(before->ledger.on_error, next->ledger.on_error) &&
+              before->ledger.memory_bytes == next->ledger.memory_bytes &&
+              before->ledger.segment_bytes == next->ledger.segment_bytes &&
+              before->ledger.disk_bytes == next->ledger.disk_bytes &&
+              before->ledger.fsync_ms == next->ledger.fsync_ms &&
+              before->content.has_key == next->content.has_key &&
+              memcmp(before->content.key, next->content.key, sizeof next->content.key) == 0;
+  if (!same)
+    config_problem(problems, "%s: store, ledger or content.key: they changed; that takes a restart",
+                   next->file);
+}
+
+void server_ledger_reload(struct server_ledger *l, const struct config *config) {
+  struct retention ages = load_retention(config);
+  if (l->bookkeeper) bookkeeper_set_ages(l->bookkeeper, &ages);
+}
+
+void server_ledger_close(struct server_ledger *l) {
+  if (!l->bookkeeper) return;
+  uv_close((uv_handle_t *)&l->timer, NULL);
+  bookkeeper_close(l->bookkeeper);
+  l->bookkeeper = NULL;
+  l->journals = NULL;
+}

@@ -1,0 +1,24 @@
+/* The server's end of the ledger: journal, store and their metrics. */
+#pragma once
+#include <uv.h>
+
+#include "config/config.h"
+#include "store/bookkeeper.h"
+
+struct server_ledger {
+  struct bookkeeper *bookkeeper; /* NULL: the configuration wants no ledger */
+  struct journals *journals;     /* borrowed from it */
+  uv_timer_t timer;
+  struct journal_stats journal; /* as they were last shown */
+  struct bookkeeper_stats books;
+};
+
+/* Opens everything and stores what earlier processes left; waits. False: a problem. */
+bool server_ledger_open(struct server_ledger *l, const struct config *config, uv_loop_t *loop,
+                        struct config_problems *problems);
+void server_ledger_start(struct server_ledger *l);
+/* What a running process cannot change becomes a problem. */
+void server_ledger_compare(const struct config *before, const struct config *next,
+                           struct config_problems *problems);
+void server_ledger_reload(struct server_ledger *l, const struct config *config);
+void server_ledger_close(struct server_ledger *l); /* after the workers have ended */

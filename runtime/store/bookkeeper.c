@@ -1,0 +1,341 @@
+#include "store/bookkeeper.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "store/record.h"
+#include "store/text_queue.h"
+
+enum {
+  TEND_MS = 100,
+  BATCHES_PER_TURN = 16,
+  TEXTS_PER_TURN = 256,
+  RETRY_FIRST_MS = 250,
+  RETRY_MOST_MS = 10000,
+  RETAIN_EVERY_MS = 60000,
+  RETAIN_ROWS = 20000
+};
+
+struct bookkeeper {
+  struct bookkeeper_settings settings;
+  uv_timer_t timer;
+  uv_work_t work;
+  bool is_working, is_closing;
+  uint64_t retry_ms, wait_ms; /* the store was refused: when to try again */
+  uint64_t retain_ms;         /* when to look for what is too old */
+  struct text_queue texts;
+  struct bytes frames;
+  struct ledger_record *records;
+  size_t record_room;
+  _Atomic uint64_t stored, known, failures, rounds;
+  _Atomic int result;
+};
+
+static uint64_t now_ms(void) {
+  return clock_mono_ns() / 1000000u;
+}
+
+struct bookkeeper *bookkeeper_new(const struct bookkeeper_settings *settings) {
+  struct bookkeeper *b = must_calloc(1, sizeof *b);
+  b->settings = *settings;
+  b->retain_ms = now_ms() + RETAIN_EVERY_MS;
+  b->wait_ms = RETRY_FIRST_MS;
+  text_queue_init(&b->texts, settings->text_bytes);
+  must(uv_timer_init(settings->loop, &b->timer) == 0);
+  b->timer.data = b->work.data = b;
+  return b;
+}
+
+static void say(struct bookkeeper *b, bool is_error, const char *sentence) {
+  b->settings.say(b->settings.context, is_error, sentence);
+}
+
+/* Said once when it begins and once when it ends. */
+static bool note_result(struct bookkeeper *b, enum store_result result) {
+  bool was_fine = atomic_exchange(&b->result, (int)result) == STORE_FINE;
+  if (result == STORE_FINE) {
+    if (!was_fine) say(b, false, "the store takes records again");
+    b->wait_ms = RETRY_FIRST_MS;
+    return true;
+  }
+  atomic_fetch_add(&b->failures, 1);
+  b->retry_ms = now_ms() + b->wait_ms;
+  b->wait_ms = b->wait_ms * 2 < RETRY_MOST_MS ? b->wait_ms * 2 : RETRY_MOST_MS;
+  if (!was_fine) return false;
+  struct bytes sentence;
+  bytes_init(&sentence);
+  bytes_append_text(&sentence, "the store does not take records, they wait in the journal: ");
+  b->settings.store->calls->last_error(b->settings.store, &sentence);
+  if (result == STORE_CORRUPT)
+    bytes_append_text(&sentence,
+                      "; the file is left as it is: repair it (sqlite3 FILE .recover) or "
+                      "move it away, a new one is begun without a restart");
+  say(b, true, bytes_text(&sentence));
+  bytes_fini(&sentence);
+  return false;
+}
+
+static size_t decode_all(struct bookkeeper *b) {
+  size_t count = 0, size = 0;
+  for (struct slice rest = bytes_slice(&b->frames); rest.len; rest = slice_skip(rest, size)) {
+    if (count == b->record_room) {
+      b->record_room = b->record_room ? b->record_room * 2 : 256;
+      b->records = must_realloc(b->records, b->record_room * sizeof *b->records);
+    }
+    must(record_decode(rest, &b->records[count++], &size) == RECORD_WHOLE);
+  }
+  return count;
+}
+
+static bool find_position(struct bookkeeper *b, struct segment *s) {
+  if (!segment_is_inherited(s)) return true;
+  struct store *store = b->settings.store;
+  uint64_t position = segment_drained(s);
+  enum store_result result = store->calls->segment_position(store, segment_name(s), &position);
+  if (result != STORE_FINE && result != STORE_NOT_FOUND) return note_result(b, result);
+  segment_set_drained(s, position);
+  return true;
+}
+
+/* One read's worth of a segment into the store. False: the store refused. */
+static bool drain_some(struct bookkeeper *b, struct segment *s, bool *moved) {
+  uint64_t from = segment_drained(s), end = from;
+  bytes_clear(&b->frames);
+  if (!segment_read(b->settings.journals, s, from, &b->frames, &end) || end == from) return true;
+  struct store_batch batch = {.count = decode_all(b), .segment = segment_name(s), .position = end};
+  batch.records = b->records;
+  uint64_t stored;
+  enum store_result result = b->settings.store->calls->save(b->settings.store, &batch, &stored);
+  if (!note_result(b, result)) return false;
+  atomic_fetch_add(&b->stored, stored);
+  atomic_fetch_add(&b->known, batch.count - stored);
+  segment_set_drained(s, end);
+  *moved = true;
+  return true;
+}
+
+static void delete_segment(struct bookkeeper *b, struct segment *s) {
+  struct bytes name;
+  bytes_init(&name);
+  bytes_append_text(&name, segment_name(s));
+  segment_delete(b->settings.journals, s);
+  /* When this fails a row stays behind that names a file that is gone: harmless. */
+  (void)b->settings.store->calls->segment_forget(b->settings.store, bytes_text(&name));
+  bytes_fini(&name);
+}
+
+/* True when there is more to do at once. */
+static bool drain(struct bookkeeper *b, unsigned batches) {
+  if (now_ms() < b->retry_ms) return false;
+  struct journals *journals = b->settings.journals;
+  struct segment *s = journals_next(journals, NULL);
+  while (s) {
+    bool moved = true;
+    if (!find_position(b, s)) return false;
+    while (moved && !segment_is_done(s)) {
+      if (batches-- == 0) return true;
+      moved = false;
+      if (!drain_some(b, s, &moved)) return false;
+    }
+    struct segment *next = journals_next(journals, s);
+    if (segment_is_done(s)) delete_segment(b, s);
+    s = next;
+  }
+  return false;
+}
+
+static enum store_result store_text(struct bookkeeper *b, const struct text_job *job) {
+  struct store *store = b->settings.store;
+  if (job->is_deletion) {
+    enum store_result result = store->calls->text_delete(store, job->about.kind, job->about.id);
+    return result == STORE_NOT_FOUND ? STORE_FINE : result;
+  }
+  struct bytes sealed;
+  bytes_init(&sealed);
+  text_seal(&b->settings.text_key, &job->about, job->plain, &sealed);
+  struct stored_text text = job->about;
+  text.sealed = bytes_slice(&sealed);
+  enum store_result result = store->calls->text_put(store, &text);
+  bytes_fini(&sealed);
+  return result;
+}
+
+static void store_texts(struct bookkeeper *b) {
+  struct text_job *job;
+  for (unsigned i = 0; i < TEXTS_PER_TURN && now_ms() >= b->retry_ms; i++) {
+    if (!(job = text_queue_take(&b->texts))) return;
+    if (!note_result(b, store_text(b, job))) {
+      text_queue_give_back(&b->texts, job);
+      return;
+    }
+    text_job_free(job);
+  }
+}
+
+static void retain(struct bookkeeper *b) {
+  if (now_ms() < b->retain_ms || now_ms() < b->retry_ms) return;
+  struct retention ages = b->settings.ages;
+  ages.now_ms = clock_wall_ms();
+  ages.rows = RETAIN_ROWS;
+  bool more = false;
+  enum store_result result = b->settings.store->calls->retain(b->settings.store, &ages, &more);
+  atomic_fetch_add(&b->rounds, 1);
+  b->retain_ms = now_ms() + (result == STORE_FINE && more ? TEND_MS : RETAIN_EVERY_MS);
+}
+
+static void on_work(uv_work_t *work) {
+  struct bookkeeper *b = work->data;
+  if (b->is_closing) {
+    journals_seal(b->settings.journals);
+    b->retry_ms = 0;
+    while (drain(b, BATCHES_PER_TURN)) {
+    }
+    store_texts(b);
+    return;
+  }
+  journals_tend(b->settings.journals);
+  drain(b, BATCHES_PER_TURN);
+  store_texts(b);
+  retain(b);
+}
+
+static void on_timer_closed(uv_handle_t *handle) {
+  struct bookkeeper *b = handle->data;
+  journals_close(b->settings.journals);
+  store_free(b->settings.store);
+  text_queue_fini(&b->texts);
+  bytes_fini(&b->frames);
+  free(b->records);
+  free(b);
+}
+
+static void start_work(struct bookkeeper *b);
+
+static void on_work_done(uv_work_t *work, int status) {
+  (void)status;
+  struct bookkeeper *b = work->data;
+  bool was_last = b->is_closing && !b->is_working;
+  b->is_working = false;
+  if (was_last)
+    uv_close((uv_handle_t *)&b->timer, on_timer_closed);
+  else if (b->is_closing)
+    start_work(b);
+}
+
+/* is_working stays false for the last piece: nothing follows it. */
+static void start_work(struct bookkeeper *b) {
+  b->is_working = !b->is_closing;
+  must(uv_queue_work(b->settings.loop, &b->work, on_work, on_work_done) == 0);
+}
+
+static void on_timer(uv_timer_t *timer) {
+  struct bookkeeper *b = timer->data;
+  if (!b->is_working) start_work(b);
+}
+
+void bookkeeper_start(struct bookkeeper *b) {
+  uv_timer_start(&b->timer, on_timer, TEND_MS, TEND_MS);
+}
+
+void bookkeeper_set_ages(struct bookkeeper *b, const struct retention *ages) {
+  b->settings.ages = *ages;
+}
+
+void bookkeeper_close(struct bookkeeper *b) {
+  uv_timer_stop(&b->timer);
+  b->is_closing = true;
+  if (!b->is_working) start_work(b);
+}
+
+void bookkeeper_replay(struct bookkeeper *b, uint64_t limit_ms) {
+  uint64_t end_ms = now_ms() + limit_ms;
+  enum store_result result = b->settings.store->calls->check(b->settings.store);
+  if (!note_result(b, result)) return;
+  while (drain(b, 1) && now_ms() < end_ms) {
+  }
+}
+
+static void add_undrained(struct bookkeeper *b, struct segment *s, const struct used_query *query,
+                          struct used *used) {
+  uint64_t from = segment_drained(s), end = from;
+  for (;; from = end) {
+    bytes_clear(&b->frames);
+    if (!segment_read(b->settings.journals, s, from, &b->frames, &end) || end == from) return;
+    size_t count = decode_all(b);
+    for (size_t i = 0; i < count; i++)
+      if ((int64_t)b->records[i].time_ms >= query->from_ms &&
+          usage_filter_matches(&query->filter, &b->records[i]))
+        used_add(used, &b->records[i]);
+  }
+}
+
+enum store_result bookkeeper_used(struct bookkeeper *b, const struct used_query *query,
+                                  struct used *used) {
+  struct store *store = b->settings.store;
+  enum store_result result = store->calls->used(store, query, used);
+  for (struct segment *s = journals_next(b->settings.journals, NULL); s;
+       s = journals_next(b->settings.journals, s))
+    if (find_position(b, s) || result != STORE_FINE) add_undrained(b, s, query, used);
+  return result;
+}
+
+struct store *bookkeeper_store(struct bookkeeper *b) {
+  return b->settings.store;
+}
+
+void bookkeeper_stats(struct bookkeeper *b, struct bookkeeper_stats *stats) {
+  *stats = (struct bookkeeper_stats){.stored_records = atomic_load(&b->stored),
+                                     .known_records = atomic_load(&b->known),
+                                     .failures = atomic_load(&b->failures),
+                                     .retained_rounds = atomic_load(&b->rounds),
+                                     .result = (enum store_result)atomic_load(&b->result)};
+  text_queue_stats(&b->texts, &stats->texts_waiting_bytes, &stats->texts_lost);
+}
+
+void bookkeeper_journal_stats(struct bookkeeper *b, struct journal_stats *stats) {
+  journals_stats(b->settings.journals, stats);
+}
+
+void bookkeeper_keep_text(struct bookkeeper *b, const struct stored_text *about,
+                          struct slice plain) {
+  if (b->settings.has_text_key) text_queue_put(&b->texts, about, plain);
+}
+
+void bookkeeper_drop_text(struct bookkeeper *b, enum text_kind kind, struct slice id) {
+  if (b->settings.has_text_key) text_queue_delete(&b->texts, kind, id);
+}
+
+struct reading {
+  struct bookkeeper *bookkeeper;
+  const struct text_sink *sink;
+  struct bytes plain;
+  unsigned unopened;
+};
+
+static bool on_sealed(void *context, const struct stored_text *text) {
+  struct reading *r = context;
+  bytes_clear(&r->plain);
+  if (!text_open(&r->bookkeeper->settings.text_key, text, &r->plain)) {
+    r->unopened++;
+    return true;
+  }
+  struct stored_text opened = *text;
+  opened.sealed = bytes_slice(&r->plain);
+  return r->sink->on_text(r->sink->context, &opened);
+}
+
+enum store_result bookkeeper_read_texts(struct bookkeeper *b, enum text_kind kind, int64_t since_ms,
+                                        const struct text_sink *sink) {
+  struct reading reading = {b, sink, {0}, 0};
+  struct text_sink opener = {on_sealed, &reading};
+  struct store *store = b->settings.store;
+  enum store_result result = store->calls->text_list(store, kind, since_ms, &opener);
+  if (reading.unopened) {
+    bytes_clear(&reading.plain);
+    bytes_printf(&reading.plain, "%u stored texts do not open with content.key and were left out",
+                 reading.unopened);
+    say(b, true, bytes_text(&reading.plain));
+  }
+  bytes_fini(&reading.plain);
+  return result;
+}

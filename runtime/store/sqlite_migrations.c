@@ -1,0 +1,112 @@
+/* Schemas, forward only. A migration that has been released is never changed: what it made is out
+ * there. spec/native/store/schemas holds a database of every version. */
+#include "store/sqlite_private.h"
+
+static const char *const migrations[SQLITE_SCHEMA_VERSION] = {
+    /* 1: the ledger. failed, unpriced and so on are sums; day is UTC days since 1970. */
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "CREATE TABLE segments (name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE requests (sequence INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " request_id TEXT NOT NULL UNIQUE, time_ms INTEGER NOT NULL, tenant TEXT NOT NULL,"
+    " project TEXT NOT NULL, user TEXT NOT NULL, key_id TEXT NOT NULL, customer TEXT NOT NULL,"
+    " requested_model TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL,"
+    " upstream_model TEXT NOT NULL, residency TEXT NOT NULL, dialect TEXT NOT NULL,"
+    " status INTEGER NOT NULL, failure TEXT NOT NULL, finish_reason TEXT NOT NULL,"
+    " stream INTEGER NOT NULL, usage_source INTEGER NOT NULL, input_tokens INTEGER NOT NULL,"
+    " cache_read_tokens INTEGER NOT NULL, cache_write_5m_tokens INTEGER NOT NULL,"
+    " cache_write_1h_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,"
+    " reasoning_tokens INTEGER NOT NULL, audio_input_tokens INTEGER NOT NULL,"
+    " audio_output_tokens INTEGER NOT NULL, images INTEGER NOT NULL,"
+    " cost_nanousd INTEGER NOT NULL, cost_known INTEGER NOT NULL, price_version TEXT NOT NULL,"
+    " currency TEXT NOT NULL, duration_us INTEGER NOT NULL, first_token_us INTEGER NOT NULL,"
+    " overhead_us INTEGER NOT NULL, attempt_count INTEGER NOT NULL, attempts TEXT NOT NULL,"
+    " generation INTEGER NOT NULL, config_version INTEGER NOT NULL, tags TEXT NOT NULL,"
+    " trace TEXT NOT NULL);"
+    "CREATE INDEX requests_by_tenant ON requests (tenant, time_ms);"
+    "CREATE INDEX requests_by_time ON requests (time_ms);"
+    "CREATE INDEX requests_by_key ON requests (key_id, time_ms);"
+    "CREATE TABLE rollups (tenant TEXT NOT NULL, day INTEGER NOT NULL, project TEXT NOT NULL,"
+    " user TEXT NOT NULL, key_id TEXT NOT NULL, customer TEXT NOT NULL, model TEXT NOT NULL,"
+    " provider TEXT NOT NULL, upstream_model TEXT NOT NULL, residency TEXT NOT NULL,"
+    " dialect TEXT NOT NULL, failure TEXT NOT NULL, requests INTEGER NOT NULL,"
+    " failures INTEGER NOT NULL, unpriced INTEGER NOT NULL, cost_nanousd INTEGER NOT NULL,"
+    " input_tokens INTEGER NOT NULL, cache_read_tokens INTEGER NOT NULL,"
+    " cache_write_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,"
+    " reasoning_tokens INTEGER NOT NULL, duration_us INTEGER NOT NULL,"
+    " PRIMARY KEY (tenant, day, project, user, key_id, customer, model, provider, upstream_model,"
+    " residency, dialect, failure)) WITHOUT ROWID;"
+    "CREATE INDEX rollups_by_key ON rollups (key_id, day);"
+    "CREATE TABLE rollups_by (dimension TEXT NOT NULL, tenant TEXT NOT NULL, day INTEGER NOT NULL,"
+    " value TEXT NOT NULL, requests INTEGER NOT NULL, failures INTEGER NOT NULL,"
+    " unpriced INTEGER NOT NULL, cost_nanousd INTEGER NOT NULL, input_tokens INTEGER NOT NULL,"
+    " cache_read_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL,"
+    " output_tokens INTEGER NOT NULL, reasoning_tokens INTEGER NOT NULL,"
+    " duration_us INTEGER NOT NULL, PRIMARY KEY (dimension, tenant, day, value)) WITHOUT ROWID;"
+    "CREATE INDEX rollups_by_tenant ON rollups_by (tenant, day);",
+
+/* 2: what people manage, and who did. */
+#define ENTITY(name, table)                                                                        \
+  "CREATE TABLE " table " (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, owner TEXT NOT NULL,"        \
+  " name TEXT NOT NULL, lookup TEXT UNIQUE, state TEXT NOT NULL, body TEXT NOT NULL,"              \
+  " version INTEGER NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL)"           \
+  " WITHOUT ROWID;"                                                                                \
+  "CREATE INDEX " table "_by_tenant ON " table " (tenant, id);"                                    \
+  "CREATE INDEX " table "_by_owner ON " table " (owner, id);"
+    ENTITY(TENANT, "tenants") ENTITY(PROJECT, "projects") ENTITY(USER, "users") ENTITY(
+        KEY, "keys") ENTITY(ROLE, "roles") ENTITY(LIMIT,
+                                                  "limits") ENTITY(BUDGET,
+                                                                   "budgets") ENTITY(PRICE,
+                                                                                     "prices")
+#undef ENTITY
+        "CREATE TABLE idempotent (key TEXT PRIMARY KEY, answer TEXT NOT NULL,"
+        " time_ms INTEGER NOT NULL) WITHOUT ROWID;"
+        "CREATE INDEX idempotent_by_time ON idempotent (time_ms);"
+        "CREATE TABLE audit (number INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL,"
+        " tenant TEXT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,"
+        " outcome TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL, peer TEXT NOT NULL,"
+        " request_id TEXT NOT NULL, previous BLOB NOT NULL, hash BLOB NOT NULL);"
+        "CREATE INDEX audit_by_tenant ON audit (tenant, number);",
+
+    /* 3: sealed content. */
+    "CREATE TABLE texts (kind INTEGER NOT NULL, id TEXT NOT NULL, tenant TEXT NOT NULL,"
+    " time_ms INTEGER NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (kind, id));"
+    "CREATE INDEX texts_by_time ON texts (kind, time_ms);"
+    "CREATE INDEX texts_by_tenant ON texts (tenant, time_ms);",
+};
+
+static int64_t schema_version(struct sqlite *s, sqlite3 *db) {
+  struct query q = query_new(s, db, "PRAGMA user_version");
+  int64_t version = query_next(&q) ? query_column_number(&q, 0) : -1;
+  return query_end(&q) == STORE_FINE ? version : -1;
+}
+
+static enum store_result too_new(struct sqlite *s, int64_t version) {
+  uv_mutex_lock(&s->error_lock);
+  bytes_clear(&s->error);
+  bytes_printf(&s->error,
+               "%s: its schema is version %lld, this gateyes knows %d; use the newer gateyes, or "
+               "another file",
+               s->path, (long long)version, SQLITE_SCHEMA_VERSION);
+  uv_mutex_unlock(&s->error_lock);
+  return STORE_UNAVAILABLE;
+}
+
+/* Two processes may start at once: the version counts that is seen inside the transaction. */
+enum store_result sqlite_migrate(struct sqlite *s, sqlite3 *db) {
+  int64_t version = schema_version(s, db);
+  if (version == SQLITE_SCHEMA_VERSION) return STORE_FINE;
+  enum store_result result = sqlite_run(s, db, "BEGIN IMMEDIATE");
+  if (result != STORE_FINE) return result;
+  version = schema_version(s, db);
+  if (version < 0) result = sqlite_result(s, db, sqlite3_errcode(db));
+  if (version > SQLITE_SCHEMA_VERSION) result = too_new(s, version);
+  for (int64_t i = version; result == STORE_FINE && i < SQLITE_SCHEMA_VERSION; i++)
+    result = sqlite_run(s, db, migrations[i]);
+  char set_version[64];
+  sqlite3_snprintf(sizeof set_version, set_version, "PRAGMA user_version=%d",
+                   SQLITE_SCHEMA_VERSION);
+  if (result == STORE_FINE) result = sqlite_run(s, db, set_version);
+  if (result == STORE_FINE) result = sqlite_run(s, db, "COMMIT");
+  if (result != STORE_FINE) sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+  return result;
+}

@@ -1,0 +1,182 @@
+/* Rollups: made of the requests that a batch has added, asked for by people and by limits. */
+#include <stdio.h>
+
+#include "store/sqlite_private.h"
+
+#define GROUP_COLUMNS                                                                              \
+  "tenant, day, project, user, key_id, customer, model, provider, upstream_model, residency, "     \
+  "dialect, failure"
+#define SUM_COLUMNS                                                                                \
+  "requests, failures, unpriced, cost_nanousd, input_tokens, cache_read_tokens, "                  \
+  "cache_write_tokens, output_tokens, reasoning_tokens, duration_us"
+/* The same sums, of rows of requests. */
+#define REQUEST_SUMS                                                                               \
+  "count(*), sum(failure <> ''), sum(NOT cost_known AND usage_source <> 0),"                       \
+  " sum(iif(cost_known, cost_nanousd, 0)),"                                                        \
+  " sum(input_tokens + cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens),"        \
+  " sum(cache_read_tokens), sum(cache_write_5m_tokens + cache_write_1h_tokens),"                   \
+  " sum(output_tokens), sum(reasoning_tokens), sum(duration_us)"
+#define ROLLUP_SUMS                                                                                \
+  "sum(requests), sum(failures), sum(unpriced), sum(cost_nanousd), sum(input_tokens),"             \
+  " sum(cache_read_tokens), sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens),"   \
+  " sum(duration_us)"
+#define ADD_SUMS                                                                                   \
+  " DO UPDATE SET requests = requests + excluded.requests, failures = failures + "                 \
+  "excluded.failures, unpriced = unpriced + excluded.unpriced, cost_nanousd = cost_nanousd + "     \
+  "excluded.cost_nanousd, input_tokens = input_tokens + excluded.input_tokens, "                   \
+  "cache_read_tokens = cache_read_tokens + excluded.cache_read_tokens, cache_write_tokens = "      \
+  "cache_write_tokens + excluded.cache_write_tokens, output_tokens = output_tokens + "             \
+  "excluded.output_tokens, reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens, "      \
+  "duration_us = duration_us + excluded.duration_us"
+
+static const char roll_all_sql[] =
+    "INSERT INTO rollups (" GROUP_COLUMNS ", " SUM_COLUMNS ") SELECT tenant, time_ms / 86400000 AS"
+    " day, project, user, key_id, customer, model, provider, upstream_model, residency, dialect,"
+    " failure, " REQUEST_SUMS
+    " FROM requests WHERE sequence > ? GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9,"
+    " 10, 11, 12 ON CONFLICT" ADD_SUMS;
+
+/* value, from: what a row of rollups_by stands for, and where it comes from. */
+static const char roll_by_sql[] =
+    "INSERT INTO rollups_by (dimension, tenant, day, value, " SUM_COLUMNS ") SELECT '%s', tenant,"
+    " time_ms / 86400000, %s AS value, " REQUEST_SUMS " FROM %s AND sequence > ? GROUP BY"
+    " 2, 3, 4 ON CONFLICT" ADD_SUMS;
+
+static const char tag_value[] =
+    "iif(json_type(tags) = 'array', tag.value, tag.key || '=' || tag.value)";
+static const char tag_from[] = "requests, json_each(iif(json_valid(tags), tags, '[]')) AS tag WHERE"
+                               " tags <> ''";
+
+static enum store_result roll_up_by(struct sqlite *s, enum usage_dimension by, int64_t sequence) {
+  const char *name = usage_dimension_name(by);
+  const char *value = by == USAGE_BY_TAG ? tag_value : by == USAGE_BY_NOTHING ? "''" : name;
+  const char *from = by == USAGE_BY_TAG ? tag_from : "requests WHERE 1";
+  struct bytes sql;
+  bytes_init(&sql);
+  bytes_printf(&sql, roll_by_sql, name, value, from);
+  struct query q = query_new(s, s->writer, bytes_text(&sql));
+  bytes_fini(&sql);
+  query_number(&q, sequence);
+  return query_run(&q);
+}
+
+enum store_result sqlite_roll_up(struct sqlite *s, int64_t sequence) {
+  struct query q = query_new(s, s->writer, roll_all_sql);
+  query_number(&q, sequence);
+  enum store_result result = query_run(&q);
+  for (int by = 0; result == STORE_FINE && by < USAGE_DIMENSION_COUNT; by++)
+    result = roll_up_by(s, (enum usage_dimension)by, sequence);
+  return result;
+}
+
+void sqlite_filter_write(const struct usage_filter *filter, struct bytes *sql) {
+  for (int i = 0; i < USAGE_BY_TAG; i++)
+    if (filter->values[i].len)
+      bytes_printf(sql, " AND %s = ?", usage_dimension_name((enum usage_dimension)i));
+}
+
+void sqlite_filter_bind(const struct usage_filter *filter, struct query *q) {
+  for (int i = 0; i < USAGE_BY_TAG; i++)
+    if (filter->values[i].len) query_text(q, filter->values[i]);
+}
+
+static void read_used(const struct query *q, int column, struct used *used) {
+  uint64_t *const sums[] = {&used->requests,           &used->failures,
+                            &used->unpriced,           &used->cost_nanousd,
+                            &used->input_tokens,       &used->cache_read_tokens,
+                            &used->cache_write_tokens, &used->output_tokens,
+                            &used->reasoning_tokens,   &used->duration_us};
+  for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
+    *sums[i] += (uint64_t)query_column_number(q, column + (int)i);
+}
+
+/* rollups_by has the answer ready unless something other than the tenant is asked for. */
+static bool is_prepared(const struct usage_query *query) {
+  if (query->by == USAGE_BY_TAG) return true;
+  for (int i = 0; i < USAGE_BY_TAG; i++)
+    if (i != USAGE_BY_TENANT && query->filter.values[i].len) return false;
+  return true;
+}
+
+static void write_usage_sql(const struct usage_query *query, struct bytes *sql) {
+  const char *name = usage_dimension_name(query->by);
+  bool prepared = is_prepared(query);
+  const char *value = query->by == USAGE_BY_NOTHING ? "''" : prepared ? "value" : name;
+  bytes_printf(sql, "SELECT %s AS value, %s AS day, " ROLLUP_SUMS " FROM %s WHERE", value,
+               query->is_per_day ? "day" : "0", prepared ? "rollups_by" : "rollups");
+  if (prepared) bytes_printf(sql, " dimension = '%s' AND", name);
+  bytes_append_text(sql, " day >= ? AND day < ?");
+  sqlite_filter_write(&query->filter, sql);
+  bytes_append_text(sql, query->is_per_day ? " GROUP BY 1, 2 ORDER BY 2, 1"
+                                           : " GROUP BY 1, 2 ORDER BY 6 DESC, 3 DESC, 1 LIMIT ?");
+}
+
+enum store_result sqlite_usage(struct store *base, const struct usage_query *query,
+                               const struct usage_sink *sink) {
+  struct sqlite *s = sqlite_of(base);
+  enum store_result result = sqlite_begin_read(s);
+  if (result != STORE_FINE) return result;
+  struct bytes sql;
+  bytes_init(&sql);
+  write_usage_sql(query, &sql);
+  struct query q = query_new(s, s->reader, bytes_text(&sql));
+  query_number(&q, query->from_day);
+  query_number(&q, query->to_day);
+  if (is_prepared(query)) {
+    if (query->filter.values[USAGE_BY_TENANT].len)
+      query_text(&q, query->filter.values[USAGE_BY_TENANT]);
+  } else {
+    sqlite_filter_bind(&query->filter, &q);
+  }
+  if (!query->is_per_day) query_limit(&q, query->limit);
+  while (query_next(&q)) {
+    struct usage_row row = {query_column(&q, 0), query_column_number(&q, 1), {0}};
+    read_used(&q, 2, &row.used);
+    sink->on_row(sink->context, &row);
+  }
+  bytes_fini(&sql);
+  return sqlite_end_read(s, query_end(&q));
+}
+
+static enum store_result add_requests(struct sqlite *s, const struct used_query *query,
+                                      int64_t to_ms, struct used *used) {
+  struct bytes sql;
+  bytes_init(&sql);
+  bytes_append_text(&sql,
+                    "SELECT " REQUEST_SUMS " FROM requests WHERE time_ms >= ? AND time_ms < ?");
+  sqlite_filter_write(&query->filter, &sql);
+  struct query q = query_new(s, s->reader, bytes_text(&sql));
+  bytes_fini(&sql);
+  query_number(&q, query->from_ms);
+  query_number(&q, to_ms);
+  sqlite_filter_bind(&query->filter, &q);
+  if (query_next(&q)) read_used(&q, 0, used);
+  return query_end(&q);
+}
+
+static enum store_result add_rollups(struct sqlite *s, const struct used_query *query,
+                                     int64_t from_day, struct used *used) {
+  struct bytes sql;
+  bytes_init(&sql);
+  bytes_append_text(&sql, "SELECT " ROLLUP_SUMS " FROM rollups WHERE day >= ?");
+  sqlite_filter_write(&query->filter, &sql);
+  struct query q = query_new(s, s->reader, bytes_text(&sql));
+  bytes_fini(&sql);
+  query_number(&q, from_day);
+  sqlite_filter_bind(&query->filter, &q);
+  if (query_next(&q)) read_used(&q, 0, used);
+  return query_end(&q);
+}
+
+/* The day in which the window begins is counted request by request, the rest by days. */
+enum store_result sqlite_used(struct store *base, const struct used_query *query,
+                              struct used *used) {
+  struct sqlite *s = sqlite_of(base);
+  enum store_result result = sqlite_begin_read(s);
+  if (result != STORE_FINE) return result;
+  int64_t first_whole_day = (query->from_ms + MS_PER_DAY - 1) / MS_PER_DAY;
+  if (query->from_ms < first_whole_day * MS_PER_DAY)
+    result = add_requests(s, query, first_whole_day * MS_PER_DAY, used);
+  if (result == STORE_FINE) result = add_rollups(s, query, first_whole_day, used);
+  return sqlite_end_read(s, result);
+}

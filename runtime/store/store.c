@@ -1,0 +1,35 @@
+#include "store/store.h"
+
+static const char *const result_names[] = {"fine", "not_found", "conflict", "busy",
+                                           "full", "read_only", "corrupt",  "unavailable"};
+
+const char *store_result_name(enum store_result result) {
+  return result_names[result];
+}
+
+struct store *store_new(struct slice url, struct bytes *error) {
+  struct slice scheme = SLICE("sqlite:");
+  if (!slice_starts(url, scheme)) {
+    bytes_append_text(error, "store: this version speaks to SQLite alone; write \"sqlite:FILE\"");
+    return NULL;
+  }
+  struct bytes path;
+  bytes_init(&path);
+  bytes_append_slice(&path, slice_skip(url, scheme.len));
+  struct store *s = sqlite_store_new(bytes_text(&path));
+  bytes_fini(&path);
+  return s;
+}
+
+void store_free(struct store *s) {
+  if (s) s->calls->free(s);
+}
+
+const char *entity_table(enum entity_kind kind) {
+  static const char *const tables[] = {
+#define ENTITY(name, table) table,
+#include "store/entities.def"
+#undef ENTITY
+  };
+  return tables[kind];
+}

@@ -64,6 +64,28 @@ static void build_listen(struct build *b, const struct place *root) {
     }
 }
 
+enum { NAMESERVERS_MAX = 8 };
+
+static void build_nameservers(struct build *b, const struct place *root) {
+  struct config *c = b->config;
+  struct place upstream = place_find(root, "upstream"), at = place_find(&upstream, "nameservers");
+  struct addresses servers = {0};
+  struct bytes text;
+  if (!at.value) return;
+  parse_addresses(b, &at, &servers);
+  bytes_init(&text);
+  for (size_t i = 0; i < servers.count; i++) {
+    bool is_bad = servers.items[i].is_unix || servers.items[i].port == 0;
+    if (is_bad) problem(b, &at, "names a server without a port; write for example 127.0.0.1:53");
+    if (i > 0) bytes_append_byte(&text, ',');
+    bytes_append_slice(&text, servers.items[i].text);
+  }
+  if (servers.count > NAMESERVERS_MAX)
+    problem(b, &at, "names more than %d servers", NAMESERVERS_MAX);
+  c->nameservers = arena_slice(&c->arena, bytes_slice(&text));
+  bytes_fini(&text);
+}
+
 static void check_store(struct build *b, const struct place *root) {
   struct place store = place_find(root, "store"), shared = place_find(root, "shared");
   struct slice s = b->config->store, r = b->config->shared;
@@ -100,6 +122,7 @@ static void build_all(struct build *b) {
   walk_table(b, &root, "", c);
   c->upstream.head_is_set = value_find(value_find(b->root, "upstream"), "head") != NULL;
   build_listen(b, &root);
+  build_nameservers(b, &root);
   check_store(b, &root);
   check_pairs(b, &root);
   build_protocol(b, &root);

@@ -154,6 +154,7 @@ struct config {
   uint32_t workers; /* resolved: never 0 */
   struct client_timers client;
   struct upstream_timers upstream;
+  struct slice nameservers; /* "127.0.0.1:53,[::1]:53"; empty: those of /etc/resolv.conf */
   struct limits limits;
   uint32_t queue_wait_ms, drain_grace_ms, drain_hard_ms;
   uint32_t ping_ms;           /* SSE comment while a stream is silent; 0: off */

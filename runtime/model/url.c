@@ -82,6 +82,10 @@ static const char *parse_authority(struct slice text, struct url *out) {
   return NULL;
 }
 
+bool url_is_numeric(struct slice host) {
+  return is_numeric(AF_INET, host) || is_numeric(AF_INET6, host);
+}
+
 bool url_is_path(struct slice path) {
   for (size_t i = 0; i < path.len; i++)
     if ((unsigned char)path.data[i] <= ' ' || (unsigned char)path.data[i] >= 0x7f ||

@@ -19,5 +19,7 @@ struct url {              /* slices of the text that was parsed */
 const char *url_parse(struct slice text, struct url *out);
 /* "has a path with bytes …": only bytes that a request line may hold. */
 bool url_is_path(struct slice path);
+/* An IPv4 or IPv6 address, without brackets. */
+bool url_is_numeric(struct slice host);
 /* The host of a Host header or authority, without brackets and port. */
 struct slice url_bare_host(struct slice authority);

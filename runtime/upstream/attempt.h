@@ -1,10 +1,16 @@
 /* One try at one provider: a request goes out, a head and bytes come back, or a failure. Everything
  * runs on the loop's thread. Timers upstream.* are kept here; they begin and end as follows:
- *   dns + connect + tls   one sum, from the start of a new connection until it is usable
- *   idle                  also while the request is sent: restarts with each byte the provider
- * takes head                  request sent -> status line first_token           head ->
- * attempt_first_token(); streams only idle                  between bytes, after first_token
- * (streams) or the head (others) total, stream_total   request sent -> end */
+ *
+ * - dns, connect, tls: one after the other, for a new connection only; see dial.h.
+ *
+ * - idle: while the request is sent, restarting with each byte the provider takes; and between
+ *   bytes of the answer, after first_token (streams) or the head (others).
+ *
+ * - head: from the sent request to the status line.
+ *
+ * - first_token: from the head to attempt_first_token(); streams only.
+ *
+ * - total, stream_total: from the sent request to the end. */
 #pragma once
 #include <uv.h>
 

@@ -6,8 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "model/url.h"
-
 static void on_poll(uv_poll_t *poll, int status, int events);
 
 static void on_closed(uv_handle_t *handle) {
@@ -27,7 +25,7 @@ void conn_close(struct conn *c) {
   if (c->is_direct)
     close(c->fd);
   else
-    multi_remove(&c->handle);
+    dial_end(&c->dial);
   if (!c->has_poll)
     later_add(c->upstream, &c->again); /* callers up the stack may still look at c */
 }
@@ -71,18 +69,25 @@ static int on_socket_close(void *user, curl_socket_t fd) {
 /* What libcurl keeps for a connection is half of what a stream takes, and it walks its cache of
  * connections at each call. A plain socket needs neither. */
 static void take_socket(struct conn *c) {
-  multi_remove(&c->handle);
+  dial_end(&c->dial);
   c->is_direct = true;
 }
 
-static void on_dialed(struct multi_handle *h, CURLcode result) {
-  struct conn *c = list_entry(h, struct conn, handle);
+static void refuse(struct conn *c, CURLcode result) {
+  char sentence[512];
+  enum failure_kind kind = dial_failure(&c->dial, result, sentence, sizeof sentence);
+  c->handler->on_refused(c, kind, sentence, c->user);
+}
+
+static void on_dialed(struct dial *d, CURLcode result) {
+  struct conn *c = list_entry(d, struct conn, dial);
   curl_socket_t fd = CURL_SOCKET_BAD;
-  if (result == CURLE_OK) curl_easy_getinfo(h->easy, CURLINFO_ACTIVESOCKET, &fd);
+  if (result == CURLE_OK) curl_easy_getinfo(d->handle.easy, CURLINFO_ACTIVESOCKET, &fd);
   if (fd == CURL_SOCKET_BAD) {
-    c->handler->on_refused(c, result == CURLE_OK ? CURLE_COULDNT_CONNECT : result, c->user);
+    refuse(c, result == CURLE_OK ? CURLE_COULDNT_CONNECT : result);
     return;
   }
+  dial_settle(d);
   c->fd = fd;
   if (c->is_plain) take_socket(c);
   must(uv_poll_init_socket(c->upstream->loop, &c->poll, fd) == 0);
@@ -90,6 +95,7 @@ static void on_dialed(struct multi_handle *h, CURLcode result) {
   c->has_poll = true;
   c->upstream->handles++;
   c->state = CONN_BUSY;
+  c->moves = c->endpoint->moves;
   arm_expiry(c);
   conn_want(c, true, false);
   c->handler->on_connected(c, c->user);
@@ -108,24 +114,18 @@ struct conn *conn_dial(struct upstream *u, struct endpoint *e, const struct prov
   c->created_ms = uv_now(u->loop);
   c->handler = handler;
   c->user = user;
-  c->handle.easy = connect_only_new(&options);
+  CURL *easy = connect_only_new(&options);
   if (c->is_plain) {
-    curl_easy_setopt(c->handle.easy, CURLOPT_CLOSESOCKETFUNCTION, on_socket_close);
-    curl_easy_setopt(c->handle.easy, CURLOPT_CLOSESOCKETDATA, c);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_socket_close);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, c);
   }
-  if (provider->addresses) {
-    must(!provider->proxy);
-    c->guard.policy = provider->addresses;
-    c->guard.host = url_bare_host(provider->host);
-    connect_guard_set(c->handle.easy, &c->guard);
-  }
-  if (c->is_tls && !options.tls.ca_file) trust_give(&u->trusts, c->handle.easy);
-  c->handle.on_done = on_dialed;
+  if (c->is_tls && !options.tls.ca_file) trust_give(&u->trusts, easy);
   deadline_init(&c->expiry, on_expiry);
   later_init(&c->again, on_again);
   list_append(&e->busy, &c->link);
   u->pool.open++;
-  multi_add(&u->multis, &c->handle);
+  c->dial.on_done = on_dialed;
+  dial_start(&c->dial, u, &options, easy);
   return c;
 }
 
@@ -145,14 +145,15 @@ bool conn_is_quiet(struct conn *c) {
   ssize_t n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   if (n < 0) return errno == EAGAIN || errno == EWOULDBLOCK;
   if (n == 0 || !c->is_tls) return false;
-  return curl_easy_recv(c->handle.easy, &byte, 1, &received) == CURLE_AGAIN;
+  return curl_easy_recv(c->dial.handle.easy, &byte, 1, &received) == CURLE_AGAIN;
 }
 
 void conn_release(struct conn *c) {
   const struct upstream_timers *t = &c->endpoint->timers;
   uint64_t now = uv_now(c->upstream->loop);
   bool is_old = t->pool_lifetime_ms && now >= c->created_ms + t->pool_lifetime_ms;
-  if (is_old || c->is_broken || !c->endpoint->is_wanted || c->upstream->is_closing) {
+  bool has_moved = c->moves != c->endpoint->moves;
+  if (is_old || has_moved || c->is_broken || !c->endpoint->is_wanted || c->upstream->is_closing) {
     conn_close(c);
     return;
   }
@@ -209,7 +210,7 @@ enum conn_io conn_send(struct conn *c, const void *data, size_t len, size_t *sen
   *sent = 0;
   errno = 0;
   if (c->is_direct) return io_of(send(c->fd, data, len, MSG_NOSIGNAL), sent);
-  CURLcode result = curl_easy_send(c->handle.easy, data, len, sent);
+  CURLcode result = curl_easy_send(c->dial.handle.easy, data, len, sent);
   if (result == CURLE_OK) return CONN_IO_OK;
   return result == CURLE_AGAIN ? CONN_IO_AGAIN : CONN_IO_ERROR;
 }
@@ -218,7 +219,7 @@ enum conn_io conn_receive(struct conn *c, void *data, size_t len, size_t *receiv
   *received = 0;
   errno = 0;
   if (c->is_direct) return io_of(recv(c->fd, data, len, 0), received);
-  CURLcode result = curl_easy_recv(c->handle.easy, data, len, received);
+  CURLcode result = curl_easy_recv(c->dial.handle.easy, data, len, received);
   if (result == CURLE_OK) return *received ? CONN_IO_OK : CONN_IO_END;
   return result == CURLE_AGAIN ? CONN_IO_AGAIN : CONN_IO_ERROR;
 }
@@ -226,5 +227,5 @@ enum conn_io conn_receive(struct conn *c, void *data, size_t len, size_t *receiv
 /* libcurl keeps the first of its reasons only. */
 const char *conn_reason(struct conn *c) {
   if (!c->is_tls && errno) return strerror(errno);
-  return c->handle.reason[0] ? c->handle.reason : "connection lost";
+  return c->dial.handle.reason[0] ? c->dial.handle.reason : "connection lost";
 }

@@ -3,16 +3,14 @@
 #pragma once
 #include <uv.h>
 
-#include "upstream/connect.h"
-#include "upstream/multi.h"
-#include "upstream/upstream.h"
+#include "upstream/dial.h"
 
 struct conn;
 
 struct conn_events { /* of the request that has the connection now */
   void (*on_connected)(struct conn *c, void *user);
   /* Dialling failed; the connection is closed by the caller. */
-  void (*on_refused)(struct conn *c, CURLcode result, void *user);
+  void (*on_refused)(struct conn *c, enum failure_kind kind, const char *sentence, void *user);
   void (*on_writable)(struct conn *c, void *user);
   void (*on_readable)(struct conn *c, void *user); /* there may be bytes, or the end */
 };
@@ -20,7 +18,7 @@ struct conn_events { /* of the request that has the connection now */
 enum conn_state { CONN_DIALING, CONN_BUSY, CONN_IDLE, CONN_CLOSED };
 
 struct conn {
-  struct multi_handle handle;
+  struct dial dial; /* its handle stays in use where libcurl carries the connection */
   struct list link; /* in the endpoint's busy or idle list */
   struct upstream *upstream;
   struct endpoint *endpoint;
@@ -33,9 +31,9 @@ struct conn {
   bool is_broken; /* the socket reported an error: no poll event comes any more */
   bool was_used;  /* has served a request before this one */
   uint64_t created_ms, idle_since_ms;
+  unsigned moves; /* the endpoint's, when the connection came about */
   struct deadline expiry;
-  struct connect_guard guard; /* while it is dialled, where the provider has an address policy */
-  struct later again;         /* on_readable without a poll event: bytes may lie inside TLS */
+  struct later again; /* on_readable without a poll event: bytes may lie inside TLS */
   const struct conn_events *handler;
   void *user;
 };

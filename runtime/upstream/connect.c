@@ -4,17 +4,20 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { HAPPY_EYEBALLS_MS = 200, DNS_CACHE_S = 60, KEEPALIVE_S = 30, NO_TIMEOUT_MS = 3600 * 1000 };
+enum { HAPPY_EYEBALLS_MS = 200, DNS_CACHE_S = 60, KEEPALIVE_S = 30 };
 
 struct connect_options connect_options_of(const struct provider *p) {
   const struct upstream_timers *t = &p->timers;
-  uint64_t sum = (uint64_t)t->dns_ms + t->connect_ms + (p->is_tls ? t->tls_ms : 0);
   return (struct connect_options){
       .scheme = p->is_tls ? SLICE("https") : SLICE("http"),
       .host = p->host,
       .proxy = p->proxy,
       .tls = p->tls,
-      .timeout_ms = sum == 0 || sum > NO_TIMEOUT_MS ? NO_TIMEOUT_MS : (uint32_t)sum,
+      .port = p->port,
+      .dns_ms = t->dns_ms,
+      .connect_ms = t->connect_ms,
+      .tls_ms = t->tls_ms,
+      .addresses = p->addresses,
   };
 }
 
@@ -44,7 +47,6 @@ CURL *connect_easy_new(const struct connect_options *o) {
   curl_easy_setopt(easy, CURLOPT_PROXY, o->proxy ? o->proxy : "");
   curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
   curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, o->proxy ? 1L : 0L);
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)o->timeout_ms);
   curl_easy_setopt(easy, CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS, (long)HAPPY_EYEBALLS_MS);
   curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, (long)DNS_CACHE_S);
   curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
@@ -55,16 +57,18 @@ CURL *connect_easy_new(const struct connect_options *o) {
   return easy;
 }
 
+bool connect_guard_allows(struct connect_guard *g, const struct sockaddr *address) {
+  const char *kind = address_policy_refuses(g->policy, g->host, address);
+  if (!kind) return true;
+  g->kind = kind;
+  address_text(address, g->address);
+  return false;
+}
+
 static curl_socket_t on_socket_open(void *context, curlsocktype purpose,
                                     struct curl_sockaddr *address) {
-  struct connect_guard *g = context;
   (void)purpose;
-  const char *kind = address_policy_refuses(g->policy, g->host, &address->addr);
-  if (kind) {
-    g->kind = kind;
-    address_text(&address->addr, g->address);
-    return CURL_SOCKET_BAD;
-  }
+  if (!connect_guard_allows(context, &address->addr)) return CURL_SOCKET_BAD;
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
@@ -90,6 +94,8 @@ CURL *connect_only_new(const struct connect_options *o) {
 
 enum failure_kind connect_failure(CURLcode result) {
   switch (result) {
+  case CURLE_COULDNT_RESOLVE_HOST:
+  case CURLE_COULDNT_RESOLVE_PROXY: return FAILURE_UPSTREAM_DNS;
   case CURLE_OPERATION_TIMEDOUT: return FAILURE_UPSTREAM_CONNECT_TIMEOUT;
   case CURLE_SSL_CONNECT_ERROR:
   case CURLE_PEER_FAILED_VERIFICATION:

@@ -10,7 +10,9 @@ struct connect_options {
   struct slice scheme, host; /* host as in a Host header */
   const char *proxy;         /* NULL: none, whatever the environment says */
   struct provider_tls tls;
-  uint32_t timeout_ms; /* DNS, TCP, proxy and TLS together */
+  uint16_t port;
+  uint32_t dns_ms, connect_ms, tls_ms;    /* see dial.h; 0: no end */
+  const struct address_policy *addresses; /* NULL: any. Not together with a proxy. */
 };
 
 struct connect_options connect_options_of(const struct provider *p);
@@ -22,6 +24,7 @@ struct connect_guard {
   char address[ADDRESS_TEXT_BYTES];
 };
 
+bool connect_guard_allows(struct connect_guard *g, const struct sockaddr *address);
 /* g lives as long as easy connects. */
 void connect_guard_set(CURL *easy, struct connect_guard *g);
 /* An easy handle: peer verified, TLS 1.2 or newer, no redirects, no netrc, no environment. The

@@ -59,8 +59,13 @@ static struct watch *watch_new(struct multi_group *g, curl_socket_t fd) {
   return w;
 }
 
+static void tell_wait(CURL *easy) {
+  struct multi_handle *h = NULL;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &h);
+  if (h->on_wait) h->on_wait(h);
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *socket_context) {
-  (void)easy;
   struct multi_group *g = context;
   struct watch *w = socket_context;
   if (what == CURL_POLL_REMOVE) {
@@ -76,6 +81,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
   int events = what == CURL_POLL_IN ? UV_READABLE : UV_WRITABLE;
   if (what == CURL_POLL_INOUT) events = UV_READABLE | UV_WRITABLE;
   must(uv_poll_start(&w->poll, events, on_poll) == 0);
+  tell_wait(easy);
   return 0;
 }
 

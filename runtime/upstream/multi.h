@@ -23,6 +23,9 @@ struct multi_handle {
   CURL *easy;
   struct multi_group *group;
   char reason[CURL_ERROR_SIZE]; /* libcurl's sentence, empty when it has none */
+  /* May be NULL. libcurl waits for something else than before on a socket of this handle; inside a
+   * libcurl callback: only look. */
+  void (*on_wait)(struct multi_handle *h);
   /* Not called inside a libcurl callback: it may remove this handle and add others. */
   void (*on_done)(struct multi_handle *h, CURLcode result);
 };

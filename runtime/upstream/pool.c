@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "model/url.h"
 #include "upstream/conn.h"
 
 void pool_init(struct pool *p, struct upstream *u) {
@@ -72,6 +73,11 @@ static struct endpoint *endpoint_new(struct pool *p, struct bytes *key,
                                      const struct provider *provider) {
   struct endpoint *e = must_calloc(1, sizeof *e);
   e->key.data = bytes_take(key, &e->key.len);
+  if (!provider->proxy) {
+    struct slice at_host = slice_skip(e->key, (provider->is_tls ? 5 : 4) + 1);
+    e->host = url_bare_host((struct slice){at_host.data, provider->host.len});
+  }
+  e->refresh_ms = uv_now(p->upstream->loop) + p->upstream->resolver.fresh_ms;
   list_init(&e->idle);
   list_init(&e->busy);
   e->timers = provider->timers;
@@ -133,8 +139,25 @@ struct route pool_route(struct pool *p, const struct provider *provider) {
   return route_of(p, provider);
 }
 
+void pool_moved(struct pool *p, struct slice host) {
+  list_each(node, &p->endpoints) {
+    struct endpoint *e = list_entry(node, struct endpoint, link);
+    if (!slice_equal_nocase(e->host, host)) continue;
+    e->moves++;
+    pool_close_idle(e);
+  }
+}
+
+/* Requests that find a pooled connection look up nothing: so a host in use is watched here. */
+static void watch_host(struct pool *p, struct endpoint *e, uint64_t now) {
+  if (now < e->refresh_ms) return;
+  e->refresh_ms = now + p->upstream->resolver.fresh_ms;
+  if (e->host.len && !url_is_numeric(e->host)) resolver_refresh(&p->upstream->resolver, e->host);
+}
+
 struct conn *pool_take(struct pool *p, struct endpoint *e) {
   uint64_t now = uv_now(p->upstream->loop);
+  watch_host(p, e, now);
   while (!list_empty(&e->idle)) {
     struct conn *c = list_entry(e->idle.next, struct conn, link);
     bool is_old = e->timers.pool_lifetime_ms && now >= c->created_ms + e->timers.pool_lifetime_ms;

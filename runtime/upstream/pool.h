@@ -13,6 +13,9 @@ struct endpoint {
   struct slice key; /* owned text */
   struct list idle; /* struct conn, the one used last in front */
   struct list busy;
+  struct slice host;   /* of key: the name that addresses are asked for; empty: behind a proxy */
+  uint64_t refresh_ms; /* when to ask again */
+  unsigned moves;      /* how often the name has got wholly new addresses */
   struct upstream_timers timers; /* pool_idle_ms and pool_lifetime_ms count here */
   bool is_wanted;                /* the current configuration names it, or it is unlisted */
   bool is_unlisted; /* made for a provider that no configuration lists: goes when it is unused */
@@ -40,4 +43,6 @@ void pool_load(struct pool *p, const struct config *config);
 struct route pool_route(struct pool *p, const struct provider *provider);
 /* A usable idle connection, now busy; NULL when there is none. */
 struct conn *pool_take(struct pool *p, struct endpoint *e);
+/* host has wholly new addresses. */
+void pool_moved(struct pool *p, struct slice host);
 void pool_close_idle(struct endpoint *e);

@@ -15,7 +15,7 @@ struct transport {
 
 enum attempt_phase {
   PHASE_QUEUED,  /* for a slot */
-  PHASE_CONNECT, /* libcurl keeps the time */
+  PHASE_CONNECT, /* the dial keeps its times */
   PHASE_SEND,
   PHASE_HEAD,
   PHASE_FIRST_TOKEN,

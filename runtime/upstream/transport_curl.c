@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "upstream/upstream.h"
+#include "upstream/dial.h"
 
 struct transfer {
-  struct multi_handle handle;
+  struct dial dial;
   struct list link;
   struct slice host; /* in url */
   struct curl_slist *headers;
@@ -19,7 +19,7 @@ struct transfer {
 
 static void transfer_free(struct transfer *t) {
   list_remove(&t->link);
-  multi_remove(&t->handle);
+  dial_end(&t->dial);
   curl_slist_free_all(t->headers);
   bytes_fini(&t->url);
   bytes_fini(&t->body);
@@ -36,44 +36,45 @@ static size_t on_write(char *data, size_t size, size_t count, void *context) {
   return len;
 }
 
-static enum failure_kind failure_of(const struct transfer *t, CURLcode result) {
+/* FAILURE_NONE: the connection did not come about. */
+static enum failure_kind failure_after_connect(const struct transfer *t, CURLcode result) {
   curl_off_t connected_us = 0;
-  curl_easy_getinfo(t->handle.easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
-  if (t->is_too_long) return FAILURE_UPSTREAM_PROTOCOL;
+  curl_easy_getinfo(t->dial.handle.easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
   if (result == CURLE_OPERATION_TIMEDOUT && connected_us > 0) return FAILURE_UPSTREAM_TOTAL_TIMEOUT;
   if (result == CURLE_WEIRD_SERVER_REPLY || result == CURLE_UNSUPPORTED_PROTOCOL)
     return FAILURE_UPSTREAM_PROTOCOL;
   if (result == CURLE_RECV_ERROR || result == CURLE_SEND_ERROR || result == CURLE_PARTIAL_FILE ||
       result == CURLE_GOT_NOTHING)
     return FAILURE_UPSTREAM_CUT;
-  return connect_failure(result);
+  return FAILURE_NONE;
 }
 
-static void write_sentence(const struct transfer *t, CURLcode result, enum failure_kind failure,
-                           char *out, size_t out_bytes) {
-  const char *why = t->handle.reason[0] ? t->handle.reason : curl_easy_strerror(result);
-  if (t->is_too_long)
-    snprintf(out, out_bytes, "%.*s: the answer is longer than %zu bytes", (int)t->host.len,
-             t->host.data, t->answer_limit);
-  else if (failure == FAILURE_UPSTREAM_CONNECT || failure == FAILURE_UPSTREAM_TLS ||
-           failure == FAILURE_UPSTREAM_CONNECT_TIMEOUT)
-    connect_sentence(t->host, result, &t->handle, out, out_bytes);
-  else
-    snprintf(out, out_bytes, "%.*s: %s", (int)t->host.len, t->host.data, why);
+static enum failure_kind describe(struct transfer *t, CURLcode result, char *out,
+                                  size_t out_bytes) {
+  int host_bytes = (int)t->host.len;
+  if (t->is_too_long) {
+    snprintf(out, out_bytes, "%.*s: the answer is longer than %zu bytes", host_bytes, t->host.data,
+             t->answer_limit);
+    return FAILURE_UPSTREAM_PROTOCOL;
+  }
+  enum failure_kind kind = t->dial.kind ? FAILURE_NONE : failure_after_connect(t, result);
+  if (!kind) return dial_failure(&t->dial, result, out, out_bytes);
+  const char *why = t->dial.handle.reason[0] ? t->dial.handle.reason : curl_easy_strerror(result);
+  snprintf(out, out_bytes, "%.*s: %s", host_bytes, t->host.data, why);
+  return kind;
 }
 
-static void on_done(struct multi_handle *h, CURLcode result) {
-  struct transfer *t = list_entry(h, struct transfer, handle);
+static void on_done(struct dial *d, CURLcode result) {
+  struct transfer *t = list_entry(d, struct transfer, dial);
   struct transfer_answer answer = {.sentence = "", .body = bytes_slice(&t->answer)};
   char sentence[512];
   long status = 0;
   if (result == CURLE_OK) {
-    curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(d->handle.easy, CURLINFO_RESPONSE_CODE, &status);
     answer.status = (int)status;
   } else {
-    answer.failure = failure_of(t, result);
+    answer.failure = describe(t, result, sentence, sizeof sentence);
     answer.body = (struct slice){NULL, 0};
-    write_sentence(t, result, answer.failure, sentence, sizeof sentence);
     answer.sentence = sentence;
   }
   list_remove(&t->link); /* on_done may close the upstream side */
@@ -100,8 +101,7 @@ static void add_headers(struct transfer *t, const struct transfer_request *reque
   t->headers = list;
 }
 
-static void set_options(struct transfer *t, const struct transfer_request *request) {
-  CURL *easy = t->handle.easy;
+static void set_options(struct transfer *t, const struct transfer_request *request, CURL *easy) {
   char method[32];
   must(request->method.len > 0 && request->method.len < sizeof method);
   snprintf(method, sizeof method, "%.*s", (int)request->method.len, request->method.data);
@@ -133,7 +133,7 @@ struct transfer *transfer_start(struct upstream *u, const struct transfer_reques
   must(request->path.len > 0 && request->path.data[0] == '/');
   struct transfer *t = must_calloc(1, sizeof *t);
   struct connect_options options = request->connect;
-  if (!options.timeout_ms) options.timeout_ms = request->timeout_ms;
+  if (!options.dns_ms) options.dns_ms = request->timeout_ms;
   bytes_append_slice(&t->url, options.scheme);
   bytes_append_text(&t->url, "://");
   bytes_append_slice(&t->url, options.host);
@@ -144,13 +144,13 @@ struct transfer *transfer_start(struct upstream *u, const struct transfer_reques
   t->answer_limit = request->answer_bytes;
   t->on_done = on_transfer_done;
   t->user = user;
-  t->handle.on_done = on_done;
-  t->handle.easy = connect_easy_new(&options);
+  CURL *easy = connect_easy_new(&options);
   if (slice_equal_text(options.scheme, "https") && !options.tls.ca_file)
-    trust_give(&u->trusts, t->handle.easy);
-  set_options(t, request);
+    trust_give(&u->trusts, easy);
+  set_options(t, request, easy);
   list_append(&u->transfers, &t->link);
-  multi_add(&u->multis, &t->handle);
+  t->dial.on_done = on_done;
+  dial_start(&t->dial, u, &options, easy);
   return t;
 }
 

@@ -7,12 +7,12 @@
 struct transfer;
 
 struct transfer_request {
-  struct connect_options connect; /* scheme and host; timeout_ms 0: that of the transfer */
+  struct connect_options connect; /* scheme, host and times; dns_ms 0: that of the transfer */
   struct slice method;            /* "GET", "POST", … */
   struct slice path;              /* begins with a slash, query included */
   struct headers headers;         /* must be clean; borrowed for the call */
   struct slice body;              /* copied; empty: none */
-  uint32_t timeout_ms;            /* of the whole transfer; required */
+  uint32_t timeout_ms;            /* of the whole transfer once the host is resolved; required */
   size_t answer_bytes;            /* a longer answer is a failure */
 };
 

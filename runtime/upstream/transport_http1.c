@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "upstream/conn.h"
-#include "upstream/connect.h"
 #include "upstream/reply.h"
 
 /* A small request leaves in one call; of a large body only this much is copied behind the head. */
@@ -301,19 +300,9 @@ static void on_connected(struct conn *c, void *user) {
   begin(user, false);
 }
 
-static void on_refused(struct conn *c, CURLcode result, void *user) {
-  struct attempt *a = user;
-  char sentence[512];
-  if (c->guard.kind) {
-    attempt_failed(a, FAILURE_UPSTREAM_ADDRESS,
-                   "%.*s has the %s address %s, which this provider may not reach; only the "
-                   "operator can allow it",
-                   (int)a->provider->host.len, a->provider->host.data, c->guard.kind,
-                   c->guard.address);
-    return;
-  }
-  connect_sentence(a->provider->host, result, &c->handle, sentence, sizeof sentence);
-  attempt_failed(a, connect_failure(result), "%s", sentence);
+static void on_refused(struct conn *c, enum failure_kind kind, const char *sentence, void *user) {
+  (void)c;
+  attempt_failed(user, kind, "%s", sentence);
 }
 
 static const struct conn_events conn_events = {on_connected, on_refused, on_writable, on_readable};

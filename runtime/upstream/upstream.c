@@ -57,6 +57,7 @@ struct upstream *upstream_new(uv_loop_t *loop, const struct config *config, stru
   u->handles = 3;
   multis_init(&u->multis, u);
   trusts_init(&u->trusts);
+  resolver_init(&u->resolver, u);
   pool_init(&u->pool, u);
   upstream_reload(u, config);
   return u;
@@ -64,6 +65,7 @@ struct upstream *upstream_new(uv_loop_t *loop, const struct config *config, stru
 
 void upstream_reload(struct upstream *u, const struct config *config) {
   u->config = config;
+  lookups_servers(&u->resolver.lookups, config->nameservers);
   pool_load(&u->pool, config);
 }
 
@@ -115,6 +117,7 @@ void upstream_close(struct upstream *u, void (*on_closed)(void *context), void *
     run_later(u);
   free_spare(u);
   multis_close(&u->multis);
+  resolver_close(&u->resolver);
   trusts_fini(&u->trusts);
   deadlines_close(&u->deadlines, on_timer_closed);
   uv_close((uv_handle_t *)&u->idle, on_idle_closed);

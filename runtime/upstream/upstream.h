@@ -6,6 +6,7 @@
 #include "upstream/gate.h"
 #include "upstream/multi.h"
 #include "upstream/pool.h"
+#include "upstream/resolver.h"
 #include "upstream/trust.h"
 
 enum { READ_BYTES = 16 * 1024 };
@@ -24,6 +25,7 @@ struct upstream {
   struct multis multis;
   struct pool pool;
   struct trusts trusts;
+  struct resolver resolver;
   struct mailbox mailbox; /* slots granted by other loops arrive here */
   uv_idle_t idle;         /* runs while `later` has members */
   struct list later;

@@ -64,16 +64,20 @@ static inline void *fake_accept_main(void *context) {
   }
 }
 
-static inline void fake_start(struct fake *f, fake_serve serve) {
+static inline void fake_start_at(struct fake *f, fake_serve serve, uint32_t address) {
   memset(f, 0, sizeof *f);
   f->serve = serve;
   f->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(address)};
   socklen_t len = sizeof a;
   must(bind(f->fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(f->fd, 512) == 0);
   must(getsockname(f->fd, (struct sockaddr *)&a, &len) == 0);
   f->port = ntohs(a.sin_port);
   must(pthread_create(&f->acceptor, NULL, fake_accept_main, f) == 0);
+}
+
+static inline void fake_start(struct fake *f, fake_serve serve) {
+  fake_start_at(f, serve, INADDR_LOOPBACK);
 }
 
 /* Waits until no connection is served: then the script may be changed. */

@@ -265,8 +265,7 @@ static void test_refused(void) {
   rig_open(&r);
   probe_post(&p, &r, false);
   probe_wait(&p, &r, 5000);
-  CHECK(p.is_failed &&
-        (p.kind == FAILURE_UPSTREAM_CONNECT || p.kind == FAILURE_UPSTREAM_CONNECT_TIMEOUT));
+  CHECK(p.is_failed && (p.kind == FAILURE_UPSTREAM_DNS || p.kind == FAILURE_UPSTREAM_DNS_TIMEOUT));
   CHECK(strstr(p.sentence, "no-such-host.invalid") != NULL);
   probe_fini(&p);
   rig_stop(&r);

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from certificates import make, server_context
 from harness import SLACK, Gateway, GatewayCase, chat_body, wait_for
+from nameserver import SILENT, NameServer
 from streams import BODIES, FRAMES, PATHS, is_complete, sse
 from upstream import FIN, RST, Upstream, head, stream, whole
 
@@ -32,8 +33,32 @@ def dead_port():
     return held, held.getsockname()[1]
 
 
+def mute_port():
+    """A port that accepts connections and never says a word."""
+    held = socket.socket()
+    held.bind(("127.0.0.1", 0))
+    held.listen(64)
+    return held, held.getsockname()[1]
+
+
+def full_port():
+    """A port whose queue is full: the kernel lets further connections wait."""
+    held = [socket.socket()]
+    held[0].bind(("127.0.0.1", 0))
+    held[0].listen(0)
+    for _ in range(64):
+        held.append(socket.socket())
+        held[-1].settimeout(0.2)
+        try:
+            held[-1].connect(held[0].getsockname())
+        except TimeoutError:
+            return held, held[0].getsockname()[1]
+    raise AssertionError("the queue takes everybody")
+
+
 class Failover(GatewayCase):
     uses_mock = False
+    unreachable = ("refused", "nowhere", "untrusted", "silent-name", "mute-tls", "full-queue")
 
     @classmethod
     def configuration(cls):
@@ -57,20 +82,27 @@ class Failover(GatewayCase):
         cls.upstream.plays["error-frame"] = [stream(sse({"error": {"message": "overloaded", "type": "server_error"}}))]
         cls.upstream.plays["no-frames"] = [stream(b"")]
         cls.upstream.plays["no-stream"] = [whole(GOOD)]
+        cls.names = NameServer({"silent.test": SILENT, "here.test": ["127.0.0.1"]})
+        cls.mute, mute = mute_port()
+        cls.full, full = full_port()
         openai = {"adapter": "openai", "base_url": cls.upstream.url + "/v1", "credential": "sk-wire-provider"}
         providers = {"o": openai, "refused": dict(openai, base_url="http://127.0.0.1:%d/v1" % refused),
-                     "nowhere": dict(openai, base_url="http://no-such-host.invalid/v1"),
+                     "nowhere": dict(openai, base_url="http://nowhere.test/v1"),
+                     "silent-name": dict(openai, base_url="http://silent.test/v1", timeouts={"dns": "200ms"}),
+                     "mute-tls": dict(openai, base_url="https://127.0.0.1:%d/v1" % mute, timeouts={"tls": "200ms"}),
+                     "full-queue": dict(openai, base_url="http://here.test:%d/v1" % full, timeouts={"connect": "200ms"}),
                      "untrusted": dict(openai, base_url=cls.impostor.url + "/v1")}
         models = {name: {"targets": ["o/" + name]} for name in cls.upstream.plays}
         models.update({name + "+": {"targets": ["o/" + name, "o/good"]} for name in cls.upstream.plays if name != "good"})
-        for name in ("refused", "nowhere", "untrusted"):
+        for name in cls.unreachable:
             models[name] = {"targets": [name + "/x"]}
             models[name + "+"] = {"targets": [name + "/x", "o/good"]}
-        return {"providers": providers, "models": models, "limits": {"retry_min": 100}}
+        return {"providers": providers, "models": models, "limits": {"retry_min": 100},
+                "upstream": {"nameservers": [cls.names.address]}}
 
     def test_the_next_target_answers(self):
         self.upstream.forget()
-        for name in list(self.faults) + ["refused", "nowhere", "untrusted"]:
+        for name in list(self.faults) + list(self.unreachable):
             for is_stream in (False, True):
                 reply = self.chat(name + "+", is_stream, [("Idempotency-Key", "idem-1")])
                 self.assertEqual(reply.status, 200, (name, reply.body))
@@ -90,7 +122,9 @@ class Failover(GatewayCase):
             self.assertEqual(reply.body, BODIES["chat"].replace(FRAMES["chat"][-2], b""))
 
     def test_codes_when_none_is_left(self):
-        for name, status, code in (("refused", 502, "upstream_connect"), ("nowhere", 502, "upstream_connect"),
+        for name, status, code in (("refused", 502, "upstream_connect"), ("nowhere", 502, "upstream_dns"),
+                                   ("silent-name", 504, "upstream_dns_timeout"), ("mute-tls", 504, "upstream_tls_timeout"),
+                                   ("full-queue", 504, "upstream_connect_timeout"),
                                    ("untrusted", 502, "upstream_tls"), ("fin", 502, "upstream_cut"), ("rst", 502, "upstream_cut"),
                                    ("garbage", 502, "upstream_protocol"), ("half-body", 502, "upstream_cut"),
                                    ("s401", 502, "upstream_auth"), ("s402", 502, "upstream_auth"),

@@ -192,7 +192,7 @@ class UpstreamTls(GatewayCase):
                 self.assertTrue(is_complete("chat", reply), reply.body)
                 self.assertEqual(len(upstream.records), 1)
                 continue
-            codes = ("upstream_tls", "upstream_connect_timeout") if name == "plain" else ("upstream_tls",)
+            codes = ("upstream_tls", "upstream_tls_timeout") if name == "plain" else ("upstream_tls",)
             self.assertIn(reply.error()["code"], codes, (name, reply.body))
             self.assertEqual(upstream.records, [], name)
             self.assertNotIn(b"sk-tls-canary", reply.body)

@@ -129,17 +129,25 @@ static void end(void) {
   fake_stop(&f);
 }
 
+static enum failure_kind last_kind;
+static char last_text[600]; /* body or sentence */
+
 /* Over a new connection, unless the pool has one. */
-static void expect(enum failure_kind kind, const char *text) {
+static bool ask(enum failure_kind kind, const char *text) {
   struct probe p = {0};
   probe_post(&p, &r, false);
   probe_wait(&p, &r, 5000);
-  bytes_append_byte(&p.body, 0);
-  const char *got = p.is_failed ? p.sentence : p.body.data;
-  bool good = p.kind == kind && strstr(got, text) != NULL;
-  CHECK(good);
-  if (!good) fprintf(stderr, "%d \"%s\"\n", p.kind, got);
+  last_kind = p.kind;
+  snprintf(last_text, sizeof last_text, "%.*s", (int)p.body.len, p.body.data ? p.body.data : "");
+  if (p.is_failed) snprintf(last_text, sizeof last_text, "%s", p.sentence);
   probe_fini(&p);
+  return last_kind == kind && strstr(last_text, text) != NULL;
+}
+
+static void expect(enum failure_kind kind, const char *text) {
+  bool good = ask(kind, text);
+  CHECK(good);
+  if (!good) fprintf(stderr, "%d \"%s\"\n", last_kind, last_text);
 }
 
 static void drop_connections(void) {
@@ -180,7 +188,7 @@ static void test_silence(void) {
          "gpu1.example was not resolved within 0.1 s (upstream.dns); check the gateway's name "
          "server, or raise the time");
   uint64_t ms = (clock_mono_ns() - from) / 1000000;
-  CHECK(ms >= 100 && ms < 600);
+  CHECK(ms >= 100 && ms < 2000);
   struct probe gone = {0};
   probe_post(&gone, &r, false);
   wait_ms(20);
@@ -211,7 +219,7 @@ static void test_many_wait(void) {
 
 static void test_old_answers(int mode) {
   begin(DNS_ANSWER, "127.0.0.1", NULL);
-  r.provider.timers.dns_ms = 100;
+  r.provider.timers.dns_ms = 300;
   r.upstream->resolver.fresh_ms = 30;
   expect(FAILURE_NONE, "127.0.0.1");
   atomic_store(&dns.mode, mode);
@@ -219,12 +227,12 @@ static void test_old_answers(int mode) {
   wait_ms(60);
   expect(FAILURE_NONE, "127.0.0.1"); /* having waited for upstream.dns at most */
   int asked = atomic_load(&dns.queries);
+  uint64_t from = clock_mono_ns();
   for (int i = 0; i < 5; i++) {
     drop_connections();
-    uint64_t from = clock_mono_ns();
     expect(FAILURE_NONE, "127.0.0.1");
-    CHECK(clock_mono_ns() - from < 90 * 1000000ull); /* without waiting again */
   }
+  CHECK(clock_mono_ns() - from < 4 * 300 * 1000000ull); /* without waiting each time */
   CHECK(mode == DNS_SILENT || atomic_load(&dns.queries) == asked);
   end();
 }
@@ -252,10 +260,13 @@ static void test_move(void) {
   expect(FAILURE_NONE, "127.0.0.1");
   CHECK(atomic_load(&f.connections) == 1); /* an address more is no move */
   atomic_store(&dns.v4, "127.0.0.3");
-  wait_ms(60);
-  expect(FAILURE_NONE, "127.0.0.1");
-  wait_ms(60);
-  expect(FAILURE_NONE, "127.0.0.3");
+  bool has_moved = false;
+  for (int i = 0; i < 100 && !has_moved; i++) {
+    wait_ms(20);
+    has_moved = ask(FAILURE_NONE, "127.0.0.3");
+    CHECK(last_kind == FAILURE_NONE);
+  }
+  CHECK(has_moved);
   end();
 }
 
@@ -354,7 +365,7 @@ static void test_connect_time(void) {
            h.port);
   expect(FAILURE_UPSTREAM_CONNECT_TIMEOUT, want);
   uint64_t ms = (clock_mono_ns() - from) / 1000000;
-  CHECK(ms >= 150 && ms < 600);
+  CHECK(ms >= 150 && ms < 2000);
   end();
   hole_close(&h);
 }

@@ -60,51 +60,47 @@ void settle_store(struct exchange *x) {
                          x->is_native ? x->forward_body : bytes_slice(&x->body), text);
 }
 
-static void field(struct bytes *line, const char *name) {
-  bytes_append(line, ",\"", 2);
-  bytes_append_text(line, name);
-  bytes_append(line, "\":", 2);
-}
+/* What stands before a member's value, put together by the compiler: a line has thirty of them. */
+#define NAME(name) SLICE(",\"" name "\":")
 
-static void flag(struct bytes *line, const char *name, bool value) {
-  field(line, name);
+static void flag(struct bytes *line, struct slice name, bool value) {
+  bytes_append_slice(line, name);
   bytes_append_text(line, value ? "true" : "false");
 }
 
 /* Clients and providers choose some of these texts: none may make the line too long to be kept. */
-static void text(struct bytes *line, const char *name, struct slice value) {
+static void text(struct bytes *line, struct slice name, struct slice value) {
   if (!value.len) return;
   if (value.len > LOG_TEXT_BYTES) value.len = LOG_TEXT_BYTES;
-  field(line, name);
+  bytes_append_slice(line, name);
   json_quote(line, value);
 }
 
-static void number(struct bytes *line, const char *name, uint64_t value) {
-  field(line, name);
+static void number(struct bytes *line, struct slice name, uint64_t value) {
+  bytes_append_slice(line, name);
   bytes_append_u64(line, value);
 }
 
-static void milliseconds(struct bytes *line, const char *name, uint64_t from_ns, uint64_t to_ns) {
+static void milliseconds(struct bytes *line, struct slice name, uint64_t from_ns, uint64_t to_ns) {
   if (!from_ns || to_ns < from_ns) return;
-  field(line, name);
+  bytes_append_slice(line, name);
   bytes_append_fixed(line, (to_ns - from_ns) / 1000u, 3);
 }
 
 static void write_attempts(const struct exchange *x, struct bytes *line) {
-  field(line, "attempts");
-  bytes_append_byte(line, '[');
+  bytes_append_text(line, ",\"attempts\":[");
   for (size_t i = 0; i < x->record_count; i++) {
     const struct attempt_record *r = &x->records[i];
     bytes_append_text(line, i ? ",{\"provider\":" : "{\"provider\":");
     json_quote(line, r->target->provider->name);
-    text(line, "model", r->target->model);
-    number(line, "status", (uint64_t)r->status);
+    text(line, NAME("model"), r->target->model);
+    number(line, NAME("status"), (uint64_t)r->status);
     if (r->failure != FAILURE_NONE)
-      text(line, "failure", slice_of(failure_info(r->failure)->label));
-    if (r->sentence) text(line, "message", slice_of(r->sentence));
-    milliseconds(line, "connect_ms", r->timing.started, r->timing.connected);
-    milliseconds(line, "head_ms", r->timing.started, r->timing.head);
-    milliseconds(line, "duration_ms", r->timing.started, r->timing.ended);
+      text(line, NAME("failure"), slice_of(failure_info(r->failure)->label));
+    if (r->sentence) text(line, NAME("message"), slice_of(r->sentence));
+    milliseconds(line, NAME("connect_ms"), r->timing.started, r->timing.connected);
+    milliseconds(line, NAME("head_ms"), r->timing.started, r->timing.head);
+    milliseconds(line, NAME("duration_ms"), r->timing.started, r->timing.ended);
     bytes_append_byte(line, '}');
   }
   bytes_append_byte(line, ']');
@@ -113,21 +109,21 @@ static void write_attempts(const struct exchange *x, struct bytes *line) {
 static void write_usage(const struct exchange *x, struct bytes *line) {
   static const char *const sources[] = {"none", "provider", "estimated"};
   const struct usage *u = &x->usage;
-  text(line, "usage_source", slice_of(sources[x->usage_source]));
+  text(line, NAME("usage_source"), slice_of(sources[x->usage_source]));
   if (x->usage_source == USAGE_NONE) return;
-  number(line, "input_tokens", u->input);
-  number(line, "cache_read_tokens", u->cache_read);
-  number(line, "cache_write_5m_tokens", u->cache_write_5m);
-  number(line, "cache_write_1h_tokens", u->cache_write_1h);
-  number(line, "output_tokens", u->output);
-  number(line, "reasoning_tokens", u->reasoning);
-  number(line, "audio_input_tokens", u->audio_input);
-  number(line, "audio_output_tokens", u->audio_output);
+  number(line, NAME("input_tokens"), u->input);
+  number(line, NAME("cache_read_tokens"), u->cache_read);
+  number(line, NAME("cache_write_5m_tokens"), u->cache_write_5m);
+  number(line, NAME("cache_write_1h_tokens"), u->cache_write_1h);
+  number(line, NAME("output_tokens"), u->output);
+  number(line, NAME("reasoning_tokens"), u->reasoning);
+  number(line, NAME("audio_input_tokens"), u->audio_input);
+  number(line, NAME("audio_output_tokens"), u->audio_output);
   if (x->cost_known)
-    number(line, "cost_nanousd", x->cost_nanousd);
+    number(line, NAME("cost_nanousd"), x->cost_nanousd);
   else
-    text(line, "cost", SLICE("unknown"));
-  text(line, "currency", x->config->currency);
+    text(line, NAME("cost"), SLICE("unknown"));
+  text(line, NAME("currency"), x->config->currency);
 }
 
 static int status_of(const struct exchange *x) {
@@ -142,43 +138,43 @@ static void write_line(const struct exchange *x, struct bytes *line) {
   bytes_append_text(line, "{\"time\":\"");
   bytes_append(line, time, sizeof time - 1);
   bytes_append_text(line, "\",\"level\":\"info\",\"event\":\"request\"");
-  text(line, "request_id", slice_of(x->id));
-  text(line, "method", x->method);
-  text(line, "path", x->path);
-  text(line, "peer", x->peer);
-  number(line, "status", (uint64_t)status_of(x));
+  text(line, NAME("request_id"), slice_of(x->id));
+  text(line, NAME("method"), x->method);
+  text(line, NAME("path"), x->path);
+  text(line, NAME("peer"), x->peer);
+  number(line, NAME("status"), (uint64_t)status_of(x));
   if (x->principal) {
-    text(line, "key", x->principal->name);
-    text(line, "tenant", x->principal->tenant);
-    text(line, "project", x->principal->project);
-    text(line, "user", x->principal->user);
+    text(line, NAME("key"), x->principal->name);
+    text(line, NAME("tenant"), x->principal->tenant);
+    text(line, NAME("project"), x->principal->project);
+    text(line, NAME("user"), x->principal->user);
   }
-  if (x->route.path.len) text(line, "dialect", slice_of(dialect_name(x->route.dialect)));
-  text(line, "requested_model", x->public_model);
-  if (x->model) text(line, "model", x->model->name);
+  if (x->route.path.len) text(line, NAME("dialect"), slice_of(dialect_name(x->route.dialect)));
+  text(line, NAME("requested_model"), x->public_model);
+  if (x->model) text(line, NAME("model"), x->model->name);
   const struct attempt_record *last = last_record(x);
   if (last) {
-    text(line, "provider", last->target->provider->name);
-    text(line, "upstream_model", last->target->model);
-    text(line, "residency", last->target->provider->residency);
-    flag(line, "stream", x->is_stream);
-    flag(line, "native", x->is_native);
+    text(line, NAME("provider"), last->target->provider->name);
+    text(line, NAME("upstream_model"), last->target->model);
+    text(line, NAME("residency"), last->target->provider->residency);
+    flag(line, NAME("stream"), x->is_stream);
+    flag(line, NAME("native"), x->is_native);
   }
-  milliseconds(line, "duration_ms", x->started_ns, x->settled_ns);
-  milliseconds(line, "time_to_first_token_ms", x->first_content_ns ? x->started_ns : 0,
+  milliseconds(line, NAME("duration_ms"), x->started_ns, x->settled_ns);
+  milliseconds(line, NAME("time_to_first_token_ms"), x->first_content_ns ? x->started_ns : 0,
                x->first_content_ns);
-  milliseconds(line, "overhead_ms", 1, overhead_ns(x) + 1);
-  number(line, "request_bytes", x->body.len);
+  milliseconds(line, NAME("overhead_ms"), 1, overhead_ns(x) + 1);
+  number(line, NAME("request_bytes"), x->body.len);
   if (last) write_attempts(x, line);
   if (x->record_count) write_usage(x, line);
-  text(line, "finish_reason", x->finish);
-  text(line, "dropped", x->dropped);
-  text(line, "upstream_request_id", x->upstream_request_id);
+  text(line, NAME("finish_reason"), x->finish);
+  text(line, NAME("dropped"), x->dropped);
+  text(line, NAME("upstream_request_id"), x->upstream_request_id);
   if (x->failure != FAILURE_NONE) {
-    text(line, "failure", slice_of(failure_info(x->failure)->label));
-    text(line, "error", x->detail.message);
+    text(line, NAME("failure"), slice_of(failure_info(x->failure)->label));
+    text(line, NAME("error"), x->detail.message);
   }
-  number(line, "config_version", x->config->version);
+  number(line, NAME("config_version"), x->config->version);
   bytes_append_text(line, "}\n");
 }
 

@@ -3,9 +3,10 @@
 #include "exchange_background.h"
 
 /* Stored responses belong to a tenant's project; a key without a tenant keeps its own. Lengths keep
- * names apart whatever they hold. */
+ * names apart whatever they hold. Nothing else is owned: other requests need no name for it. */
 static void set_owner(struct exchange *x) {
   const struct principal *p = x->principal;
+  if (x->route.dialect != DIALECT_RESPONSES) return;
   struct slice within = p->tenant.len ? p->project : p->name;
   x->owner = slice_of(arena_printf(&x->arena, "%zu:%.*s/%.*s", p->tenant.len, (int)p->tenant.len,
                                    p->tenant.data, (int)within.len, within.data));

@@ -38,18 +38,17 @@ static unsigned read_audio(struct meter *m, struct slice audio) {
 
 enum { CONTENT, REASONING_CONTENT, REASONING, REFUSAL, TOOL_CALLS, FUNCTION_CALL, AUDIO, FIELDS };
 
-static unsigned read_message(struct meter *m, struct slice message) {
-  struct json_member f[FIELDS] = {
-      [CONTENT] = {.key = SLICE("content")},
-      [REASONING_CONTENT] = {.key = SLICE("reasoning_content")},
-      [REASONING] = {.key = SLICE("reasoning")},
-      [REFUSAL] = {.key = SLICE("refusal")},
-      [TOOL_CALLS] = {.key = SLICE("tool_calls")},
-      [FUNCTION_CALL] = {.key = SLICE("function_call")},
-      [AUDIO] = {.key = SLICE("audio")},
-  };
+#define MESSAGE_FIELDS                                                                             \
+  {                                                                                                \
+    [CONTENT] = {.key = SLICE("content")},                                                         \
+    [REASONING_CONTENT] = {.key = SLICE("reasoning_content")},                                     \
+    [REASONING] = {.key = SLICE("reasoning")}, [REFUSAL] = {.key = SLICE("refusal")},              \
+    [TOOL_CALLS] = {.key = SLICE("tool_calls")},                                                   \
+    [FUNCTION_CALL] = {.key = SLICE("function_call")}, [AUDIO] = {.key = SLICE("audio")},          \
+  }
+
+static unsigned read_message(struct meter *m, const struct json_member *f) {
   unsigned flags = 0;
-  if (!json_members(message, f, FIELDS, JSON_DEPTH_MAX, NULL)) return 0;
   if (f[CONTENT].type == JSON_ARRAY)
     flags |= read_parts(m, f[CONTENT].value);
   else
@@ -64,17 +63,41 @@ static unsigned read_message(struct meter *m, struct slice message) {
   return flags;
 }
 
-static unsigned read_choice(struct meter *m, struct slice choice) {
-  struct json_member f[] = {{.key = SLICE("delta")},
-                            {.key = SLICE("message")},
-                            {.key = SLICE("text")},
-                            {.key = SLICE("finish_reason")}};
-  if (!json_members(choice, f, 4, JSON_DEPTH_MAX, NULL)) return 0;
-  unsigned flags = meter_set_finish(m, f[3].value) | meter_add_string(m, f[2].value);
-  if (f[0].type == JSON_OBJECT)
-    flags |= read_message(m, f[0].value);
-  else if (f[1].type == JSON_OBJECT)
-    flags |= read_message(m, f[1].value);
+enum { DELTA, MESSAGE, TEXT, FINISH_REASON, CHOICE };
+
+/* What is wanted of a choice, in one pass. The addresses inside are its own: it is not copied. */
+struct choice_fields {
+  struct json_member delta[FIELDS], message[FIELDS], choice[CHOICE];
+};
+
+static void choice_fields_init(struct choice_fields *f) {
+  *f = (struct choice_fields){.delta = MESSAGE_FIELDS,
+                              .message = MESSAGE_FIELDS,
+                              .choice = {[DELTA] = {.key = SLICE("delta")},
+                                         [MESSAGE] = {.key = SLICE("message")},
+                                         [TEXT] = {.key = SLICE("text")},
+                                         [FINISH_REASON] = {.key = SLICE("finish_reason")}}};
+  f->choice[DELTA].inside = f->delta;
+  f->choice[MESSAGE].inside = f->message;
+  f->choice[DELTA].inside_count = f->choice[MESSAGE].inside_count = FIELDS;
+}
+
+static unsigned read_choice(struct meter *m, const struct choice_fields *f) {
+  unsigned flags = meter_set_finish(m, f->choice[FINISH_REASON].value) |
+                   meter_add_string(m, f->choice[TEXT].value);
+  if (f->choice[DELTA].type == JSON_OBJECT) return flags | read_message(m, f->delta);
+  if (f->choice[MESSAGE].type == JSON_OBJECT) flags |= read_message(m, f->message);
+  return flags;
+}
+
+static unsigned read_choices(struct meter *m, const struct json_member *choices,
+                             struct choice_fields *f, size_t *count) {
+  bool is_only = choices->type == JSON_ARRAY && choices->is_read;
+  unsigned flags = 0;
+  *count = is_only;
+  if (is_only) return read_choice(m, f);
+  for (struct json_walk w = json_walk_of(choices->value); json_walk_next(&w); ++*count)
+    if (json_members(w.value, f->choice, CHOICE, JSON_DEPTH_MAX, NULL)) flags |= read_choice(m, f);
   return flags;
 }
 
@@ -89,22 +112,21 @@ static unsigned read_usage(struct meter *m, const struct json_member *f, bool is
   return flags;
 }
 
-static unsigned read_chunk(struct meter *m, const struct json_member *f) {
-  unsigned flags = 0;
-  size_t choices = 0;
-  for (struct json_walk w = json_walk_of(f[CHOICES].value); json_walk_next(&w); choices++)
-    flags |= read_choice(m, w.value);
+static unsigned read_chunk(struct meter *m, const struct json_member *f,
+                           struct choice_fields *choice) {
+  size_t choices;
+  unsigned flags = read_choices(m, &f[CHOICES], choice, &choices);
   bool is_final = choices == 0 || ((flags | m->seen) & METER_FINISH);
   flags |= read_usage(m, f, is_final);
   return flags == METER_USAGE && choices == 0 ? flags | METER_USAGE_ONLY : flags;
 }
 
 /* Usage first: with it the text need not be counted. */
-static unsigned read_body(struct meter *m, const struct json_member *f) {
+static unsigned read_body(struct meter *m, const struct json_member *f,
+                          struct choice_fields *choice) {
+  size_t choices;
   unsigned flags = read_usage(m, f, true) | METER_END;
-  for (struct json_walk w = json_walk_of(f[CHOICES].value); json_walk_next(&w);)
-    flags |= read_choice(m, w.value);
-  return flags;
+  return flags | read_choices(m, &f[CHOICES], choice, &choices);
 }
 
 /* https://platform.openai.com/docs/api-reference/chat (object and streaming), and completions. */
@@ -114,13 +136,17 @@ unsigned meter_chat(struct meter *m, struct slice object, bool is_body) {
                                [ERROR] = {.key = SLICE("error")},
                                [KIND] = {.key = SLICE("object")},
                                [GROQ] = {.key = SLICE("x_groq")}};
+  struct choice_fields choice;
+  choice_fields_init(&choice);
+  f[CHOICES].inside = choice.choice;
+  f[CHOICES].inside_count = CHOICE;
   if (!json_members(object, f, TOP, JSON_DEPTH_MAX, NULL)) {
     m->damaged++;
     return 0;
   }
   /* Older vLLM writes the error itself, marked by its object field. */
   bool failed = meter_is_set(f[ERROR].value) || slice_equal(f[KIND].value, SLICE("\"error\""));
-  unsigned flags = is_body ? read_body(m, f) : read_chunk(m, f);
+  unsigned flags = is_body ? read_body(m, f, &choice) : read_chunk(m, f, &choice);
   if (!failed) return flags;
   return (flags & ~(unsigned)(METER_END | METER_USAGE_ONLY)) | METER_ERROR;
 }

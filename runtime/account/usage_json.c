@@ -45,13 +45,21 @@ struct details {
   struct counted cached, written, reasoning, audio;
 };
 
+enum { CACHED_TOKENS, CACHE_WRITE_TOKENS, REASONING_TOKENS, AUDIO_TOKENS, DETAILS };
+
+#define DETAILS_FIELDS                                                                             \
+  {                                                                                                \
+    [CACHED_TOKENS] = {.key = SLICE("cached_tokens")},                                             \
+    [CACHE_WRITE_TOKENS] = {.key = SLICE("cache_write_tokens")},                                   \
+    [REASONING_TOKENS] = {.key = SLICE("reasoning_tokens")},                                       \
+    [AUDIO_TOKENS] = {.key = SLICE("audio_tokens")},                                               \
+  }
+
 static struct details read_details(const struct json_member *member) {
-  struct json_member f[] = {{.key = SLICE("cached_tokens")},
-                            {.key = SLICE("cache_write_tokens")},
-                            {.key = SLICE("reasoning_tokens")},
-                            {.key = SLICE("audio_tokens")}};
-  if (member->type != JSON_OBJECT || !read_members(member->value, f, 4)) return (struct details){0};
-  return (struct details){field(&f[0]), field(&f[1]), field(&f[2]), field(&f[3])};
+  const struct json_member *f = member->inside;
+  if (member->type != JSON_OBJECT) return (struct details){0};
+  return (struct details){field(&f[CACHED_TOKENS]), field(&f[CACHE_WRITE_TOKENS]),
+                          field(&f[REASONING_TOKENS]), field(&f[AUDIO_TOKENS])};
 }
 
 enum { INPUT, OUTPUT, INPUT_DETAILS, OUTPUT_DETAILS, COMMON };
@@ -80,10 +88,15 @@ static struct counted chat_output(struct counted completion, struct counted tota
  */
 static bool read_chat(struct slice body, struct usage *u) {
   enum { TOTAL = COMMON, CACHE_HIT, CACHED, REASONING, FIELDS };
+  struct json_member in_fields[] = DETAILS_FIELDS, out_fields[] = DETAILS_FIELDS;
   struct json_member f[FIELDS] = {[INPUT] = {.key = SLICE("prompt_tokens")},
                                   [OUTPUT] = {.key = SLICE("completion_tokens")},
-                                  [INPUT_DETAILS] = {.key = SLICE("prompt_tokens_details")},
-                                  [OUTPUT_DETAILS] = {.key = SLICE("completion_tokens_details")},
+                                  [INPUT_DETAILS] = {.key = SLICE("prompt_tokens_details"),
+                                                     .inside = in_fields,
+                                                     .inside_count = DETAILS},
+                                  [OUTPUT_DETAILS] = {.key = SLICE("completion_tokens_details"),
+                                                      .inside = out_fields,
+                                                      .inside_count = DETAILS},
                                   [TOTAL] = {.key = SLICE("total_tokens")},
                                   [CACHE_HIT] = {.key = SLICE("prompt_cache_hit_tokens")},
                                   [CACHED] = {.key = SLICE("cached_tokens")},
@@ -104,10 +117,15 @@ static bool read_chat(struct slice body, struct usage *u) {
 }
 
 static bool read_responses(struct slice body, struct usage *u) {
+  struct json_member in_fields[] = DETAILS_FIELDS, out_fields[] = DETAILS_FIELDS;
   struct json_member f[COMMON] = {[INPUT] = {.key = SLICE("input_tokens")},
                                   [OUTPUT] = {.key = SLICE("output_tokens")},
-                                  [INPUT_DETAILS] = {.key = SLICE("input_tokens_details")},
-                                  [OUTPUT_DETAILS] = {.key = SLICE("output_tokens_details")}};
+                                  [INPUT_DETAILS] = {.key = SLICE("input_tokens_details"),
+                                                     .inside = in_fields,
+                                                     .inside_count = DETAILS},
+                                  [OUTPUT_DETAILS] = {.key = SLICE("output_tokens_details"),
+                                                      .inside = out_fields,
+                                                      .inside_count = DETAILS}};
   if (!read_members(body, f, COMMON)) return false;
   struct counted input = field(&f[INPUT]), output = field(&f[OUTPUT]);
   if (!input.known && !output.known) return false;

@@ -25,11 +25,16 @@ bool json_validate(struct slice text, uint32_t max_depth, struct json_error *err
 enum json_type json_type(struct slice value); /* by the first byte after space */
 
 struct json_member {
-  struct slice key;    /* given by the caller: the wanted key, plain text */
+  struct slice key; /* given by the caller: the wanted key, plain text */
+  /* Given by the caller, or none: what is wanted of the value's own members, where it is an object,
+   * or a list of one object. They are read in the same pass. */
+  struct json_member *inside;
+  size_t inside_count;
   struct slice value;  /* as written; a string keeps its quotes. Of duplicates the last */
   struct slice member; /* from the key's first quote to the end of the value */
   enum json_type type; /* JSON_NONE: absent */
   bool twice;          /* the key occurs more than once */
+  bool is_read;        /* inside is filled; else all of it is absent */
 };
 
 /* One pass over text, which must be one valid object of at most max_depth: fills the rest of each

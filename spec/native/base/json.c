@@ -94,6 +94,65 @@ static void test_members(void) {
   }
 }
 
+/* Members of members, in the same pass. */
+static void test_inside(void) {
+  struct json_member deep[] = {{.key = SLICE("x")}};
+  struct json_member inner[] = {{.key = SLICE("deep"), .inside = deep, .inside_count = 1},
+                                {.key = SLICE("b")}};
+  struct json_member wanted[] = {{.key = SLICE("a"), .inside = inner, .inside_count = 2},
+                                 {.key = SLICE("c")}};
+  CHECK(
+      json_members(SLICE("{\"a\":{\"deep\":{\"x\":[1]},\"b\" : 2 },\"c\":3}"), wanted, 2, 4, NULL));
+  CHECK(wanted[0].is_read && inner[0].is_read);
+  CHECK_TEXT(wanted[0].value, "{\"deep\":{\"x\":[1]},\"b\" : 2 }");
+  CHECK_TEXT(deep[0].value, "[1]");
+  CHECK_TEXT(inner[1].value, "2");
+  CHECK_TEXT(wanted[1].value, "3");
+  CHECK(!json_members(SLICE("{\"a\":{\"deep\":{\"x\":[1]}}}"), wanted, 2, 3, NULL));
+  CHECK(json_members(SLICE("{\"a\":[{\"b\":1}]}"), wanted, 2, 3, NULL));
+  CHECK(wanted[0].is_read && wanted[0].type == JSON_ARRAY && !inner[0].is_read);
+  CHECK_TEXT(inner[1].value, "1");
+  CHECK(!json_members(SLICE("{\"a\":[{\"b\":1}]}"), wanted, 2, 2, NULL));
+  static const char *const unread[] = {"{\"a\":[{\"b\":1},{\"b\":2}]}",
+                                       "{\"a\":[1,{\"b\":2}]}",
+                                       "{\"a\":[]}",
+                                       "{\"a\":[{\"b\":1},1]}",
+                                       "{\"a\":{\"b\":1},\"a\":7}",
+                                       "{\"a\":\"{}\"}",
+                                       "{}",
+                                       "{\"a\":[[{\"b\":1}]]}"};
+  for (size_t i = 0; i < sizeof unread / sizeof *unread; i++) {
+    CHECK(json_members(slice_of(unread[i]), wanted, 2, 8, NULL));
+    CHECK(!wanted[0].is_read && inner[1].type == JSON_NONE && deep[0].type == JSON_NONE);
+  }
+  CHECK(json_members(SLICE("{\"a\":{\"b\":1},\"a\":{\"deep\":0}}"), wanted, 2, 8, NULL));
+  CHECK(wanted[0].twice && wanted[0].is_read && inner[1].type == JSON_NONE && !inner[0].is_read);
+  CHECK_TEXT(inner[0].value, "0");
+}
+
+/* Each text that is cut or damaged inside fails as one that is read without looking inside. */
+static void test_inside_damage(void) {
+  static const char whole[] = "{\"a\":[{\"deep\":{\"x\":1},\"b\":\"2\"}],\"c\":{}}";
+  struct json_member deep[] = {{.key = SLICE("x")}};
+  struct json_member inner[] = {{.key = SLICE("deep"), .inside = deep, .inside_count = 1},
+                                {.key = SLICE("b")}};
+  struct json_member wanted[] = {{.key = SLICE("a"), .inside = inner, .inside_count = 2}},
+                     flat[] = {{.key = SLICE("a")}};
+  for (size_t at = 0; at < sizeof whole - 1; at++) {
+    char text[sizeof whole];
+    struct json_error one = {0}, other = {0};
+    memcpy(text, whole, sizeof whole);
+    for (const char *byte = "x,]}{\"\0"; *byte; byte++) {
+      text[at] = *byte;
+      struct slice s = {text, sizeof whole - 1};
+      bool fine = json_members(s, wanted, 1, 8, &one);
+      CHECK(fine == json_members(s, flat, 1, 8, &other));
+      if (!fine) CHECK(one.offset == other.offset);
+    }
+    CHECK(!json_members((struct slice){whole, at}, wanted, 1, 8, NULL));
+  }
+}
+
 static void test_find_and_walk(void) {
   struct slice body =
       SLICE("{\"usage\":{\"details\":{\"cached\":7},\"total\":9},\"n\":[1,\"b\",{}]}");
@@ -223,6 +282,8 @@ int main(void) {
   test_validate();
   test_depth();
   test_members();
+  test_inside();
+  test_inside_damage();
   test_find_and_walk();
   test_strings();
   test_quote_positions();

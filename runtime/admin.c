@@ -3,22 +3,10 @@
 
 #include <stdlib.h>
 
+#include "admin_private.h"
 #include "auth/directory.h"
 #include "base/json.h"
 #include "observe/metric.h"
-
-struct admin {
-  struct http_server *http;
-  struct config *config;
-  const struct admin_callbacks *callbacks;
-  void *context;
-};
-
-struct visit { /* one request on the admin listener */
-  struct admin *admin;
-  struct http_stream *stream; /* NULL once the client has left */
-  bool waiting;               /* an answer is being collected elsewhere */
-};
 
 static const struct header json_type_header = {{"content-type", 12}, {"application/json", 16}};
 static const struct header metrics_header = {{"content-type", 12},
@@ -31,7 +19,11 @@ static void answer(struct visit *v, int status, const struct header *type, struc
     stream_respond(v->stream, status, (struct headers){items, status == 405 ? 2 : 1}, body);
 }
 
-static void refuse(struct visit *v, int status, const char *code, const char *message) {
+void admin_answer_json(struct visit *v, int status, struct slice body) {
+  answer(v, status, &json_type_header, body);
+}
+
+void admin_refuse(struct visit *v, int status, const char *code, const char *message) {
   struct bytes body;
   bytes_init(&body);
   bytes_printf(&body, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}\n", code, message);
@@ -106,25 +98,40 @@ static void on_request(struct http_stream *stream, const struct http_request *re
   const struct endpoint *found = NULL;
   for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++)
     if (slice_equal_text(request->path, endpoints[i].path)) found = &endpoints[i];
-  if (!found) {
-    refuse(v, 404, "not_found",
-           "no such endpoint; there are /healthz, /readyz, /metrics and /admin/exchanges");
+  bool needs_key = !found || found->needs_key;
+  if (slice_starts(request->path, SLICE("/admin/")) && needs_key &&
+      !is_allowed(v->admin->config, request)) {
+    admin_refuse(v, 401, "invalid_api_key", "send the admin key as Authorization: Bearer KEY");
+  } else if (!found && admin_scripts_request(v, request)) {
+    return;
+  } else if (!found) {
+    admin_refuse(v, 404, "not_found",
+                 "no such endpoint; there are /healthz, /readyz, /metrics, /admin/exchanges, "
+                 "/admin/scripts and /admin/tenants/NAME/scripts");
   } else if (!slice_equal(request->method, SLICE("GET")) &&
              !slice_equal(request->method, SLICE("HEAD"))) {
-    refuse(v, 405, "method_not_allowed", "this endpoint takes GET, HEAD");
-  } else if (found->needs_key && !is_allowed(v->admin->config, request)) {
-    refuse(v, 401, "invalid_api_key", "send the admin key as Authorization: Bearer KEY");
+    admin_refuse(v, 405, "method_not_allowed", "this endpoint takes GET, HEAD");
   } else {
     found->get(v);
   }
 }
 
 static void on_body(struct http_stream *stream, struct slice data, void *user) {
-  (void)stream, (void)data, (void)user;
+  (void)stream;
+  struct visit *v = user;
+  if (v->takes_body) bytes_append_slice(&v->body, data);
 }
 
 static void on_body_end(struct http_stream *stream, void *user) {
-  (void)stream, (void)user;
+  (void)stream;
+  struct visit *v = user;
+  if (v->takes_body) admin_scripts_ask(v);
+}
+
+static void visit_free(struct visit *v) {
+  bytes_fini(&v->body);
+  free(v->tenant);
+  free(v);
 }
 
 static void on_writable(struct http_stream *stream, void *user) {
@@ -135,7 +142,7 @@ static void on_closed(struct http_stream *stream, bool complete, const char *rea
   (void)stream, (void)complete, (void)reason;
   struct visit *v = user;
   v->stream = NULL;
-  if (!v->waiting) free(v);
+  if (!v->waiting) visit_free(v);
 }
 
 static const char *error_body(int status, struct slice path, const char *sentence,
@@ -174,14 +181,13 @@ void admin_reload(struct admin *a, struct config *config) {
   http_server_reload(a->http, config);
 }
 
-void admin_described(struct admin *a, void *token, struct slice json_array) {
-  (void)a;
+void admin_answer(void *token, int status, struct slice json) {
   struct visit *v = token;
   v->waiting = false;
   if (v->stream)
-    answer(v, 200, &json_type_header, json_array);
+    answer(v, status, &json_type_header, json);
   else
-    free(v);
+    visit_free(v);
 }
 
 static void on_http_closed(void *context) {

@@ -1,20 +1,24 @@
 /* The operator's endpoints, on their own listener and on the server's own thread: they answer while
  * the workers are busy. */
 #pragma once
+#include "admin_scripts.h"
 #include "http/conn.h"
 
 struct admin;
 
 struct admin_callbacks { /* the server's side; called on its loop */
-  /* Collects the JSON of all open requests and calls admin_described with the same token. */
+  /* Collects the JSON of all open requests and calls admin_answer with the same token. */
   void (*describe_exchanges)(void *context, void *token);
   /* One sentence per thing that is not usable; empty when ready. */
   void (*readiness)(void *context, struct bytes *problems);
+  /* The answer comes by admin_answer, now or later. */
+  void (*ask_scripts)(void *context, const struct scripts_question *question, void *token);
 };
 
 struct admin *admin_new(uv_loop_t *loop, struct config *config,
                         const struct admin_callbacks *callbacks, void *context);
 void admin_listen(struct admin *a, int fd);
 void admin_reload(struct admin *a, struct config *config);
-void admin_described(struct admin *a, void *token, struct slice json_array);
+/* The answer to what a callback was asked for with that token. */
+void admin_answer(void *token, int status, struct slice json);
 void admin_close(struct admin *a); /* frees it when the loop has closed its handles */

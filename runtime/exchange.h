@@ -18,7 +18,8 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
   unsigned worker;
   struct config *config;
   struct generation *generation;
-  struct tenant_set *tenants; /* scripts of the tenants that have any */
+  const struct policy_host *policy_host; /* what scripts reach; NULL: nothing that waits */
+  struct tenant_set *tenants;            /* scripts of the tenants that have any */
   struct directory *directory;
   struct upstream *upstream;
   struct health *health;   /* of the process */

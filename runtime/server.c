@@ -13,6 +13,7 @@
 #include "admin.h"
 #include "base/clock.h"
 #include "base/mailbox.h"
+#include "keeper.h"
 #include "load.h"
 #include "observe/log.h"
 #include "observe/metric.h"
@@ -39,6 +40,9 @@ struct server {
   struct responses *responses;
   struct server_ledger ledger;
   struct admin *admin;
+  struct keeper *keeper;
+  const struct policy_host **policy_hosts; /* one for each worker */
+  bool is_running;                         /* the workers' threads are */
   struct mailbox mailbox;
   uv_signal_t hangup, terminate, interrupt;
   uv_fs_poll_t watch;
@@ -81,7 +85,7 @@ static void on_worker_drained(void *context) {
 }
 
 static void deliver_described(struct mailbox_message *base, void *owner) {
-  struct server *s = owner;
+  (void)owner;
   struct news *n = (struct news *)base;
   struct gathering *g = n->gathering;
   if (n->json_bytes && g->json.len > 1) bytes_append_byte(&g->json, ',');
@@ -90,7 +94,7 @@ static void deliver_described(struct mailbox_message *base, void *owner) {
   free(n);
   if (--g->missing > 0) return;
   bytes_append_text(&g->json, "]\n");
-  admin_described(s->admin, g->token, bytes_slice(&g->json));
+  admin_answer(g->token, 200, bytes_slice(&g->json));
   bytes_fini(&g->json);
   free(g);
 }
@@ -131,7 +135,24 @@ static void readiness(void *context, struct bytes *problems) {
   }
 }
 
-static const struct admin_callbacks admin_callbacks = {describe_exchanges, readiness};
+static void ask_scripts(void *context, const struct scripts_question *question, void *token) {
+  struct server *s = context;
+  keeper_ask(s->keeper, question, token);
+}
+
+static const struct admin_callbacks admin_callbacks = {describe_exchanges, readiness, ask_scripts};
+
+/* A worker that does not run yet has what it needs before its first request. */
+static void on_scripts(void *context, const struct keeper_news *news) {
+  struct server *s = context;
+  for (unsigned i = 0; i < s->worker_count; i++) {
+    struct tenant_scripts *scripts = news->scripts ? news->scripts[i] : NULL;
+    if (s->is_running)
+      worker_post_tenant(s->workers[i], news->tenant, news->role, scripts, news->share);
+    else
+      worker_set_tenant(s->workers[i], news->tenant, news->role, scripts, news->share);
+  }
+}
 
 static int open_socket(const struct address *address) {
   char error[256];
@@ -223,6 +244,7 @@ static bool apply(struct server *s, struct config *next, struct config_problems 
   admin_reload(s->admin, next);
   config_unref(s->config);
   s->config = next;
+  keeper_reload(s->keeper, next);
   return true;
 }
 
@@ -244,6 +266,29 @@ static void reload(struct server *s) {
   config_problems_fini(&problems);
 }
 
+static void on_lua_changed(void *context) {
+  struct server *s = context;
+  if (s->phase == PHASE_SERVING) reload(s);
+}
+
+static void on_scripts_answer(void *context, void *token, int status, struct slice body) {
+  (void)context;
+  admin_answer(token, status, body);
+}
+
+static const struct keeper_callbacks keeper_callbacks = {on_scripts, on_lua_changed,
+                                                         on_scripts_answer};
+
+static bool start_keeper(struct server *s, struct config_problems *problems) {
+  s->policy_hosts = must_calloc(s->worker_count, sizeof *s->policy_hosts);
+  for (unsigned i = 0; i < s->worker_count; i++)
+    s->policy_hosts[i] = worker_policy_host(s->workers[i]);
+  struct keeper_start start = {&s->loop,        s->config,         s->policy_hosts,
+                               s->worker_count, &keeper_callbacks, s};
+  s->keeper = keeper_new(&start, problems);
+  return s->keeper != NULL;
+}
+
 static void on_hangup(uv_signal_t *signal, int number) {
   (void)number;
   struct server *s = signal->data;
@@ -261,6 +306,7 @@ static void on_file_change(uv_fs_poll_t *watch, int status, const uv_stat_t *bef
 static void stop_workers(struct server *s) {
   if (s->phase == PHASE_STOPPED) return;
   s->phase = PHASE_STOPPED;
+  keeper_close(s->keeper, NULL);
   for (unsigned i = 0; i < s->worker_count; i++)
     worker_post_stop(s->workers[i]);
   for (unsigned i = 0; i < s->worker_count; i++) {
@@ -354,8 +400,6 @@ static void harden(void) {
 static void announce_unused(const struct config *c) {
   if (c->shared.len)
     log_process(LOG_WARN, "shared is set, but this version counts in each process for itself");
-  if (c->tenants_path.len)
-    log_process(LOG_WARN, "tenants is set, but this version runs no scripts of tenants");
 }
 
 static void announce(const struct server *s) {
@@ -372,16 +416,18 @@ static int serve(struct server *s, struct config_problems *problems) {
   s->responses = load_responses(s->config);
   if (!server_ledger_open(&s->ledger, s->config, &s->loop, problems)) return 1;
   start_handles(s);
-  if (!start_workers(s, problems) || !listen_all(s))
+  if (!start_workers(s, problems) || !start_keeper(s, problems) || !listen_all(s))
     return 1; /* the process ends: nothing has been served */
   for (unsigned i = 0; i < s->worker_count; i++)
     must(uv_thread_create(&s->threads[i], worker_run, s->workers[i]) == 0);
+  s->is_running = true;
   server_ledger_start(&s->ledger);
   announce(s);
   uv_run(&s->loop, UV_RUN_DEFAULT);
   must(uv_loop_close(&s->loop) == 0);
   free(s->workers);
   free(s->threads);
+  free(s->policy_hosts);
   gates_free(s->shared.gates);
   health_free(s->shared.health);
   responses_free(s->responses);

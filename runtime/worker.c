@@ -160,6 +160,15 @@ void worker_post_directory(struct worker *w, struct directory *directory) {
   post(w, deliver_directory, (struct message){.snapshot = snapshot});
 }
 
+void worker_set_tenant(struct worker *w, struct slice tenant, enum tenant_role role,
+                       struct tenant_scripts *scripts, const struct tenant_share *share) {
+  tenant_set_put(w->host.tenants, tenant, role, scripts, share);
+}
+
+const struct policy_host *worker_policy_host(const struct worker *w) {
+  return w->host.policy_host;
+}
+
 struct tenant_message {
   struct mailbox_message base;
   struct arena arena; /* of the texts */

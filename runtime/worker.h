@@ -36,6 +36,11 @@ struct worker_snapshot {         /* what a reload replaces together */
 struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot,
                           const struct worker_shared *shared);
 void worker_listen(struct worker *w, int fd, bool is_tls); /* before worker_run */
+/* As worker_post_tenant, before worker_run. */
+void worker_set_tenant(struct worker *w, struct slice tenant, enum tenant_role role,
+                       struct tenant_scripts *scripts, const struct tenant_share *share);
+/* What scripts of this worker reach outside of Lua; lives as long as the worker. */
+const struct policy_host *worker_policy_host(const struct worker *w);
 void worker_run(void *worker);      /* the thread: returns after worker_post_stop */
 void worker_free(struct worker *w); /* after its thread ended */
 

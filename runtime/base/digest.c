@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <pthread.h>
+#include <string.h>
 
 /* The context is kept per thread: making one costs three times the digest of a key. The key exists
  * for its destructor, which runs when a thread ends. */
@@ -31,6 +32,32 @@ void digest_sha256(struct slice data, uint8_t out[SHA256_BYTES]) {
   must(EVP_DigestInit_ex(context, NULL, NULL) == 1); /* the same again, without a look-up */
   must(EVP_DigestUpdate(context, data.data, data.len) == 1);
   must(EVP_DigestFinal_ex(context, out, NULL) == 1);
+}
+
+/* out may be where data lies: it is written last. */
+static void digest_two(const uint8_t pad[64], struct slice data, uint8_t out[SHA256_BYTES]) {
+  if (!context) make_context();
+  must(EVP_DigestInit_ex(context, NULL, NULL) == 1);
+  must(EVP_DigestUpdate(context, pad, 64) == 1);
+  must(EVP_DigestUpdate(context, data.data, data.len) == 1);
+  must(EVP_DigestFinal_ex(context, out, NULL) == 1);
+}
+
+void digest_hmac(struct slice key, struct slice data, uint8_t out[SHA256_BYTES]) {
+  uint8_t inner[64] = {0}, outer[64];
+  if (key.len > sizeof inner)
+    digest_sha256(key, inner);
+  else if (key.len)
+    memcpy(inner, key.data, key.len);
+  for (size_t i = 0; i < sizeof inner; i++) {
+    outer[i] = inner[i] ^ 0x5c;
+    inner[i] ^= 0x36;
+  }
+  uint8_t middle[SHA256_BYTES];
+  digest_two(inner, data, middle);
+  digest_two(outer, (struct slice){(char *)middle, sizeof middle}, out);
+  OPENSSL_cleanse(inner, sizeof inner);
+  OPENSSL_cleanse(outer, sizeof outer);
 }
 
 bool digest_equal(const uint8_t a[SHA256_BYTES], const uint8_t b[SHA256_BYTES]) {

@@ -5,6 +5,8 @@
 enum { SHA256_BYTES = 32 };
 
 void digest_sha256(struct slice data, uint8_t out[SHA256_BYTES]);
+/* HMAC-SHA-256 (RFC 2104). */
+void digest_hmac(struct slice key, struct slice data, uint8_t out[SHA256_BYTES]);
 bool digest_equal(const uint8_t a[SHA256_BYTES], const uint8_t b[SHA256_BYTES]); /* constant time */
 void digest_hex(const uint8_t *data, size_t len, char *out); /* 2 x len + 1 bytes */
 bool digest_from_hex(struct slice hex, uint8_t *out,

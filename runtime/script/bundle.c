@@ -157,3 +157,14 @@ bool bundle_is_spec(struct slice path) {
   return path.len > end.len &&
          slice_equal((struct slice){path.data + path.len - end.len, end.len}, end);
 }
+
+struct bundle *bundle_over(const struct bundle *b, struct bundle *below) {
+  struct bundle *copy = bundle_new(b->folder, below);
+  for (size_t i = 0; i < b->count; i++)
+    append(copy, (struct bundle_file){arena_slice(&copy->arena, b->files[i].path),
+                                      arena_slice(&copy->arena, b->files[i].name),
+                                      arena_slice(&copy->arena, b->files[i].text)});
+  copy->text_bytes = b->text_bytes;
+  bundle_seal(copy);
+  return copy;
+}

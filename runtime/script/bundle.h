@@ -52,3 +52,17 @@ struct bundle *bundle_below(const struct bundle *b);
 /* SHA-256 over paths and texts of this layer: equal for equal contents. */
 const uint8_t *bundle_digest(const struct bundle *b);
 bool bundle_is_spec(struct slice path); /* ends in _spec.lua */
+/* The same files over another layer. */
+struct bundle *bundle_over(const struct bundle *b, struct bundle *below);
+/* A folder's state without reading the files: changes when a file comes, goes or is written. False
+ * when it cannot be looked at. on_folder (may be NULL) hears of every folder below, and of itself.
+ */
+struct bundle_survey {
+  uint8_t digest[SHA256_BYTES];
+  void (*on_folder)(void *context, const char *path);
+  void *context;
+};
+bool bundle_survey(struct slice folder, struct bundle_survey *survey);
+/* {"path":"text", …}, and back: a path is refused as by bundle_add. */
+void bundle_write_json(const struct bundle *b, struct bytes *out);
+bool bundle_add_json(struct bundle *b, struct slice object, struct config_problems *problems);

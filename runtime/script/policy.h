@@ -81,9 +81,10 @@ struct policy_host {
 
 struct policy_settings {
   struct slice tenant;
-  uint32_t wall_ms;    /* of each hook, waiting included; 0: 100 */
-  uint32_t hold_bytes; /* text that an output guard may hold back; 0: 4096 */
-  const struct policy_host *host;
+  struct slice hash_key; /* of the installation, for gateyes.hash.keyed; empty: a random one */
+  uint32_t wall_ms;      /* of each hook, waiting included; 0: 100 */
+  uint32_t hold_bytes;   /* text that an output guard may hold back; 0: 4096 */
+  const struct policy_host *host; /* NULL: nothing outside of Lua is offered */
 };
 
 /* Loads every module, checks it and its settings, and probes its hooks. NULL: error has one line

@@ -1,0 +1,245 @@
+/* What operators ask, and what they are told. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "keeper_private.h"
+#include "observe/log.h"
+
+static const char *const role_names[] = {"running", "canary", "shadow"};
+static const char *const source_names[] = {"folder", "push", "site"};
+
+static void answer(struct keeper *k, void *token, int status, struct bytes *body) {
+  bytes_append_byte(body, '\n');
+  k->start.callbacks->on_answer(k->start.context, token, status, bytes_slice(body));
+  bytes_fini(body);
+}
+
+static void answer_error(struct keeper *k, void *token, int status, const char *message) {
+  struct bytes body;
+  bytes_init(&body);
+  bytes_printf(&body, "{\"error\":{\"code\":\"%s\",\"message\":",
+               status == 404   ? "not_found"
+               : status == 503 ? "unavailable"
+                               : "scripts_refused");
+  json_quote(&body, slice_of(message));
+  bytes_append_text(&body, "}}");
+  answer(k, token, status, &body);
+}
+
+void keeper_answer_closing(const struct job *job) {
+  if (job->token) answer_error(job->keeper, job->token, 503, "the gateway is stopping");
+}
+
+static void append_lines(struct bytes *out, struct slice lines) {
+  bytes_append_byte(out, '[');
+  while (lines.len) {
+    json_quote(out, slice_cut(lines, '\n', &lines));
+    if (lines.len) bytes_append_byte(out, ',');
+  }
+  bytes_append_byte(out, ']');
+}
+
+static void describe_kept(const struct keeper_tenant *t, const struct kept *kept,
+                          struct bytes *out) {
+  char digest[2 * SHA256_BYTES + 1];
+  size_t files;
+  bundle_files(kept->bundle, &files);
+  digest_hex(bundle_digest(kept->bundle), SHA256_BYTES, digest);
+  bytes_printf(out,
+               "{\"generation\":%llu,\"created_ms\":%lld,\"source\":\"%s\",\"files\":%zu,"
+               "\"sha256\":\"%s\",\"role\":",
+               (unsigned long long)kept->number, (long long)kept->created_ms,
+               source_names[kept->source], files, digest);
+  const char *role = NULL;
+  for (int i = TENANT_ROLE_COUNT - 1; i >= 0; i--)
+    if (t->roles[i] == kept->number) role = role_names[i];
+  bytes_printf(out, role ? "\"%s\"}" : "null}", role);
+}
+
+/* "running generation 7, generation 8 refused because …" */
+static void describe_state(const struct keeper_tenant *t, struct bytes *out) {
+  struct bytes text;
+  struct slice rest, first = slice_cut(bytes_slice(&t->refusal.problems), '\n', &rest);
+  bytes_init(&text);
+  if (t->roles[TENANT_CURRENT])
+    bytes_printf(&text, "running generation %llu", (unsigned long long)t->roles[TENANT_CURRENT]);
+  else
+    bytes_append_text(&text, t->is_blocked ? "requests are refused" : "no scripts");
+  if (t->refusal.number)
+    bytes_printf(&text, ", generation %llu refused because %.*s",
+                 (unsigned long long)t->refusal.number, (int)first.len, first.data);
+  json_quote(out, bytes_slice(&text));
+  bytes_fini(&text);
+}
+
+void keeper_describe(const struct keeper_tenant *t, struct bytes *out) {
+  bytes_append_text(out, "{\"tenant\":");
+  json_quote(out, slice_of(t->name));
+  bytes_append_text(out, ",\"state\":");
+  describe_state(t, out);
+  for (int i = 0; i < TENANT_ROLE_COUNT; i++)
+    if (t->roles[i])
+      bytes_printf(out, ",\"%s\":%llu", role_names[i], (unsigned long long)t->roles[i]);
+    else
+      bytes_printf(out, ",\"%s\":null", role_names[i]);
+  bytes_printf(out, ",\"is_blocked\":%s,\"refused\":", t->is_blocked ? "true" : "false");
+  if (t->refusal.number) {
+    bytes_printf(out, "{\"generation\":%llu,\"at_ms\":%lld,\"problems\":",
+                 (unsigned long long)t->refusal.number, (long long)t->refusal.at_ms);
+    append_lines(out, bytes_slice(&t->refusal.problems));
+    bytes_append_byte(out, '}');
+  } else {
+    bytes_append_text(out, "null");
+  }
+  bytes_append_text(out, ",\"generations\":[");
+  for (struct list *node = t->kept.prev; node != &t->kept; node = node->prev) {
+    if (node != t->kept.prev) bytes_append_byte(out, ',');
+    describe_kept(t, list_entry(node, struct kept, link), out);
+  }
+  bytes_append_text(out, "]}");
+}
+
+void keeper_answer_tenant(struct keeper *k, const struct keeper_tenant *t, void *token) {
+  struct bytes body;
+  bytes_init(&body);
+  keeper_describe(t, &body);
+  answer(k, token, 200, &body);
+}
+
+void keeper_answer_problems(struct keeper *k, const struct job *job) {
+  struct bytes body;
+  bytes_init(&body);
+  bytes_printf(&body,
+               "{\"error\":{\"code\":\"scripts_refused\",\"message\":\"generation %llu was refused;"
+               " nothing has changed\",\"problems\":[",
+               (unsigned long long)job->number);
+  for (size_t i = 0; i < job->problems.count; i++) {
+    if (i) bytes_append_byte(&body, ',');
+    json_quote(&body, slice_of(job->problems.items[i]));
+  }
+  bytes_append_text(&body, "]}}");
+  answer(k, job->token, 422, &body);
+}
+
+static int by_name(const void *a, const void *b) {
+  const struct keeper_tenant *const *x = a, *const *y = b;
+  return strcmp((*x)->name, (*y)->name);
+}
+
+static void list_all(struct keeper *k, void *token) {
+  struct bytes body;
+  size_t count = 0;
+  list_each(node, &k->tenants) count++;
+  const struct keeper_tenant **all = must_calloc(count + 1, sizeof *all), **next = all;
+  list_each(node, &k->tenants) *next++ = list_entry(node, struct keeper_tenant, link);
+  if (count) qsort(all, count, sizeof *all, by_name);
+  bytes_init(&body);
+  bytes_append_text(&body, "{\"tenants\":[");
+  for (size_t i = 0; i < count; i++) {
+    if (i) bytes_append_byte(&body, ',');
+    keeper_describe(all[i], &body);
+  }
+  bytes_append_text(&body, "]}");
+  free(all);
+  answer(k, token, 200, &body);
+}
+
+static void show(struct keeper *k, const struct keeper_tenant *t, const struct scripts_question *q,
+                 void *token) {
+  if (!q->number) {
+    keeper_answer_tenant(k, t, token);
+    return;
+  }
+  const struct kept *kept = keeper_kept_find(t, q->number);
+  if (!kept) {
+    answer_error(k, token, 404, "no such generation is kept");
+    return;
+  }
+  struct bytes body;
+  bytes_init(&body);
+  bytes_printf(&body, "{\"generation\":%llu,\"files\":", (unsigned long long)kept->number);
+  bundle_write_json(kept->bundle, &body);
+  bytes_append_byte(&body, '}');
+  answer(k, token, 200, &body);
+}
+
+static void push(struct keeper *k, const struct scripts_question *q, void *token) {
+  if (!k->config->tenants_path.len) {
+    answer_error(k, token, 409, "tenants is not set in the configuration; name a folder there");
+    return;
+  }
+  struct job *job = keeper_job_new(k, JOB_PUSH, q->tenant);
+  job->source = KEPT_PUSH;
+  job->body = arena_slice(&job->arena, q->body);
+  job->token = token;
+  keeper_job_post(job);
+}
+
+/* What ran before the current generation, else the newest one below it. */
+static uint64_t earlier(const struct keeper_tenant *t) {
+  uint64_t found = 0, current = t->roles[TENANT_CURRENT];
+  if (t->before != current && keeper_kept_find(t, t->before)) return t->before;
+  list_each(node, &t->kept) {
+    uint64_t number = list_entry(node, struct kept, link)->number;
+    if (number < current && number > found) found = number;
+  }
+  return found;
+}
+
+static void activate(struct keeper *k, struct keeper_tenant *t, const struct scripts_question *q,
+                     void *token) {
+  static const enum tenant_role roles[] = {[SCRIPTS_ROLLBACK] = TENANT_CURRENT,
+                                           [SCRIPTS_PROMOTE] = TENANT_CURRENT,
+                                           [SCRIPTS_CANARY] = TENANT_CANARY,
+                                           [SCRIPTS_SHADOW] = TENANT_SHADOW};
+  struct job *job = keeper_job_new(k, JOB_KEPT, q->tenant);
+  uint64_t number = q->number;
+  job->role = roles[q->action];
+  job->is_asked_role = true;
+  job->token = token;
+  struct slice body = arena_slice(&job->arena, q->body);
+  bool fine = q->action != SCRIPTS_CANARY || keeper_read_share(job, body);
+  if (!number && q->action == SCRIPTS_ROLLBACK) number = earlier(t);
+  if (!number && q->action == SCRIPTS_PROMOTE)
+    number = t->roles[TENANT_CANARY] ? t->roles[TENANT_CANARY] : t->roles[TENANT_SHADOW];
+  const struct kept *kept = keeper_kept_find(t, number);
+  if (!fine) {
+    answer_error(k, token, 400, job->problems.items[0]);
+  } else if (!kept) {
+    answer_error(k, token, 404, "no such generation is kept; gateyes scripts list shows those");
+  } else {
+    keeper_activate(k, t, kept, job);
+    return;
+  }
+  keeper_job_free(job);
+}
+
+static void drop(struct keeper *k, struct keeper_tenant *t, void *token) {
+  for (int role = TENANT_CANARY; role < TENANT_ROLE_COUNT; role++) {
+    struct keeper_news news = {slice_of(t->name), role, NULL, NULL};
+    t->roles[role] = 0;
+    k->start.callbacks->on_news(k->start.context, &news);
+  }
+  keeper_state_note(k, t);
+  keeper_answer_tenant(k, t, token);
+}
+
+void keeper_ask(struct keeper *k, const struct scripts_question *q, void *token) {
+  struct keeper_tenant *t = keeper_tenant_find(k, q->tenant);
+  if (q->action == SCRIPTS_LIST) {
+    list_all(k, token);
+  } else if (q->action == SCRIPTS_PUSH && keeper_is_tenant_name(q->tenant)) {
+    push(k, q, token);
+  } else if (!t) {
+    answer_error(k, token, 404, "no such tenant has scripts");
+  } else if (q->action == SCRIPTS_DIFFERENCES) {
+    answer_error(k, token, 404, "no shadow runs");
+  } else if (q->action == SCRIPTS_SHOW) {
+    show(k, t, q, token);
+  } else if (q->action == SCRIPTS_DROP) {
+    drop(k, t, token);
+  } else {
+    activate(k, t, q, token);
+  }
+}

@@ -1,0 +1,126 @@
+/* The functions of `gateyes` itself. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "observe/log.h"
+#include "observe/metric.h"
+#include "script/sandbox.h"
+#include "script/surface_private.h"
+
+static void check_wait(lua_State *L, const struct surface *s) {
+  if (!s->settings.host->loop) luaL_error(L, "nothing can be waited for here");
+  if (!sandbox_can_await(L))
+    luaL_error(L, "nothing can be waited for inside of a sort, an iterator or a metamethod");
+}
+
+int api_sleep(lua_State *L) {
+  struct surface *s = surface_self(L);
+  lua_Number ms = luaL_checknumber(L, 1);
+  if (!(ms >= 0 && ms <= 86400000.0)) return luaL_error(L, "sleep takes milliseconds");
+  check_wait(L, s);
+  policy_sleep(s->run, (uint64_t)ceil(ms));
+  return sandbox_await(L, 0);
+}
+
+int api_now(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)api_now_ms(surface_self(L)) / 1000);
+  return 1;
+}
+
+int api_log(lua_State *L) {
+  enum { MOST_BYTES = 1000 };
+  static const char *const levels[] = {"info", "warn", "error", NULL};
+  const struct surface *s = surface_self(L);
+  struct slice message = surface_text(L, 1);
+  int level = luaL_checkoption(L, 2, "info", levels);
+  if (message.len > MOST_BYTES) message.len = MOST_BYTES;
+  struct slice policy = s->run ? policy_now(s->run)->name : SLICE("(loading)");
+  struct slice id = s->run ? s->run->request.id : SLICE("-");
+  log_process((enum log_level)level, "tenant %.*s, policy %.*s, request %.*s: %.*s",
+              (int)s->settings.tenant.len, s->settings.tenant.data, (int)policy.len, policy.data,
+              (int)id.len, id.data, (int)message.len, message.data);
+  return 0;
+}
+
+static bool is_name(struct slice name) {
+  for (size_t i = 0; i < name.len; i++) {
+    char c = name.data[i];
+    bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                c == '_' || c == '.' || c == '-';
+    if (!fine) return false;
+  }
+  return name.len > 0 && name.len <= 64;
+}
+
+int api_metric(lua_State *L) {
+  const struct surface *s = surface_self(L);
+  struct slice name = surface_text(L, 1);
+  struct slice value = lua_isnoneornil(L, 2) ? SLICE("") : surface_text(L, 2);
+  lua_Number amount = luaL_optnumber(L, 3, 1);
+  if (!is_name(name))
+    return luaL_error(L, "a metric's name has letters, digits, _ . and -, 64 at most");
+  if (value.len > 64) value.len = 64;
+  if (!(amount >= 0 && amount <= 1e15 && amount == floor(amount)))
+    return luaL_error(L, "a metric's amount is a whole number from 0");
+  struct slice labels[] = {s->settings.tenant, policy_now(s->run)->name, name, value};
+  metric_add(metric_get(METRIC_POLICY_EVENTS, labels), (uint64_t)amount);
+  return 0;
+}
+
+struct secret { /* userdata: what scripts hold; the value itself is looked up when it is written */
+  size_t name_len, prefix_len;
+  char data[];
+};
+
+static bool find_secret(const struct surface *s, struct slice name, struct slice *value) {
+  const struct policy_host *host = s->settings.host;
+  return host->secret_find && host->secret_find(host->context, name, value);
+}
+
+int api_secret(lua_State *L) {
+  struct surface *s = surface_self(L);
+  struct slice name = surface_text(L, 1), value;
+  struct slice prefix = lua_isnoneornil(L, 2) ? SLICE("") : surface_text(L, 2);
+  if (!find_secret(s, name, &value))
+    return luaL_error(L, "no secret of that name is defined for this tenant");
+  struct secret *secret = lua_newuserdata(L, sizeof *secret + name.len + prefix.len);
+  *secret = (struct secret){name.len, prefix.len};
+  memcpy(secret->data, name.data, name.len);
+  if (prefix.len) memcpy(secret->data + name.len, prefix.data, prefix.len);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, s->metatables[OBJECT_SECRET]);
+  lua_setmetatable(L, -2);
+  return 1;
+}
+
+struct slice api_secret_text(lua_State *L, struct surface *s, int index, struct arena *arena) {
+  const struct secret *secret = (void *)surface_handle(s, L, index, OBJECT_SECRET);
+  struct slice value;
+  if (!secret) luaL_error(L, "a header's value is text or a secret");
+  struct slice name = {secret->data, secret->name_len};
+  if (!find_secret(s, name, &value)) luaL_error(L, "the secret is not defined any more");
+  return arena_join(
+      arena, (struct slice[]){{secret->data + secret->name_len, secret->prefix_len}, value}, 2);
+}
+
+int tokens_count(lua_State *L) {
+  struct surface *s = surface_self(L);
+  const struct policy_host *host = s->settings.host;
+  struct slice model = SLICE("");
+  uint64_t count = 0;
+  if (!host->count_tokens) return luaL_error(L, "counting tokens is not offered here");
+  if (s->run) model = s->run->verdict.model.len ? s->run->verdict.model : s->run->request.model;
+  if (!lua_isnoneornil(L, 2)) model = surface_text(L, 2);
+  if (lua_type(L, 1) == LUA_TSTRING) {
+    count = host->count_tokens(host->context, model, state_text(L, 1));
+  } else {
+    (void)surface_check(s, L, OBJECT_REQUEST);
+    for (size_t i = 0; i < policy_texts(s->run)->count; i++) {
+      bytes_clear(&s->scratch);
+      policy_text(s->run, i, &s->scratch);
+      count += host->count_tokens(host->context, model, bytes_slice(&s->scratch));
+      if (i % 64 == 63) sandbox_check(L);
+    }
+  }
+  lua_pushnumber(L, (lua_Number)count);
+  return 1;
+}

@@ -1,0 +1,42 @@
+/* Where the words are in a client's body: every string that a person, a model or a tool wrote, in
+ * the order of the body, whatever the dialect. What no rule below knows is found too, as
+ * TEXT_OTHER, so that a field which a provider adds tomorrow is not overlooked; left out are words
+ * of the protocol (types, roles, ids, signatures) and encoded media, which are counted. Sources:
+ * the API references of OpenAI (chat, completions, responses, embeddings) and Anthropic
+ * (messages). */
+#pragma once
+#include "base/json.h"
+#include "model/dialect.h"
+
+enum text_where {
+  TEXT_SYSTEM,
+  TEXT_USER,
+  TEXT_ASSISTANT,
+  TEXT_REASONING,
+  TEXT_TOOL_ARGUMENTS,
+  TEXT_TOOL_RESULT,
+  TEXT_TOOL_SCHEMA, /* descriptions, enumerations, defaults: also of a response format */
+  TEXT_FILE,
+  TEXT_METADATA,
+  TEXT_OTHER,
+  TEXT_WHERE_COUNT
+};
+
+const char *text_where_name(enum text_where where); /* "system", "user", "tool_result", … */
+
+struct body_text {
+  enum text_where where;
+  uint32_t turn;    /* 1 for the first message or item; 0: outside of them */
+  struct slice raw; /* inside the body, between the quotes, escapes as they are */
+};
+
+struct body_texts {
+  struct body_text *items;
+  size_t count, room;
+  uint32_t attachments; /* images, audio, encoded files: nothing looked inside */
+  uint32_t last_user;   /* turn of the last user's message; 0: none has one */
+};
+
+/* body is one valid JSON object and outlives the texts. Linear in its length. */
+void body_texts_init(struct body_texts *texts, enum dialect dialect, struct slice body);
+void body_texts_fini(struct body_texts *texts);

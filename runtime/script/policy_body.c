@@ -1,0 +1,78 @@
+#include <stdlib.h>
+
+#include "script/body_edit.h"
+#include "script/policy_private.h"
+
+static struct slice current(struct policy_run *run) {
+  return run->owns_body ? bytes_slice(&run->body) : run->request.body;
+}
+
+static void drop_texts(struct policy_run *run) {
+  if (!run->has_texts) return;
+  for (size_t i = 0; i < run->texts.count; i++) {
+    if (!run->replaced[i]) continue;
+    bytes_fini(run->replaced[i]);
+    free(run->replaced[i]);
+  }
+  free(run->replaced);
+  run->replaced = NULL;
+  body_texts_fini(&run->texts);
+  run->has_texts = run->has_pending = false;
+}
+
+struct body_texts *policy_texts(struct policy_run *run) {
+  if (!run->has_texts) {
+    body_texts_init(&run->texts, run->request.dialect, current(run));
+    run->replaced = must_calloc(run->texts.count + 1, sizeof(struct bytes *));
+    run->has_texts = true;
+  }
+  return &run->texts;
+}
+
+void policy_text(struct policy_run *run, size_t index, struct bytes *out) {
+  struct body_texts *texts = policy_texts(run);
+  must(index < texts->count);
+  if (run->replaced[index])
+    bytes_append_slice(out, bytes_slice(run->replaced[index]));
+  else
+    json_unescape(texts->items[index].raw, out);
+}
+
+struct bytes *policy_text_edit(struct policy_run *run, size_t index) {
+  must(index < policy_texts(run)->count);
+  if (!run->replaced[index]) {
+    run->replaced[index] = must_alloc(sizeof(struct bytes));
+    bytes_init(run->replaced[index]);
+  }
+  bytes_clear(run->replaced[index]);
+  run->has_pending = true;
+  return run->replaced[index];
+}
+
+static void replace_body(struct policy_run *run, struct bytes *fresh) {
+  drop_texts(run);
+  bytes_fini(&run->body);
+  run->body = *fresh;
+  bytes_init(fresh);
+  run->owns_body = true;
+}
+
+struct slice policy_body(struct policy_run *run) {
+  if (run->has_pending) {
+    struct bytes fresh;
+    bytes_init(&fresh);
+    body_edit_texts(current(run), &run->texts, run->replaced, &fresh);
+    replace_body(run, &fresh);
+  }
+  return current(run);
+}
+
+void policy_body_take(struct policy_run *run, struct bytes *body) {
+  replace_body(run, body);
+  run->version++;
+}
+
+void policy_body_fini(struct policy_run *run) {
+  drop_texts(run);
+  bytes_fini(&run->body);
+}

@@ -1,0 +1,261 @@
+#include "script/policy.h"
+
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "config/names.h"
+#include "script/policy_private.h"
+#include "script/sandbox.h"
+#include "script/surface_private.h"
+
+enum { WALL_MS = 100, HOLD_BYTES = 4096 };
+
+static const struct policy_host nothing;
+
+struct load {
+  struct policy_chain *chain;
+  const struct policy_entry *entry;
+  struct loaded_policy *policy;
+  struct bytes *error;
+};
+
+static void problem(struct load *l, const char *format, ...) PRINTF(2, 3);
+
+static void problem(struct load *l, const char *format, ...) {
+  bytes_printf(l->error, "policies/%.*s.lua: ", (int)l->entry->module.len, l->entry->module.data);
+  va_list list;
+  va_start(list, format);
+  bytes_vprintf(l->error, format, list);
+  va_end(list);
+  bytes_append_byte(l->error, '\n');
+}
+
+/* Pushes what `require "policies.NAME"` gives; false with the problem. */
+static bool push_module(struct load *l) {
+  lua_State *L = l->chain->L;
+  struct bytes why;
+  bytes_init(&why);
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "policies.");
+  surface_push_text(L, l->entry->module);
+  lua_concat(L, 2);
+  bool fine = sandbox_call(l->chain->sandbox, 1, 1, &why) == SANDBOX_DONE;
+  if (!fine) {
+    struct slice file = l->entry->file;
+    if (file.len && l->entry->line)
+      bytes_printf(l->error, "%.*s:%d: policies.%.*s: ", (int)file.len, file.data, l->entry->line,
+                   (int)l->entry->module.len, l->entry->module.data);
+    bytes_append_slice(l->error, bytes_slice(&why));
+    bytes_append_byte(l->error, '\n');
+  }
+  bytes_fini(&why);
+  if (fine && !lua_istable(L, -1)) {
+    problem(l, "returns no table; end it with `return policy`");
+    lua_pop(L, 1);
+    return false;
+  }
+  return fine;
+}
+
+static void nearest_hook(struct load *l, struct slice key) {
+  struct nearest nearest;
+  nearest_init(&nearest, key);
+  for (int i = 0; i < POLICY_HOOK_COUNT; i++)
+    nearest_offer(&nearest, slice_of(policy_hook_name((enum policy_hook)i)));
+  nearest_offer(&nearest, SLICE("name"));
+  nearest_offer(&nearest, SLICE("settings"));
+  nearest_offer(&nearest, SLICE("stream"));
+  nearest_offer(&nearest, SLICE("about"));
+  if (nearest.best.len)
+    problem(l, "policy.%.*s is not known; the nearest is %.*s", (int)key.len, key.data,
+            (int)nearest.best.len, nearest.best.data);
+  else
+    problem(l,
+            "policy.%.*s is not known; hooks are on_request, route, on_delta, on_reply, "
+            "on_finish; names for specs begin with an underscore",
+            (int)key.len, key.data);
+}
+
+static bool is_hook(struct slice key, enum policy_hook *hook) {
+  for (int i = 0; i < POLICY_HOOK_COUNT; i++) {
+    if (!slice_equal_text(key, policy_hook_name((enum policy_hook)i))) continue;
+    *hook = (enum policy_hook)i;
+    return true;
+  }
+  return false;
+}
+
+static bool is_field(struct slice key) {
+  return slice_equal_text(key, "name") || slice_equal_text(key, "settings") ||
+         slice_equal_text(key, "stream") || slice_equal_text(key, "about") ||
+         (key.len && key.data[0] == '_');
+}
+
+/* The value of one key is on top. A hook that is misspelt would be a rule that never applies. */
+static bool take_key(struct load *l, struct slice key) {
+  lua_State *L = l->chain->L;
+  enum policy_hook hook;
+  if (is_field(key)) return true;
+  if (!is_hook(key, &hook)) {
+    nearest_hook(l, key);
+    return false;
+  }
+  if (!lua_isfunction(L, -1)) {
+    problem(l, "policy.%.*s is a %s; a hook is a function", (int)key.len, key.data,
+            luaL_typename(L, -1));
+    return false;
+  }
+  lua_pushvalue(L, -1);
+  l->policy->functions[hook] = luaL_ref(L, LUA_REGISTRYINDEX);
+  l->policy->hooks |= 1u << hook;
+  return true;
+}
+
+static bool take_hooks(struct load *l, int module) {
+  lua_State *L = l->chain->L;
+  bool fine = true;
+  for (lua_pushnil(L); lua_next(L, module); lua_pop(L, 1)) {
+    if (lua_type(L, -2) != LUA_TSTRING) {
+      problem(l, "the table it returns has names only");
+      fine = false;
+    } else {
+      fine &= take_key(l, state_text(L, -2));
+    }
+  }
+  return fine;
+}
+
+/* A guard that looks at whole replies alone would let streams pass unseen. */
+static bool take_stream(struct load *l, int module) {
+  lua_State *L = l->chain->L;
+  sandbox_push_field(L, module, "stream");
+  struct slice stream = state_text(L, -1);
+  bool is_set = !lua_isnil(L, -1);
+  lua_pop(L, 1);
+  bool delta = l->policy->hooks & 1u << POLICY_ON_DELTA;
+  bool reply = l->policy->hooks & 1u << POLICY_ON_REPLY;
+  if (is_set && !slice_equal_text(stream, "hold")) {
+    problem(l, "policy.stream is \"hold\", or nothing");
+    return false;
+  }
+  if (is_set && (delta || !reply)) {
+    problem(l, "policy.stream = \"hold\" is for a policy with on_reply and without on_delta");
+    return false;
+  }
+  if (reply && !delta && !is_set) {
+    problem(l, "on_reply alone does not see streams; add on_delta, or policy.stream = \"hold\" to "
+               "keep streams back until their end");
+    return false;
+  }
+  l->policy->holds_stream = is_set;
+  return true;
+}
+
+static bool take_name(struct load *l, int module) {
+  lua_State *L = l->chain->L;
+  sandbox_push_field(L, module, "name");
+  struct slice name = state_text(L, -1);
+  bool fine = slice_equal(name, l->entry->module);
+  if (!fine)
+    problem(l, "policy.name is \"%.*s\"; it is the file's name, \"%.*s\"", (int)name.len,
+            name.len ? name.data : "", (int)l->entry->module.len, l->entry->module.data);
+  lua_pop(L, 1);
+  return fine;
+}
+
+static bool load_policy(struct load *l) {
+  lua_State *L = l->chain->L;
+  if (!push_module(l)) return false;
+  int module = lua_gettop(L);
+  l->policy->name = l->policy->module = arena_slice(&l->chain->arena, l->entry->module);
+  l->policy->on_error = l->entry->on_error;
+  bool fine = take_name(l, module);
+  fine &= take_hooks(l, module);
+  fine = take_stream(l, module) && fine;
+  sandbox_push_field(L, module, "settings");
+  fine &= policy_settings_take(L, l->entry, l->error);
+  l->policy->settings = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_settop(L, module - 1);
+  return fine;
+}
+
+static struct policy_chain *create(struct sandbox *sandbox, const struct policy_settings *settings,
+                                   size_t count) {
+  struct policy_chain *chain = must_calloc(1, sizeof *chain);
+  chain->sandbox = sandbox;
+  chain->L = sandbox_state(sandbox);
+  chain->settings = *settings;
+  if (!chain->settings.host) chain->settings.host = &nothing;
+  if (!chain->settings.wall_ms) chain->settings.wall_ms = WALL_MS;
+  if (!chain->settings.hold_bytes) chain->settings.hold_bytes = HOLD_BYTES;
+  arena_init(&chain->arena);
+  chain->settings.tenant = arena_slice(&chain->arena, settings->tenant);
+  chain->settings.hash_key = arena_slice(&chain->arena, settings->hash_key);
+  chain->surface = surface_find(chain->L);
+  if (!chain->surface) chain->surface = surface_open(chain->L, &chain->settings);
+  chain->policies = arena_alloc(&chain->arena, (count + 1) * sizeof *chain->policies);
+  chain->count = count;
+  for (size_t i = 0; i < count; i++) {
+    chain->policies[i].settings = LUA_NOREF;
+    for (int h = 0; h < POLICY_HOOK_COUNT; h++)
+      chain->policies[i].functions[h] = LUA_NOREF;
+  }
+  return chain;
+}
+
+struct policy_chain *policy_chain_new(struct sandbox *sandbox, const struct policy_entries *entries,
+                                      const struct policy_settings *settings, struct bytes *error) {
+  struct policy_chain *chain = create(sandbox, settings, entries->count);
+  bool fine = true;
+  for (size_t i = 0; i < entries->count; i++) {
+    struct load l = {chain, &entries->items[i], &chain->policies[i], error};
+    fine &= load_policy(&l);
+    chain->hooks |= chain->policies[i].hooks;
+    if (chain->policies[i].holds_stream) chain->hooks |= 1u << POLICY_ON_DELTA;
+  }
+  if (chain->hooks & 1u << POLICY_ON_DELTA) chain->hooks |= 1u << POLICY_ON_REPLY;
+  if (fine) return chain;
+  policy_chain_free(chain);
+  return NULL;
+}
+
+void policy_chain_free(struct policy_chain *chain) {
+  if (!chain) return;
+  must(chain->runs == 0);
+  for (size_t i = 0; i < chain->count; i++) {
+    luaL_unref(chain->L, LUA_REGISTRYINDEX, chain->policies[i].settings);
+    for (int h = 0; h < POLICY_HOOK_COUNT; h++)
+      luaL_unref(chain->L, LUA_REGISTRYINDEX, chain->policies[i].functions[h]);
+  }
+  for (size_t i = 0; i < chain->idle_count; i++)
+    sandbox_thread_drop(chain->sandbox, chain->idle[i].reference);
+  arena_fini(&chain->arena);
+  free(chain);
+}
+
+unsigned policy_chain_hooks(const struct policy_chain *chain) {
+  return chain->hooks;
+}
+
+void policy_chain_describe(const struct policy_chain *chain, struct bytes *out) {
+  const char *reason = sandbox_disabled_reason(chain->sandbox);
+  bytes_append_byte(out, '[');
+  for (size_t i = 0; i < chain->count; i++) {
+    const struct loaded_policy *p = &chain->policies[i];
+    bytes_append_text(out, i ? ",{\"name\":" : "{\"name\":");
+    json_quote(out, p->name);
+    bytes_append_text(out, ",\"hooks\":[");
+    for (int h = 0, n = 0; h < POLICY_HOOK_COUNT; h++)
+      if (p->hooks & 1u << h)
+        bytes_printf(out, "%s\"%s\"", n++ ? "," : "", policy_hook_name((enum policy_hook)h));
+    bytes_printf(out, "],\"on_error\":\"%s\",\"failures\":%u,\"is_disabled\":%s",
+                 p->on_error == POLICY_ERROR_DENIES ? "deny" : "pass", p->breaches,
+                 reason ? "true" : "false");
+    if (reason) {
+      bytes_append_text(out, ",\"reason\":");
+      json_quote(out, slice_of(reason));
+    }
+    bytes_append_byte(out, '}');
+  }
+  bytes_append_byte(out, ']');
+}

@@ -1,0 +1,71 @@
+/* Inside of the surface, for the files api_*, surface* and policy* only. */
+#pragma once
+#include "base/digest.h"
+#include "script/policy_private.h"
+#include "script/surface.h"
+
+enum object {
+  OBJECT_REQUEST,
+  OBJECT_CONTEXT,
+  OBJECT_TEXT,
+  OBJECT_CANDIDATE,
+  OBJECT_DELTA,
+  OBJECT_REPLY,
+  OBJECT_OUTCOME,
+  OBJECT_SECRET,
+  OBJECT_COUNT
+};
+
+/* What a script holds instead of a pointer. It means something only while the request that it was
+ * made for has the word: kept in a global, it answers with an error. */
+struct handle {
+  uint64_t run_id;
+  uint32_t index, version;
+};
+
+struct surface {
+  lua_State *L;
+  struct arena arena;
+  struct policy_settings settings;
+  struct kv_space *space;
+  struct policy_run *run; /* whose hook is running; NULL while modules load */
+  unsigned phase;
+  int metatables[OBJECT_COUNT]; /* in the registry */
+  int json_encode, json_decode; /* functions, in the registry */
+  struct bytes scratch;         /* freed with the state, also when a call raises */
+  uint8_t hash_key[SHA256_BYTES];
+};
+
+struct surface *surface_self(lua_State *L); /* of the running function of the surface */
+/* The handle at index, NULL when there is another value. */
+struct handle *surface_handle(struct surface *s, lua_State *L, int index, enum object object);
+/* The handle at index 1, which must mean something now; raises for anything else. */
+struct handle *surface_check(struct surface *s, lua_State *L, enum object object);
+void surface_push_handle(struct surface *s, lua_State *L, enum object object,
+                         const struct handle *handle);
+/* Text as an argument; a value of another type raises, numbers too. */
+struct slice surface_text(lua_State *L, int index);
+/* A field of the table at index: true when it is there. Raises when it has another type. */
+bool surface_text_field(lua_State *L, int index, const char *name, struct slice *out);
+bool surface_number_field(lua_State *L, int index, const char *name, double *out);
+/* Raises unless every key of the table at index is one of names (NULL at the end). */
+void surface_check_keys(lua_State *L, int index, const char *const *names);
+/* JSON text of the value at index, pushed. */
+struct slice surface_encode(struct surface *s, lua_State *L, int index);
+void surface_decode(struct surface *s, lua_State *L, struct slice json); /* pushes the value */
+void surface_push_text(lua_State *L, struct slice text);
+/* Pushes the text of a JSON string given without its quotes. */
+void surface_push_raw(struct surface *s, lua_State *L, struct slice raw);
+
+uint64_t api_now_ms(const struct surface *s); /* wall clock, or the host's */
+/* Of the secret at index, its prefix in front; raises for any other value. */
+struct slice api_secret_text(lua_State *L, struct surface *s, int index, struct arena *arena);
+
+/* The functions and getters that the rows of surface.def name. */
+#define FUNCTION(owner, name, call, ...) int call(lua_State *L);
+#define FOREIGN(...)
+#define FIELD(owner, name, push, ...) void push(lua_State *L, struct surface *s);
+#include "script/surface.def"
+#undef FUNCTION
+#undef FOREIGN
+#undef FIELD

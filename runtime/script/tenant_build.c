@@ -1,0 +1,50 @@
+#include "script/tenant_build.h"
+
+#include <stdlib.h>
+
+#include "script/tenant_file.h"
+
+void tenant_built_fini(struct tenant_built *built) {
+  for (size_t i = 0; i < built->count; i++)
+    tenant_scripts_unref(built->scripts[i]);
+  free(built->scripts);
+  config_unref(built->config);
+  *built = (struct tenant_built){0};
+}
+
+/* Each line of error is a problem of its own. */
+static void add_lines(struct slice error, struct config_problems *problems) {
+  while (error.len) {
+    struct slice line = slice_cut(error, '\n', &error);
+    if (line.len) config_problem(problems, "%.*s", (int)line.len, line.data);
+  }
+}
+
+static bool load_all(const struct tenant_build *build, struct tenant_built *out,
+                     struct config_problems *problems) {
+  struct bytes error;
+  bytes_init(&error);
+  bool fine = true;
+  for (size_t i = 0; fine && i < build->worker_count; i++) {
+    struct tenant_source source = {build->tenant, build->number, build->bundle, out->config,
+                                   build->hosts ? build->hosts[i] : NULL};
+    out->scripts[i] = tenant_scripts_new(&source, &error);
+    fine = out->scripts[i] != NULL;
+    out->count += fine;
+  }
+  if (!fine) add_lines(bytes_slice(&error), problems);
+  bytes_fini(&error);
+  return fine;
+}
+
+bool tenant_build(const struct tenant_build *build, struct tenant_built *out,
+                  struct config_problems *problems) {
+  size_t before = problems->count;
+  *out = (struct tenant_built){0};
+  out->config = tenant_config_load(build->base, build->tenant, build->bundle, problems);
+  out->scripts = must_calloc(build->worker_count + 1, sizeof *out->scripts);
+  bool fine = out->config && load_all(build, out, problems);
+  if (fine && problems->count == before) return true;
+  tenant_built_fini(out);
+  return false;
+}

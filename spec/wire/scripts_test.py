@@ -1,0 +1,138 @@
+"""Tenants' scripts: folders, generations, refusals, roll back, canaries, and what survives a restart."""
+import json
+import os
+import shutil
+import signal
+import tempfile
+import unittest
+import urllib.error
+import urllib.request
+
+from harness import ADMIN_KEY, GatewayCase, wait_for
+
+POLICY = """local policy = { name = "residency" }
+function policy.on_request(request, context) end
+return policy
+"""
+
+
+class Scripts(GatewayCase):
+    uses_mock = False
+
+    @classmethod
+    def configuration(cls):
+        cls.root = tempfile.mkdtemp(prefix="gateyes-tenants-")
+        return {"tenants": cls.root, "workers": 2, "scripts": {"keep": 3},
+                "providers": {"o": {"adapter": "openai", "base_url": "http://127.0.0.1:1/v1"}},
+                "models": {"m": {"targets": ["o/m"]}}}
+
+    @classmethod
+    def end(cls):
+        super().end()
+        shutil.rmtree(cls.root)
+
+    def put(self, tenant, files, root=None):
+        """Writes files; each appears whole."""
+        for path, text in files.items():
+            whole = os.path.join(root or self.root, tenant, path)
+            os.makedirs(os.path.dirname(whole), exist_ok=True)
+            with open(whole + "~", "w") as file:
+                file.write(text)
+            os.rename(whole + "~", whole)
+
+    def admin(self, path, method="GET", body=None, key=ADMIN_KEY):
+        url = "http://%s/admin/%s" % (self.gateway.admin.text, path)
+        data = None if body is None else json.dumps(body).encode()
+        if method == "POST" and data is None:
+            data = b""
+        request = urllib.request.Request(url, data, {"authorization": "Bearer " + key}, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as reply:
+                return reply.status, json.load(reply)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def state(self, tenant):
+        return self.admin("tenants/%s/scripts" % tenant)[1]
+
+    def wait_running(self, tenant, number):
+        wait_for(lambda: self.state(tenant).get("running") == number, 10, "generation %d" % number)
+
+    def wait_refused(self, tenant, number):
+        def refused():
+            found = self.state(tenant).get("refused")
+            return found and found["generation"] == number and found
+        return wait_for(refused, 10, "the refusal of generation %d" % number)
+
+    def push(self, tenant, files, **more):
+        return self.admin("tenants/%s/scripts" % tenant, "POST", dict(more, files=files))
+
+    def test_folder(self):
+        self.put("folder", {"tenant.lua": "return { models = { own = { targets = { 'o/x' } } } }"})
+        self.wait_running("folder", 1)
+        self.put("folder", {"tenant.lua": "return {\n  modles = {} }"})
+        refused = self.wait_refused("folder", 2)
+        self.assertEqual(refused["problems"],
+                         [self.root + '/folder/tenant.lua:2: modles: unknown key; did you mean "models"?'])
+        state = self.state("folder")
+        self.assertEqual(state["running"], 1)
+        self.assertTrue(state["state"].startswith("running generation 1, generation 2 refused because "))
+        self.put("folder", {"tenant.lua": "return {}"})
+        self.wait_running("folder", 3)
+        self.assertIsNone(self.state("folder")["refused"])
+        self.assertEqual(self.gateway.metric('gateyes_script_generation{tenant="folder"}'), 3)
+        self.assertEqual(self.gateway.metric('gateyes_script_swaps_total{tenant="folder",result="refused"}'), 1)
+        os.remove(os.path.join(self.root, "folder", "tenant.lua"))
+        os.rmdir(os.path.join(self.root, "folder"))
+        wait_for(lambda: self.state("folder")["running"] is None, 10, "the folder's end")
+
+    def test_push_and_roll_back(self):
+        self.assertEqual(self.push("pushed", {"tenant.lua": "return {}"})[1]["running"], 1)
+        status, reply = self.push("pushed", {"tenant.lua": "return { policies = { 'none' } }"})
+        self.assertEqual(status, 422)
+        self.assertIn("policies/none.lua", reply["error"]["problems"][0])
+        self.assertEqual(self.push("pushed", {"lib/a.lua": "return 1"})[1]["running"], 3)
+        self.assertEqual(self.admin("tenants/pushed/scripts/3")[1]["files"], {"lib/a.lua": "return 1"})
+        self.assertEqual(self.admin("tenants/pushed/scripts/rollback", "POST")[1]["running"], 1)
+        self.assertEqual(self.admin("tenants/pushed/scripts/rollback", "POST", {"generation": 3})[1]["running"], 3)
+        self.assertEqual(self.admin("tenants/pushed/scripts/rollback", "POST", {"generation": 77})[0], 404)
+        for number in range(4, 9):
+            self.assertEqual(self.push("pushed", {"a.txt": str(number)})[1]["running"], number)
+        kept = [g["generation"] for g in self.state("pushed")["generations"]]
+        self.assertEqual(kept, [8, 7, 6])
+
+    def test_canary_and_shadow(self):
+        self.push("birds", {"a": "1"})
+        status, state = self.push("birds", {"a": "2"}, canary={"percent": 10, "keys": ["ci"]})
+        self.assertEqual((status, state["running"], state["canary"]), (200, 1, 2))
+        self.assertEqual(self.admin("tenants/birds/scripts/promote", "POST")[1]["running"], 2)
+        state = self.push("birds", {"a": "3"}, shadow=True)[1]
+        self.assertEqual((state["running"], state["canary"], state["shadow"]), (2, None, 3))
+        state = self.admin("tenants/birds/scripts/drop", "POST")[1]
+        self.assertEqual((state["running"], state["shadow"]), (2, None))
+        state = self.push("birds", {"tenant.lua": "return { canary = { percent = 1 } }"})[1]
+        self.assertEqual((state["running"], state["canary"]), (2, 4))
+        self.assertEqual(self.push("birds", {"a": "x"}, canary={"percent": 101})[0], 422)
+
+    def test_what_is_no_push(self):
+        self.assertEqual(self.admin("tenants/x/scripts", key="wrong")[0], 401)
+        self.assertEqual(self.admin("tenants/x/scripts", "POST", {"files": {}}, key="wrong")[0], 401)
+        self.assertEqual(self.admin("tenants/nobody/scripts")[0], 404)
+        self.assertEqual(self.admin("tenants/nobody/scripts/rollback", "POST")[0], 404)
+        self.assertEqual(self.admin("tenants/x/scripts/rollback")[0], 405)
+        self.assertEqual(self.admin("tenants/x/scripts/other")[0], 404)
+        self.assertEqual(self.push("..", {"a": "1"})[0], 404)
+        self.assertEqual(self.push("%2e%2e", {"a": "1"})[0], 404)
+        self.assertEqual(self.push("a%2fb", {"a": "1"})[0], 404)
+        for files in ({"../a": "1"}, {"/etc/x": "1"}, {"a": 1}, []):
+            self.assertEqual(self.push("x", files)[0], 422)
+        self.assertFalse(os.path.exists(os.path.join(self.root, "..", "a")))
+
+    def test_signal(self):
+        self.put("signal", {"tenant.lua": "return {}"})
+        self.gateway.process.send_signal(signal.SIGHUP)
+        self.wait_running("signal", 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

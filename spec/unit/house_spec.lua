@@ -3,11 +3,11 @@
 local LIMITS = { file_lines = 600, function_lines = 70, parameters = 5 }
 
 local FOLDER_RING = {
-  base = 0, model = 1, observe = 2, store = 2, config = 2,
+  base = 0, model = 1, observe = 2, store = 2, config = 2, detect = 2,
   http = 3, auth = 3, script = 3, upstream = 3, stream = 3, tokenizer = 3, account = 3, mock = 3,
 }
 local RING_NAMES = {
-  [0] = "base", "model", "observe, store, config", "the middle ring", "exchange and admin", "worker", "server",
+  [0] = "base", "model", "observe, store, config, detect", "the middle ring", "exchange and admin", "worker", "server",
   "the commands", "main",
 }
 -- Arrows inside one ring, beyond a folder's own files.

@@ -1,0 +1,290 @@
+#include "detect/normal.h"
+
+#include <stdlib.h>
+
+#include "base/utf8.h"
+
+void normal_init(struct normal *n) {
+  *n = (struct normal){0};
+  bytes_init(&n->text);
+}
+
+void normal_fini(struct normal *n) {
+  bytes_fini(&n->text);
+  free(n->marks);
+}
+
+static void marks_reserve(struct normal *n) {
+  if (n->mark_count < n->mark_cap) return;
+  n->mark_cap = n->mark_cap ? n->mark_cap * 2 : 16;
+  n->marks = must_realloc(n->marks, n->mark_cap * sizeof *n->marks);
+}
+
+static void mark_add(struct normal *n, size_t raw, uint32_t width) {
+  if (n->mark_count && n->marks[n->mark_count - 1].normal == n->text.len) n->mark_count--;
+  marks_reserve(n);
+  n->marks[n->mark_count++] = (struct normal_mark){n->text.len, raw, width};
+}
+
+static bool is_invisible(uint32_t p) {
+  return p == 0xad || p == 0x34f || p == 0x180e || (p >= 0x200b && p <= 0x200f) ||
+         (p >= 0x202a && p <= 0x202e) || (p >= 0x2060 && p <= 0x206f) ||
+         (p >= 0xfe00 && p <= 0xfe0f) || p == 0xfeff || (p >= 0xe0000 && p <= 0xe01ef);
+}
+
+/* First code points of the decimal digits of scripts people write numbers in. */
+static uint32_t digit_of(uint32_t p) {
+  static const uint32_t zeros[] = {0x660, 0x6f0, 0x966, 0x9e6, 0xe50};
+  for (size_t i = 0; i < sizeof zeros / sizeof *zeros; i++)
+    if (p >= zeros[i] && p < zeros[i] + 10) return '0' + p - zeros[i];
+  if (p >= 0x1d7ce && p <= 0x1d7ff) return '0' + (p - 0x1d7ce) % 10;
+  return 0;
+}
+
+/* Simple case folding (Unicode, CaseFolding.txt, status C) of Latin, Greek, Cyrillic and Armenian.
+ */
+static uint32_t lower_of(uint32_t p) {
+  if (p < 0xc0) return p;
+  if (p <= 0xde) return p == 0xd7 ? p : p + 32;
+  if (p >= 0x100 && p <= 0x137) return p | 1;
+  if ((p >= 0x139 && p <= 0x148) || (p >= 0x179 && p <= 0x17e)) return p + (p & 1);
+  if (p >= 0x14a && p <= 0x177) return p | 1;
+  if (p == 0x178) return 0xff;
+  if (p >= 0x391 && p <= 0x3ab) return p + 32;
+  if (p >= 0x400 && p <= 0x40f) return p + 80;
+  if (p >= 0x410 && p <= 0x42f) return p + 32;
+  if (p >= 0x460 && p <= 0x481) return p | 1;
+  if (p >= 0x531 && p <= 0x556) return p + 48;
+  if (p >= 0x1e00 && p <= 0x1eff && (p < 0x1e96 || p > 0x1e9f)) return p | 1;
+  return p;
+}
+
+/* The character that stands for p; 0 for none. */
+static uint32_t plain_of(uint32_t p) {
+  if (p < 0x80) return p;
+  if (is_invisible(p)) return 0;
+  if (p >= 0xff01 && p <= 0xff5e) return p - 0xfee0;
+  if (p == 0xa0 || p == 0x3000 || (p >= 0x2000 && p <= 0x200a) || p == 0x202f || p == 0x205f)
+    return ' ';
+  if ((p >= 0x2010 && p <= 0x2015) || p == 0x2212 || p == 0xfe58 || p == 0xfe63) return '-';
+  if (p == 0x3002 || p == 0xff61) return p;
+  uint32_t digit = digit_of(p);
+  return digit ? digit : lower_of(p);
+}
+
+static void put(struct normal *n, uint32_t point, size_t raw, size_t width) {
+  char out[4];
+  size_t len = point ? utf8_encode(point, out) : 0;
+  if (len == 0) {
+    mark_add(n, raw + width, 0);
+    return;
+  }
+  if (len == width && len > 1) { /* changed case: byte for byte */
+    bytes_append(&n->text, out, len);
+    return;
+  }
+  mark_add(n, raw, (uint32_t)width);
+  bytes_append(&n->text, out, len);
+  mark_add(n, raw + width, 0);
+}
+
+static int hex_of(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  c = (char)(c | 32);
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int hex4(const char *p) {
+  int value = 0;
+  for (int i = 0; i < 4; i++) {
+    int digit = hex_of(p[i]);
+    if (digit < 0) return -1;
+    value = value << 4 | digit;
+  }
+  return value;
+}
+
+enum { MORE = 0 }; /* the end of this character has not come */
+
+/* \uXXXX, both halves of a pair; the length read, MORE, or 1 when it is no escape. */
+static size_t unicode_escape(const char *p, size_t left, bool ended, uint32_t *point) {
+  *point = '\\';
+  for (size_t i = 2; i < 6; i++) {
+    if (i >= left) return ended ? 1 : MORE;
+    if (hex_of(p[i]) < 0) return 1;
+  }
+  uint32_t high = (uint32_t)hex4(p + 2);
+  if (high < 0xd800 || high > 0xdfff) {
+    *point = high ? high : ' ';
+    return 6;
+  }
+  *point = 0xfffd;
+  if (high > 0xdbff) return 6;
+  for (size_t i = 6; i < 12; i++) {
+    if (i >= left) return ended ? 6 : MORE;
+    if (i == 6 ? p[i] != '\\' : i == 7 ? p[i] != 'u' : hex_of(p[i]) < 0) return 6;
+  }
+  uint32_t low = (uint32_t)hex4(p + 8);
+  if (low < 0xdc00 || low > 0xdfff) return 6;
+  *point = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+  return 12;
+}
+
+static size_t escape(const char *p, size_t left, bool ended, uint32_t *point) {
+  *point = '\\';
+  if (left < 2) return ended ? 1 : MORE;
+  switch (p[1]) {
+  case 'u': return unicode_escape(p, left, ended, point);
+  case 'n':
+  case 'r':
+  case 't': *point = '\n'; return 2;
+  case '"':
+  case '/': *point = (uint8_t)p[1]; return 2;
+  default: return 1;
+  }
+}
+
+static size_t percent(const char *p, size_t left, bool ended, uint32_t *point) {
+  *point = '%';
+  for (size_t i = 1; i < 3; i++) {
+    if (i >= left) return ended ? 1 : MORE;
+    if (hex_of(p[i]) < 0) return 1;
+  }
+  int value = hex_of(p[1]) * 16 + hex_of(p[2]);
+  if (value < 0x20 || value >= 0x7f) return 1;
+  *point = (uint32_t)value;
+  return 3;
+}
+
+/* Could the bytes from p to its end be the start of a longer valid sequence? */
+static bool utf8_is_partial(const char *p, size_t left) {
+  unsigned char c = (unsigned char)p[0];
+  size_t want = c >= 0xf0 && c <= 0xf4  ? 4
+                : c >= 0xe0 && c < 0xf0 ? 3
+                : c >= 0xc2 && c < 0xe0 ? 2
+                                        : 0;
+  if (left >= want) return false;
+  for (size_t i = 1; i < left; i++)
+    if (((unsigned char)p[i] & 0xc0) != 0x80) return false;
+  return true;
+}
+
+/* Turns one special character; how many bytes it read, or MORE. */
+static size_t special(struct normal *n, const char *p, size_t left, bool ended) {
+  uint32_t point = 0;
+  size_t len;
+  if (*p == '\\') {
+    len = escape(p, left, ended, &point);
+  } else if (*p == '%') {
+    len = percent(p, left, ended, &point);
+  } else {
+    len = utf8_decode(p, p + left, &point);
+    if (len == 0 && !ended && utf8_is_partial(p, left)) return MORE;
+    if (len == 0 || plain_of(point) == point) {
+      len = len ? len : 1;
+      bytes_append(&n->text, p, len);
+      return len;
+    }
+  }
+  if (len == MORE) return MORE;
+  if (len == 1) {
+    bytes_append_byte(&n->text, *p);
+    return 1;
+  }
+  put(n, plain_of(point), n->raw, len);
+  return len;
+}
+
+static bool is_special(unsigned char c) {
+  return c >= 0x80 || c == '\\' || c == '%';
+}
+
+/* Turns all it can of the bytes; how many. */
+static size_t turn(struct normal *n, struct slice piece, bool ended) {
+  size_t at = 0;
+  while (at < piece.len) {
+    size_t plain = at;
+    while (plain < piece.len && !is_special((unsigned char)piece.data[plain]))
+      plain++;
+    bytes_append(&n->text, piece.data + at, plain - at);
+    n->raw += plain - at;
+    at = plain;
+    if (at == piece.len) break;
+    size_t len = special(n, piece.data + at, piece.len - at, ended);
+    if (len == MORE) break;
+    n->raw += len;
+    at += len;
+  }
+  return at;
+}
+
+void normal_feed(struct normal *n, struct slice piece, bool ended) {
+  while (n->carried) {
+    /* What waits and a few more bytes: enough for any one character. */
+    char joined[sizeof n->carry * 2];
+    size_t more = piece.len < sizeof n->carry ? piece.len : sizeof n->carry;
+    memcpy(joined, n->carry, n->carried);
+    memcpy(joined + n->carried, piece.data ? piece.data : "", more);
+    size_t before = n->carried;
+    bool last = ended && more == piece.len;
+    size_t read = turn(n, (struct slice){joined, before + more}, last);
+    if (read < before) { /* still not whole: all of the piece is in it */
+      must(more == piece.len && before + more - read <= sizeof n->carry);
+      memcpy(n->carry, joined + read, before + more - read);
+      n->carried = before + more - read;
+      return;
+    }
+    n->carried = 0;
+    piece = slice_skip(piece, read - before);
+  }
+  size_t read = turn(n, piece, ended);
+  n->carried = piece.len - read;
+  must(n->carried <= sizeof n->carry);
+  if (n->carried) memcpy(n->carry, piece.data + read, n->carried);
+}
+
+/* The last mark at or before position; NULL when there is none. */
+static const struct normal_mark *mark_find(const struct normal *n, size_t position) {
+  size_t low = 0, high = n->mark_count;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (n->marks[middle].normal <= position)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low ? &n->marks[low - 1] : NULL;
+}
+
+size_t normal_raw_start(const struct normal *n, size_t position) {
+  const struct normal_mark *mark = mark_find(n, position);
+  if (!mark) return position; /* nothing was changed or dropped so far */
+  return mark->width ? mark->raw : mark->raw + (position - mark->normal);
+}
+
+size_t normal_raw_end(const struct normal *n, size_t position) {
+  const struct normal_mark *mark = mark_find(n, position);
+  if (mark && mark->width) return mark->raw + mark->width;
+  return normal_raw_start(n, position) + 1;
+}
+
+void normal_drop(struct normal *n, size_t count) {
+  if (count == 0) return;
+  const struct normal_mark *mark = mark_find(n, count);
+  size_t past = mark ? (size_t)(mark - n->marks) + 1 : 0;
+  struct normal_mark first = mark ? *mark : (struct normal_mark){0, 0, 0};
+  if (!first.width) first.raw += count - first.normal;
+  first.normal = count;
+  if (past == 0) { /* room for the new first mark */
+    marks_reserve(n);
+    memmove(n->marks + 1, n->marks, n->mark_count * sizeof *n->marks);
+    n->mark_count++;
+    past = 1;
+  }
+  n->marks[past - 1] = first;
+  n->mark_count -= past - 1;
+  memmove(n->marks, n->marks + past - 1, n->mark_count * sizeof *n->marks);
+  for (size_t i = 0; i < n->mark_count; i++)
+    n->marks[i].normal -= count;
+  bytes_drop_front(&n->text, count);
+}

@@ -3,6 +3,7 @@
 function(gateyes_embed_lua target)
   file(GLOB_RECURSE scripts CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/lua ${CMAKE_SOURCE_DIR}/lua/*.lua)
   list(FILTER scripts EXCLUDE REGEX "_spec\\.lua$")
+  list(FILTER scripts EXCLUDE REGEX "^types/") # for editors
   list(SORT scripts)
   set(assembly "  .section .rodata\n")
   set(table "")

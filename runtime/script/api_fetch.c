@@ -101,7 +101,7 @@ int api_fetch(lua_State *L) {
                                          .max_bytes = DEFAULT_REPLY};
   if (!s->settings.host->loop) return luaL_error(L, "nothing can be waited for here");
   if (!sandbox_can_await(L))
-    return luaL_error(L, "nothing can be waited for inside of a sort, an iterator or a metamethod");
+    return luaL_error(L, "nothing can be waited for in a function that gsub or a metamethod calls");
   lua_settop(L, 1);
   if (lua_type(L, 1) == LUA_TSTRING) {
     request.url = state_text(L, 1);

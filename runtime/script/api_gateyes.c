@@ -10,7 +10,7 @@
 static void check_wait(lua_State *L, const struct surface *s) {
   if (!s->settings.host->loop) luaL_error(L, "nothing can be waited for here");
   if (!sandbox_can_await(L))
-    luaL_error(L, "nothing can be waited for inside of a sort, an iterator or a metamethod");
+    luaL_error(L, "nothing can be waited for in a function that gsub or a metamethod calls");
 }
 
 int api_sleep(lua_State *L) {

@@ -48,15 +48,22 @@ int request_set(lua_State *L) {
   return take_edit(L, run, &fresh, body_edit_set(policy_body(run), path, json, &fresh));
 }
 
+/* A member that is written twice goes twice: what is left would be what the provider reads. */
 int request_remove(lua_State *L) {
+  enum { MOST = 16 };
   struct surface *s = surface_self(L);
   struct policy_run *run = check_request(L, s);
   struct slice path = surface_text(L, 2), nothing = {NULL, 0};
   check_path(L, path);
-  if (!body_edit_find(policy_body(run), path).data) return 0;
-  struct bytes fresh;
-  bytes_init(&fresh);
-  return take_edit(L, run, &fresh, body_edit_set(policy_body(run), path, nothing, &fresh));
+  bool is_element = path.len && path.data[path.len - 1] >= '0' && path.data[path.len - 1] <= '9';
+  for (int i = 0; body_edit_find(policy_body(run), path).data; i++) {
+    if (i == MOST) return luaL_error(L, "this member is written too often to be removed");
+    if (i == 1 && is_element) break; /* another element has taken its place */
+    struct bytes fresh;
+    bytes_init(&fresh);
+    (void)take_edit(L, run, &fresh, body_edit_set(policy_body(run), path, nothing, &fresh));
+  }
+  return 0;
 }
 
 int request_set_model(lua_State *L) {

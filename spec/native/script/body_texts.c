@@ -1,0 +1,203 @@
+/* What is found in the bodies of all dialects, and what edits make of them. */
+#include "script/body_texts.h"
+
+#include "base/clock.h"
+#include "check.h"
+#include "script/body_edit.h"
+
+/* "where turn text" of each text, a line each, then the number of attachments. */
+static void list(enum dialect dialect, const char *body, struct bytes *out) {
+  struct body_texts texts;
+  CHECK(json_validate(slice_of(body), 128, NULL));
+  body_texts_init(&texts, dialect, slice_of(body));
+  for (size_t i = 0; i < texts.count; i++) {
+    bytes_printf(out, "%s %u ", text_where_name(texts.items[i].where), texts.items[i].turn);
+    json_unescape(texts.items[i].raw, out);
+    bytes_append_byte(out, '\n');
+  }
+  bytes_printf(out, "%u %u", texts.attachments, texts.last_user);
+  body_texts_fini(&texts);
+}
+
+static void expect(enum dialect dialect, const char *body, const char *wanted) {
+  struct bytes out;
+  bytes_init(&out);
+  list(dialect, body, &out);
+  if (!slice_equal_text(bytes_slice(&out), wanted)) {
+    fprintf(stderr, "%s\ngave\n%s\nnot\n%s\n", body, bytes_text(&out), wanted);
+    checks_failed++;
+  }
+  bytes_fini(&out);
+}
+
+static void test_chat(void) {
+  expect(DIALECT_CHAT,
+         "{\"model\":\"m\",\"messages\":["
+         "{\"role\":\"developer\",\"content\":\"be kind\"},"
+         "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"look\\n\"},"
+         "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:x\"}},"
+         "{\"type\":\"file\",\"file\":{\"filename\":\"a.pdf\",\"file_data\":\"data:y\"}}]},"
+         "{\"role\":\"assistant\",\"content\":null,\"reasoning_content\":\"hm\",\"tool_calls\":["
+         "{\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":"
+         "\"{\\\"id\\\":1}\"}}]},"
+         "{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"42\"}],"
+         "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"description\":\"does\","
+         "\"parameters\":{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\",\"enum\":"
+         "[\"p\",\"q\"]}}}}}],"
+         "\"metadata\":{\"type\":\"t\"},\"user\":\"u1\",\"vendor\":{\"note\":\"psst\"},\"stop\":["
+         "\"end\"]}",
+         "system 1 be kind\nuser 2 look\n\nuser 2 a.pdf\nreasoning 3 hm\nassistant 3 f\n"
+         "tool_arguments 3 {\"id\":1}\ntool_result 4 42\ntool_schema 0 f\ntool_schema 0 does\n"
+         "tool_schema 0 p\ntool_schema 0 q\nmetadata 0 t\nmetadata 0 u1\nother 0 psst\nother 0 "
+         "end\n2 2");
+}
+
+static void test_messages(void) {
+  expect(DIALECT_MESSAGES,
+         "{\"system\":[{\"type\":\"text\",\"text\":\"s\",\"cache_control\":{\"type\":"
+         "\"ephemeral\"}}],\"messages\":["
+         "{\"role\":\"user\",\"content\":[{\"type\":\"document\",\"title\":\"t\",\"source\":"
+         "{\"type\":\"text\",\"media_type\":\"text/plain\",\"data\":\"file\"}},"
+         "{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"data\":\"AAAA\"}},"
+         "{\"type\":\"text\",\"text\":\"hi\"}]},"
+         "{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"hm\","
+         "\"signature\":\"sig\"},{\"type\":\"tool_use\",\"id\":\"t1\",\"name\":\"f\",\"input\":"
+         "{\"type\":\"a\",\"list\":[\"b\"]}}]},"
+         "{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"t1\","
+         "\"content\":[{\"type\":\"text\",\"text\":\"res\"}]}]}]}",
+         "system 0 s\nfile 1 t\nfile 1 file\nuser 1 hi\nreasoning 2 hm\nassistant 2 f\n"
+         "tool_arguments 2 a\ntool_arguments 2 b\ntool_result 3 res\n1 1");
+}
+
+static void test_others(void) {
+  expect(
+      DIALECT_RESPONSES,
+      "{\"instructions\":\"i\",\"input\":[{\"role\":\"user\",\"content\":[{\"type\":"
+      "\"input_text\",\"text\":\"q\"}]},{\"type\":\"function_call\",\"call_id\":\"c\",\"name\":"
+      "\"f\",\"arguments\":\"{}\"},{\"type\":\"function_call_output\",\"call_id\":\"c\","
+      "\"output\":\"out\"},{\"type\":\"reasoning\",\"summary\":[{\"type\":\"summary_text\","
+      "\"text\":\"why\"}],\"encrypted_content\":\"xx\"}],\"text\":{\"format\":{\"type\":"
+      "\"json_schema\",\"schema\":{\"description\":\"d\"}}}}",
+      "system 0 i\nuser 1 q\nother 2 f\ntool_arguments 2 {}\ntool_result 3 out\nreasoning 4 why\n"
+      "tool_schema 0 d\n0 1");
+  expect(DIALECT_RESPONSES, "{\"input\":\"only\"}", "user 1 only\n0 1");
+  expect(DIALECT_COMPLETIONS, "{\"prompt\":[\"a\",\"b\"],\"suffix\":\"c\"}",
+         "user 1 a\nuser 2 b\nuser 0 c\n0 2");
+  expect(DIALECT_EMBEDDINGS, "{\"input\":[\"a\",[1,2]]}", "user 1 a\n0 1");
+}
+
+/* Twice the text, twice the time, also where it is nested as deeply as may be. */
+static double scan_ms(size_t count, const char *open, const char *close) {
+  struct bytes body;
+  bytes_init(&body);
+  bytes_append_text(&body, "{\"messages\":[{\"role\":\"user\",\"content\":");
+  for (int i = 0; i < 100; i++)
+    bytes_append_text(&body, open);
+  bytes_append_byte(&body, '[');
+  for (size_t i = 0; i < count; i++)
+    bytes_append_text(&body, "{\"type\":\"text\",\"text\":\"some words\"},");
+  bytes_append_text(&body, "\"x\"]");
+  for (int i = 0; i < 100; i++)
+    bytes_append_text(&body, close);
+  bytes_append_text(&body, "}]}");
+  struct body_texts texts;
+  uint64_t start = clock_mono_ns();
+  body_texts_init(&texts, DIALECT_CHAT, bytes_slice(&body));
+  double ms = (double)(clock_mono_ns() - start) / 1e6;
+  CHECK(texts.count == count + 1);
+  body_texts_fini(&texts);
+  bytes_fini(&body);
+  return ms;
+}
+
+static void test_depth(void) {
+  CHECK(scan_ms(20000, "{\"a\":", "}") < 2000);
+  CHECK(scan_ms(20000, "[", "]") < 2000);
+}
+
+static void edit(const char *body, const char *path, const char *json, const char *wanted) {
+  struct bytes out;
+  bytes_init(&out);
+  struct slice value = {json, json ? strlen(json) : 0};
+  const char *why = body_edit_set(slice_of(body), slice_of(path), value, &out);
+  if (wanted ? why || !slice_equal_text(bytes_slice(&out), wanted) : !why || out.len) {
+    fprintf(stderr, "%s at %s gave %s (%s)\n", body, path, bytes_text(&out), why ? why : "");
+    checks_failed++;
+  }
+  bytes_fini(&out);
+}
+
+static void test_set(void) {
+  edit("{ \"a\" : 1 , \"b\":[1, 2] }", "a", "\"x\"", "{ \"a\" : \"x\" , \"b\":[1, 2] }");
+  edit("{ \"a\" : 1 , \"b\":[1, 2] }", "a", NULL, "{ \"b\":[1, 2] }");
+  edit("{ \"a\" : 1 , \"b\":[1, 2] }", "b", NULL, "{ \"a\" : 1  }");
+  edit("{\"b\":[1, 2]}", "b.2", "3", "{\"b\":[1, 3]}");
+  edit("{\"b\":[1, 2]}", "b.3", "3", "{\"b\":[1, 2,3]}");
+  edit("{\"b\":[1, 2]}", "b.1", NULL, "{\"b\":[2]}");
+  edit("{\"b\":[1, 2]}", "b.2", NULL, "{\"b\":[1]}");
+  edit("{\"b\":[1]}", "b.1", NULL, "{\"b\":[]}");
+  edit("{}", "a.b.c", "[]", "{\"a\":{\"b\":{\"c\":[]}}}");
+  edit("{\"a\":{}}", "a.b", "null", "{\"a\":{\"b\":null}}");
+  edit("{\"\\u0061\":1}", "a", "2", "{\"\\u0061\":2}");
+  edit("{\"a\":1,\"a\":2}", "a", "3", "{\"a\":1,\"a\":3}");
+  edit("{\"b\":[1]}", "b.5", "3", NULL);
+  edit("{\"b\":[1]}", "b.x", "3", NULL);
+  edit("{\"b\":\"text\"}", "b.x", "3", NULL);
+}
+
+static void add_system(enum dialect dialect, const char *body, const char *wanted) {
+  struct bytes out;
+  bytes_init(&out);
+  const char *why = body_edit_add_system(dialect, slice_of(body), SLICE("s\""), &out);
+  CHECK(wanted ? !why : why != NULL);
+  if (wanted) CHECK_TEXT(bytes_slice(&out), wanted);
+  bytes_fini(&out);
+}
+
+static void test_system(void) {
+  add_system(DIALECT_CHAT, "{\"messages\":[]}",
+             "{\"messages\":[{\"role\":\"system\",\"content\":\"s\\\"\"}]}");
+  add_system(DIALECT_CHAT, "{\"messages\":[{\"role\":\"system\"}]}",
+             "{\"messages\":[{\"role\":\"system\"},{\"role\":\"system\",\"content\":\"s\\\"\"}]}");
+  add_system(DIALECT_CHAT, "{\"messages\":[{\"role\":\"system\"},{\"role\":\"user\"}]}",
+             "{\"messages\":[{\"role\":\"system\"},{\"role\":\"system\",\"content\":\"s\\\"\"},"
+             "{\"role\":\"user\"}]}");
+  add_system(DIALECT_MESSAGES, "{}", "{\"system\":\"s\\\"\"}");
+  add_system(DIALECT_MESSAGES, "{\"system\":\"a\"}", "{\"system\":\"a\\n\\ns\\\"\"}");
+  add_system(DIALECT_MESSAGES, "{\"system\":[{\"type\":\"text\",\"text\":\"a\"}]}",
+             "{\"system\":[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"text\",\"text\":\"s\\\"\""
+             "}]}");
+  add_system(DIALECT_RESPONSES, "{\"input\":\"x\"}",
+             "{\"input\":\"x\",\"instructions\":\"s\\\"\"}");
+  add_system(DIALECT_EMBEDDINGS, "{}", NULL);
+}
+
+static void remove_tool(const char *body, const char *name, const char *wanted) {
+  struct bytes out;
+  bool found;
+  bytes_init(&out);
+  body_edit_remove_tool(slice_of(body), slice_of(name), &out, &found);
+  CHECK(found == (wanted != NULL));
+  CHECK_TEXT(bytes_slice(&out), wanted ? wanted : body);
+  bytes_fini(&out);
+}
+
+static void test_tools(void) {
+  static const char two[] =
+      "{\"tools\":[{\"name\":\"a\"},{\"type\":\"function\",\"function\":{\"name\":\"b\"}}],"
+      "\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"b\"}}}";
+  remove_tool(two, "c", NULL);
+  remove_tool(two, "b", "{\"tools\":[{\"name\":\"a\"}]}");
+  remove_tool("{\"m\":1,\"tools\":[{\"name\":\"a\"}],\"tool_choice\":\"auto\"}", "a", "{\"m\":1}");
+}
+
+int main(void) {
+  test_chat();
+  test_messages();
+  test_others();
+  test_depth();
+  test_set();
+  test_system();
+  test_tools();
+  return checks_end();
+}

@@ -1,0 +1,131 @@
+/* docs/lua.md and lua/types/gateyes.lua are the table of the surface, and the table is all that a
+ * sandbox offers. With --write, this program writes both pages. */
+#include "policy_kit.h"
+#include "script/state.h"
+
+static const struct {
+  const char *path;
+  void (*make)(struct bytes *out);
+} pages[] = {
+    {ROOT "/docs/lua.md", surface_reference},
+    {ROOT "/lua/types/gateyes.lua", surface_annotations},
+};
+
+static void test_page(const char *path, void (*make)(struct bytes *out)) {
+  struct bytes made, read;
+  bytes_init(&made);
+  bytes_init(&read);
+  make(&made);
+  FILE *f = fopen(path, "r");
+  CHECK(f != NULL);
+  for (size_t got = 1; f && got > 0; read.len += got)
+    got = fread(bytes_reserve(&read, 4096), 1, 4096, f);
+  if (f) fclose(f);
+  if (!slice_equal(bytes_slice(&made), bytes_slice(&read))) {
+    fprintf(stderr, "%s is old: run native_surface_reference --write\n", path);
+    checks_failed++;
+  }
+  bytes_fini(&made);
+  bytes_fini(&read);
+}
+
+static void write_page(const char *path, void (*make)(struct bytes *out)) {
+  struct bytes made;
+  bytes_init(&made);
+  make(&made);
+  FILE *f = fopen(path, "w");
+  CHECK(f && fwrite(made.data, 1, made.len, f) == made.len && fclose(f) == 0);
+  bytes_fini(&made);
+}
+
+static void test_rows(void) {
+  size_t count;
+  const struct surface_function *functions = surface_functions(&count);
+  CHECK(count > 40);
+  for (size_t i = 0; i < count; i++) {
+    const struct surface_function *f = &functions[i];
+    CHECK(f->phases != 0 && f->sentence[strlen(f->sentence) - 1] == '.');
+    CHECK(!*f->errors || f->errors[strlen(f->errors) - 1] == '.');
+    for (size_t k = i + 1; k < count; k++)
+      CHECK(strcmp(f->owner, functions[k].owner) != 0 || strcmp(f->name, functions[k].name) != 0);
+  }
+  const struct surface_field *fields = surface_fields(&count);
+  for (size_t i = 0; i < count; i++)
+    CHECK(fields[i].sentence[strlen(fields[i].sentence) - 1] == '.');
+}
+
+/* Every function that a script can reach below `gateyes` has its row, and every row is reached. */
+static const char walk[] =
+    "local gateyes = require 'gateyes'\n"
+    "local list = {}\n"
+    "local function note(owner, module)\n"
+    "  for name, value in pairs(module) do\n"
+    "    if type(value) == 'function' then list[#list + 1] = owner .. ' ' .. name end\n"
+    "    if type(value) == 'table' and owner == 'gateyes' then\n"
+    "      assert(require('gateyes.' .. name) == value, name)\n"
+    "      note(owner .. '.' .. name, value)\n"
+    "    end\n"
+    "  end\n"
+    "end\n"
+    "note('gateyes', gateyes)\n"
+    "table.sort(list)\n"
+    "return { name = 'p', _list = table.concat(list, '\\n') .. '\\n' }";
+
+static int compare(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void expected_list(struct bytes *out) {
+  size_t count, kept = 0;
+  const struct surface_function *functions = surface_functions(&count);
+  char **lines = must_calloc(count, sizeof *lines);
+  for (size_t i = 0; i < count; i++) {
+    if (strncmp(functions[i].owner, "gateyes", 7) != 0) continue;
+    struct bytes line;
+    size_t len;
+    bytes_init(&line);
+    bytes_printf(&line, "%s %s", functions[i].owner, functions[i].name);
+    (void)bytes_text(&line);
+    lines[kept++] = bytes_take(&line, &len);
+  }
+  qsort(lines, kept, sizeof *lines, compare);
+  for (size_t i = 0; i < kept; i++) {
+    bytes_printf(out, "%s\n", lines[i]);
+    free(lines[i]);
+  }
+  free(lines);
+}
+
+static void test_reach(void) {
+  struct kit kit;
+  struct bytes wanted, error;
+  bytes_init(&wanted);
+  bytes_init(&error);
+  kit_init(&kit);
+  kit_add(&kit, "p", walk);
+  CHECK(kit_load(&kit));
+  lua_State *L = sandbox_state(kit.sandbox);
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "policies.p");
+  CHECK(sandbox_call(kit.sandbox, 1, 1, &error) == SANDBOX_DONE);
+  lua_getfield(L, -1, "_list");
+  expected_list(&wanted);
+  if (!slice_equal(state_text(L, -1), bytes_slice(&wanted))) {
+    fprintf(stderr, "reached:\n%s\nin the table:\n%s", lua_tostring(L, -1), bytes_text(&wanted));
+    checks_failed++;
+  }
+  lua_pop(L, 2);
+  kit_fini(&kit);
+  bytes_fini(&wanted);
+  bytes_fini(&error);
+}
+
+int main(int argc, char **argv) {
+  for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+    if (argc > 1 && strcmp(argv[1], "--write") == 0) write_page(pages[i].path, pages[i].make);
+    test_page(pages[i].path, pages[i].make);
+  }
+  test_rows();
+  test_reach();
+  return checks_end();
+}

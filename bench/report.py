@@ -39,10 +39,21 @@ def stream(rounds, way, median):
             "added_chunk_p99_us": added(rounds, way, "hop", "p99_us")}
 
 
-STEPS = {"closed": closed, "open_500": opened, "open_5000": opened, "stream": stream}
-TITLES = {"closed": "Closed loop, 64 connections", "open_500": "500 requests/s, Poisson",
-          "open_5000": "5,000 requests/s, Poisson", "stream": "Streams of 100 chunks, 10 ms apart",
-          "memory": "KiB for each connection"}
+def chunks(rounds, way, median):
+    return {"chunks_per_s": middle(rounds, way, lambda r: r["chunks"] / r["seconds"], median),
+            "cpu_us_per_chunk": middle(rounds, way, lambda r: per(r, "chunks"), median)}
+
+
+STEPS = {"closed": closed, "paced_500": opened, "paced_5000": opened, "open_500": opened, "open_5000": opened,
+         "stream": stream, "chunks": chunks}
+TITLES = {"closed": "Closed loop, 64 connections (wrk)",
+          "paced_500": "500 requests/s, in steps of 10 ms (h2load)",
+          "paced_5000": "5,000 requests/s, in steps of 10 ms (h2load)",
+          "open_500": "500 requests/s, Poisson (bench/tools/load)",
+          "open_5000": "5,000 requests/s, Poisson (bench/tools/load)",
+          "stream": "Streams of 100 chunks, 10 ms apart (bench/tools/load)",
+          "chunks": "As many chunks as go through: 256 streams (wrk)",
+          "memory": "KiB for each connection (bench/tools/load)"}
 
 
 def summarise(results, median):

@@ -5,3 +5,5 @@ int check_main(int argc, char **argv); /* gateyes check [--config PATH] [--json]
 int health_main(
     int argc,
     char **argv); /* gateyes health [--config PATH]: asks /healthz of the running gateway */
+/* gateyes test [path] [--config PATH] [--json | --tap]: a folder of tenants, a tenant, or a spec */
+int test_main(int argc, char **argv);

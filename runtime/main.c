@@ -21,6 +21,7 @@ static const struct command commands[] = {
     {"serve", server_main, "run the gateway"},
     {"check", check_main, "check a configuration and say everything that is wrong with it"},
     {"health", health_main, "ask the running gateway whether it is alive"},
+    {"test", test_main, "run the specs of tenants' scripts"},
     {"mock", mock_main, "run a scripted upstream for tests and benches"},
     {"version", print_version, "print the version"},
     {"help", print_help, "print this list"},

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "script/spec_run.h"
 #include "script/tenant_file.h"
 
 void tenant_built_fini(struct tenant_built *built) {
@@ -37,13 +38,24 @@ static bool load_all(const struct tenant_build *build, struct tenant_built *out,
   return fine;
 }
 
+static bool run_specs(const struct tenant_build *build, const struct tenant_built *built,
+                      struct config_problems *problems) {
+  struct spec_report report;
+  if (build->skips_specs) return true;
+  spec_report_init(&report);
+  spec_run_all(built->config, build->bundle, &report);
+  bool fine = spec_report_judge(&report, problems);
+  spec_report_fini(&report);
+  return fine;
+}
+
 bool tenant_build(const struct tenant_build *build, struct tenant_built *out,
                   struct config_problems *problems) {
   size_t before = problems->count;
   *out = (struct tenant_built){0};
   out->config = tenant_config_load(build->base, build->tenant, build->bundle, problems);
   out->scripts = must_calloc(build->worker_count + 1, sizeof *out->scripts);
-  bool fine = out->config && load_all(build, out, problems);
+  bool fine = out->config && load_all(build, out, problems) && run_specs(build, out, problems);
   if (fine && problems->count == before) return true;
   tenant_built_fini(out);
   return false;

@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+#include "script/policy.h"
+#include "script/tenant_sandbox.h"
+
 struct tenant_scripts {
   unsigned refs;
   uint64_t number;
@@ -24,6 +27,8 @@ static struct tenant_scripts *create(struct slice tenant, uint64_t number) {
 }
 
 static void destroy(struct tenant_scripts *s) {
+  policy_chain_free(s->policies);
+  if (s->sandbox) sandbox_free(s->sandbox);
   generation_unref(s->translation);
   bundle_unref(s->bundle);
   config_unref(s->config);
@@ -31,12 +36,35 @@ static void destroy(struct tenant_scripts *s) {
   free(s);
 }
 
+/* A tenant without policies has no state, which would cost memory in each worker. */
+static bool load_policies(struct tenant_scripts *s, const struct policy_host *host,
+                          struct bytes *error) {
+  const struct tenant_settings *t = s->config->tenant;
+  struct policy_entry *items = arena_alloc(&s->arena, (t->policy_count + 1) * sizeof *items);
+  if (t->policy_count == 0) return true;
+  for (size_t i = 0; i < t->policy_count; i++)
+    items[i] = (struct policy_entry){
+        .module = t->policies[i].name,
+        .settings = t->policies[i].settings,
+        .file = slice_of(s->config->file),
+        .line = t->policies[i].line,
+        .on_error = t->policies[i].passes_on_error ? POLICY_ERROR_PASSES : POLICY_ERROR_DENIES};
+  struct policy_entries entries = {items, t->policy_count};
+  struct policy_settings settings = {
+      .tenant = s->tenant, .wall_ms = t->scripts.wall_ms, .host = host};
+  s->sandbox = tenant_sandbox_new(s->config, s->bundle);
+  s->policies = policy_chain_new(s->sandbox, &entries, &settings, error);
+  sandbox_set_cpu_ms(s->sandbox, t->scripts.cpu_ms);
+  return s->policies != NULL;
+}
+
 struct tenant_scripts *tenant_scripts_new(const struct tenant_source *source, struct bytes *error) {
-  (void)error;
   struct tenant_scripts *s = create(source->tenant, source->number);
   s->bundle = bundle_ref(source->bundle);
   s->config = config_ref(source->config);
-  return s;
+  if (load_policies(s, source->host, error)) return s;
+  destroy(s);
+  return NULL;
 }
 
 struct tenant_scripts *tenant_scripts_new_refusal(struct slice tenant, struct slice sentence) {

@@ -11,8 +11,22 @@ import urllib.request
 from harness import ADMIN_KEY, GatewayCase, wait_for
 
 POLICY = """local policy = { name = "residency" }
-function policy.on_request(request, context) end
+function policy.on_request(request, context)
+  if request.last_user_text:find "%d%d%d" then context:require { residency = "local" } end
+end
+
 return policy
+"""
+SPEC = """local policy = require "policies.residency"
+
+describe("residency", function()
+  it("keeps numbers at home", function()
+    local context = { require = spy.new(function() end), tag = function() end }
+    policy.on_request({ last_user_text = "my card is 1234" }, context)
+    -- no other call will do
+    assert.spy(context.require).was.called_with(context, { residency = "local" })
+  end)
+end)
 """
 
 
@@ -47,7 +61,7 @@ class Scripts(GatewayCase):
             data = b""
         request = urllib.request.Request(url, data, {"authorization": "Bearer " + key}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=30) as reply:
+            with urllib.request.urlopen(request, timeout=60) as reply:
                 return reply.status, json.load(reply)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
@@ -100,6 +114,46 @@ class Scripts(GatewayCase):
             self.assertEqual(self.push("pushed", {"a.txt": str(number)})[1]["running"], number)
         kept = [g["generation"] for g in self.state("pushed")["generations"]]
         self.assertEqual(kept, [8, 7, 6])
+
+    def test_policies_that_do_not_load(self):
+        tenant = {"tenant.lua": "return { policies = { 'residency' } }"}
+        self.assertEqual(self.push("broken", dict(tenant, **{"policies/residency.lua": POLICY}))[1]["running"], 1)
+        for text, sentence in (
+                ("local policy = {\nreturn policy", "policies/residency.lua:2:"),
+                ("error 'no start'", "policies/residency.lua:1: no start"),
+                ("return 7", "policies/residency.lua: returns no table"),
+                (POLICY.replace("on_request", "on_reqest"), "the nearest is on_request"),
+                ("while true do end", "processor time"),
+                ("local t = {} for i = 1, 1e9 do t[i] = {} end", "KiB of memory"),
+                ("return require 'lib.none'", "lib.none"),
+                ("\27LJ\2", "policies/residency.lua")):
+            status, reply = self.push("broken", dict(tenant, **{"policies/residency.lua": text}))
+            self.assertEqual(status, 422, text)
+            self.assertIn(sentence, reply["error"]["problems"][0])
+            self.assertEqual(self.state("broken")["running"], 1)
+
+    def test_specs_decide(self):
+        """The policy and its spec are dropped in; a spec that fails keeps the old generation in place."""
+        self.put("specs", {"policies/residency.lua": POLICY, "policies/residency_spec.lua": SPEC,
+                           "tenant.lua": "return { policies = { 'residency' } }"})
+        wait_for(lambda: self.state("specs").get("running"), 10, "a generation that passes its spec")
+        before = self.state("specs")["running"]
+        self.put("specs", {"policies/residency.lua": POLICY.replace("context:require", "context:tag")})
+        refused = wait_for(lambda: self.state("specs")["refused"], 10, "the refusal")
+        self.assertEqual(len(refused["problems"]), 1)
+        for part in ("policies/residency_spec.lua", "line 4", "keeps numbers at home", "policies/residency_spec.lua:8:",
+                     "called"):
+            self.assertIn(part, refused["problems"][0])
+        self.assertEqual(self.state("specs")["running"], before)
+        self.put("specs", {"policies/residency.lua": POLICY + "\n"})
+        wait_for(lambda: self.state("specs")["running"] > before, 10, "the repaired generation")
+        for line in self.gateway.process_log().splitlines():
+            json.loads(line)
+
+    def test_specs_that_do_not_end(self):
+        status, reply = self.push("loop", {"lib/loop_spec.lua": "it('ends', function() while true do end end)"})
+        self.assertEqual(status, 422)
+        self.assertIn("processor time", reply["error"]["problems"][0])
 
     def test_canary_and_shadow(self):
         self.push("birds", {"a": "1"})

@@ -1,0 +1,63 @@
+"""The same specs under busted and under `gateyes test`: the same verdicts, names and places."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import unittest
+
+BINARY = os.environ["GATEYES_BIN"]
+HERE = os.path.dirname(os.path.abspath(__file__))
+TITLE = re.compile(r"^(Failure|Error|Pending) (?:→|->) (\S+) @ (\d+)\n(.*)$", re.M)
+TOTALS = re.compile(r"(\d+) success\w* / (\d+) failures? / (\d+) errors? / (\d+) pending")
+
+
+def run(words, folder):
+    done = subprocess.run(words, cwd=os.path.join(HERE, folder), capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+def verdicts(text):
+    return TOTALS.search(text).groups(), sorted(TITLE.findall(text))
+
+
+class SpecKit(unittest.TestCase):
+    maxDiff = None
+
+    def both(self, folder, name):
+        busted = shutil.which("busted")
+        self.assertTrue(busted, "busted is missing; scripts/setup test installs it")
+        theirs = run([busted, "--lua=luajit", "-m", "./?.lua", name], folder)
+        ours = run([BINARY, "test", name], folder)
+        self.assertEqual(verdicts(ours[1]), verdicts(theirs[1]))
+        return ours, theirs
+
+    def test_what_passes(self):
+        ours, theirs = self.both("kit", "lib/words_spec.lua")
+        self.assertEqual((ours[0], theirs[0]), (0, 0), ours[1])
+
+    def test_what_fails(self):
+        ours, theirs = self.both("faulty", "lib/faults_spec.lua")
+        self.assertEqual(ours[0], 1)
+        self.assertNotEqual(theirs[0], 0)
+        for text in ("faults_spec.lua:6: Expected objects to be equal.\nPassed in:\n(number) 2\nExpected:\n(number) 1",
+                     "faults_spec.lua:24: not this time\n", "faults_spec.lua:10: broken"):
+            self.assertIn(text, ours[1])
+            self.assertIn(text, theirs[1])
+
+    def test_json_and_tap(self):
+        status, text = run([BINARY, "test", "faulty", "--json"], ".")
+        found = json.loads(text)
+        self.assertEqual((status, found["success"], found["failure"], found["error"]), (1, 3, 3, 9))
+        self.assertEqual(found["specs"][0]["file"], "lib/faults_spec.lua")
+        status, text = run([BINARY, "test", "kit", "--tap"], ".")
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        self.assertEqual((status, lines[0], len(lines)), (0, "1..15", 16))
+
+    def test_wrong_words(self):
+        self.assertEqual(run([BINARY, "test", "--nonsense"], ".")[0], 2)
+        self.assertEqual(run([BINARY, "test", "nowhere"], ".")[0], 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

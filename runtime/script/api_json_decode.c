@@ -12,6 +12,8 @@ struct decoder {
   struct bytes *scratch;
   int raw_keys;   /* stack index of the set; 0: none */
   uint32_t depth; /* levels still allowed */
+  uint32_t values;
+  const struct json_guard *guard;
 };
 
 static bool decode_value(struct decoder *d);
@@ -239,6 +241,7 @@ static bool decode_value(struct decoder *d) {
   struct slice content;
   bool escaped;
   char byte = c->at < c->end ? *c->at : 0;
+  if (++d->values % 256 == 0) json_check(d->L, d->guard);
   if (byte == '{' || byte == '[') return decode_container(d);
   if (byte == '-' || (byte >= '0' && byte <= '9')) return decode_number(d);
   if (byte != '"') return decode_literal(d);
@@ -252,9 +255,12 @@ int json_lua_decode(lua_State *L) {
   lua_settop(L, 2);
   if (!json_raw_text_at(L, 1, &text)) text.data = luaL_checklstring(L, 1, &text.len);
   if (!lua_isnil(L, 2)) luaL_checktype(L, 2, LUA_TTABLE);
+  struct json_state *s = json_state_of(L);
+  if (text.len > s->guard.most_bytes) return luaL_error(L, "json.decode: the text is too long");
   struct decoder d = {.L = L,
                       .cursor = json_cursor_of(text),
-                      .scratch = &json_state_of(L)->scratch,
+                      .scratch = &s->scratch,
+                      .guard = &s->guard,
                       .raw_keys = lua_isnil(L, 2) ? 0 : 2,
                       .depth = JSON_DEPTH_DEFAULT};
   json_skip_space(&d.cursor);

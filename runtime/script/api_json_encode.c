@@ -1,15 +1,14 @@
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "script/api_json_state.h"
 
-enum { MOST_BYTES = 64 * 1024 * 1024 }; /* one table may occur many times in a value */
-
 struct encoder {
   lua_State *L;
   struct bytes *out;
+  const struct json_guard *guard;
   uint32_t depth; /* levels still allowed */
+  uint32_t values;
 };
 
 static void encode_value(struct encoder *e, int index);
@@ -19,9 +18,15 @@ static void encode_number(struct encoder *e, double number) {
   json_append_double(e->out, number);
 }
 
+static void check_length(struct encoder *e, size_t more) {
+  if (more > e->guard->most_bytes || e->out->len > e->guard->most_bytes - more)
+    luaL_error(e->L, "json.encode: the text is too long");
+}
+
 static void encode_text(struct encoder *e, int index) {
   struct slice text;
   text.data = lua_tolstring(e->L, index, &text.len);
+  check_length(e, text.len);
   json_quote(e->out, text);
 }
 
@@ -58,9 +63,8 @@ struct member {
   int value;        /* stack index; 0: to be looked up */
 };
 
-static int compare_members(const void *a, const void *b) {
-  const struct slice *left = &((const struct member *)a)->key;
-  const struct slice *right = &((const struct member *)b)->key;
+static int compare_members(const struct member *a, const struct member *b) {
+  const struct slice *left = &a->key, *right = &b->key;
   size_t shorter = left->len < right->len ? left->len : right->len;
   int order = memcmp(left->data, right->data, shorter);
   if (order) return order;
@@ -104,6 +108,33 @@ static void encode_members(struct encoder *e, int index, const struct member *me
   bytes_append_byte(e->out, '}');
 }
 
+/* Merges the sorted runs of that width from one array into the other. */
+static void merge_runs(const struct member *from, struct member *to, size_t count, size_t width) {
+  for (size_t low = 0; low < count; low += 2 * width) {
+    size_t middle = low + width < count ? low + width : count;
+    size_t high = middle + width < count ? middle + width : count;
+    size_t left = low, right = middle;
+    for (size_t at = low; at < high; at++) {
+      bool is_right =
+          left == middle || (right < high && compare_members(&from[right], &from[left]) < 0);
+      to[at] = from[is_right ? right++ : left++];
+    }
+  }
+}
+
+/* Sorts by merging, with spare room for as many, so that it can stop between two rounds. */
+static struct member *sort_many(struct encoder *e, struct member *members, size_t count) {
+  struct member *from = members, *to = members + count;
+  for (size_t width = 1; width < count; width *= 2) {
+    json_check(e->L, e->guard);
+    merge_runs(from, to, count, width);
+    struct member *swap = from;
+    from = to;
+    to = swap;
+  }
+  return from;
+}
+
 /* Members beyond the few that fit the C and Lua stacks. */
 static void encode_many(struct encoder *e, int index) {
   lua_State *L = e->L;
@@ -111,13 +142,12 @@ static void encode_many(struct encoder *e, int index) {
   for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
     count++;
   /* As userdata the collector frees it when an error jumps out of here. */
-  struct member *members = lua_newuserdata(L, count * sizeof *members);
+  struct member *members = lua_newuserdata(L, 2 * count * sizeof *members);
   for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
     members[at].value = 0;
     take_key(L, &members[at++].key);
   }
-  qsort(members, count, sizeof *members, compare_members);
-  encode_members(e, index, members, count);
+  encode_members(e, index, sort_many(e, members, count), count);
   lua_pop(L, 1);
 }
 
@@ -148,6 +178,7 @@ static void encode_raw(struct encoder *e, struct slice text) {
   struct json_error error;
   if (!json_validate(text, e->depth + 1, &error))
     luaL_error(e->L, "json.encode: a raw value is not JSON: %s", error.message);
+  check_length(e, text.len);
   bytes_append_slice(e->out, text);
 }
 
@@ -172,7 +203,8 @@ static void encode_table(struct encoder *e, int index) {
 
 static void encode_value(struct encoder *e, int index) {
   lua_State *L = e->L;
-  if (e->out->len > MOST_BYTES) luaL_error(L, "json.encode: the text is too long");
+  check_length(e, 0);
+  if (++e->values % 256 == 0) json_check(L, e->guard);
   switch (lua_type(L, index)) {
   case LUA_TSTRING: encode_text(e, index); return;
   case LUA_TNUMBER: encode_number(e, lua_tonumber(L, index)); return;
@@ -188,7 +220,8 @@ static void encode_value(struct encoder *e, int index) {
 int json_lua_encode(lua_State *L) {
   luaL_checkany(L, 1);
   lua_settop(L, 1);
-  struct encoder e = {.L = L, .out = &json_state_of(L)->scratch, .depth = JSON_DEPTH_DEFAULT};
+  struct json_state *s = json_state_of(L);
+  struct encoder e = {.L = L, .out = &s->scratch, .guard = &s->guard, .depth = JSON_DEPTH_DEFAULT};
   encode_value(&e, 1);
   lua_pushlstring(L, e.out->data, e.out->len);
   return 1;

@@ -4,11 +4,13 @@
 #include <lua.h>
 
 #include "base/json.h"
+#include "script/api_json.h"
 
 enum { UPVALUE_STATE = 1, UPVALUE_ARRAY, UPVALUE_RAW };
 
 struct json_state {
   struct bytes scratch; /* one for a state: freed by the collector even when Lua raises an error */
+  struct json_guard guard;
 };
 
 static inline struct json_state *json_state_of(lua_State *L) {
@@ -17,6 +19,11 @@ static inline struct json_state *json_state_of(lua_State *L) {
   if (s->scratch.cap > KEPT_BYTES) bytes_fini(&s->scratch);
   bytes_clear(&s->scratch);
   return s;
+}
+
+/* To be called in every loop whose length a script decides. */
+static inline void json_check(lua_State *L, const struct json_guard *guard) {
+  if (guard->check) guard->check(L);
 }
 
 /* The table at index has that metatable (an upvalue). Raw: runs no metamethod. */

@@ -73,6 +73,8 @@ uint64_t sandbox_breaches(const struct sandbox *s,
 /* For host functions. Raises an error when the C stack below the entry is deep, or the script is
  * over its time: in loops of more than some microseconds, and before calling back into Lua. */
 void sandbox_check(lua_State *L);
+/* Pushes the module gateyes.json, bounded as scripts of this state are. */
+void sandbox_push_json(lua_State *L);
 /* Raw and without errors: pushes t[name] (nil when index is no table). */
 void sandbox_push_field(lua_State *L, int index, const char *name);
 /* The text of an error or any other value, without running anything of the script. */

@@ -5,6 +5,7 @@
 
 #include "script/sandbox.h"
 #include "script/text_pattern.h"
+#include "script/text_replace.h"
 
 /* A pattern at work: room for short ones, so that most calls allocate nothing. */
 struct search {
@@ -37,23 +38,9 @@ static void search_init(struct search *s, lua_State *L, bool can_anchor) {
   s->matcher.slots = slots;
 }
 
-static void push_capture(lua_State *L, const struct text_matcher *m, int number) {
-  const struct text_capture *c = &m->captures[number];
-  if (c->len == TEXT_POSITION)
-    lua_pushinteger(L, c->at - m->text.data + 1);
-  else
-    lua_pushlstring(L, c->at, (size_t)c->len);
-}
-
-/* The captures, or the whole match when there are none. */
-static int push_captures(lua_State *L, const struct text_matcher *m, struct slice whole) {
-  int count = m->pattern->captures;
-  luaL_checkstack(L, count + 1, "captures");
-  for (int i = 0; i < count; i++)
-    push_capture(L, m, i);
-  if (count) return count;
-  lua_pushlstring(L, whole.data, whole.len);
-  return 1;
+static struct text_found found_of(const struct search *s, const char *from, const char *end) {
+  return (struct text_found){
+      s->matcher.text.data, {from, (size_t)(end - from)}, s->matcher.captures, s->pattern.captures};
 }
 
 /* Where to begin, from 0: negative counts from the end, and all is brought into the text. */
@@ -94,11 +81,11 @@ static int find_or_match(lua_State *L, bool is_find) {
     lua_pushnil(L);
     return 1;
   }
-  struct slice whole = {found, (size_t)(end - found)};
-  if (!is_find) return push_captures(L, &s.matcher, whole);
+  struct text_found all = found_of(&s, found, end);
+  if (!is_find) return text_push_captures(L, &all);
   lua_pushinteger(L, found - text.data + 1);
   lua_pushinteger(L, end - text.data);
-  return s.pattern.captures ? 2 + push_captures(L, &s.matcher, whole) : 2;
+  return s.pattern.captures ? 2 + text_push_captures(L, &all) : 2;
 }
 
 static int find(lua_State *L) {
@@ -122,7 +109,9 @@ static int next_match(lua_State *L) {
   lua_Integer next = found ? end - m->text.data + (end == found) : (lua_Integer)m->text.len + 1;
   lua_pushinteger(L, next);
   lua_replace(L, lua_upvalueindex(UP_AT));
-  return found ? push_captures(L, m, (struct slice){found, (size_t)(end - found)}) : 0;
+  if (!found) return 0;
+  struct text_found all = found_of(s, found, end);
+  return text_push_captures(L, &all);
 }
 
 static int gmatch(lua_State *L) {
@@ -136,99 +125,28 @@ static int gmatch(lua_State *L) {
   return 1;
 }
 
-struct replacer {
-  lua_State *L;
-  struct text_matcher *matcher;
-  luaL_Buffer out;
-  int type; /* of the third argument */
-};
-
-static void add_capture(struct replacer *r, int number, struct slice whole) {
-  const struct text_matcher *m = r->matcher;
-  if (number == 0 || (number == 1 && m->pattern->captures == 0)) {
-    luaL_addlstring(&r->out, whole.data, whole.len);
-    return;
-  }
-  if (number > m->pattern->captures) luaL_error(r->L, "invalid capture index");
-  push_capture(r->L, m, number - 1);
-  lua_tostring(r->L, -1); /* of a position */
-  luaL_addvalue(&r->out);
-}
-
-/* Copies the replacement with its %0 to %9. */
-static void add_template(struct replacer *r, struct slice whole) {
-  struct slice with = check_slice(r->L, 3);
-  const char *at = with.data, *end = with.data + with.len;
-  while (at < end) {
-    const char *mark = memchr(at, '%', (size_t)(end - at));
-    luaL_addlstring(&r->out, at, (size_t)((mark ? mark : end) - at));
-    if (!mark) return;
-    char next = mark + 1 < end ? mark[1] : 0;
-    if (next >= '0' && next <= '9')
-      add_capture(r, next - '0', whole);
-    else
-      luaL_addchar(&r->out, next);
-    at = mark + 2;
-  }
-}
-
-static void push_first_capture(struct replacer *r, struct slice whole) {
-  if (r->matcher->pattern->captures)
-    push_capture(r->L, r->matcher, 0);
-  else
-    lua_pushlstring(r->L, whole.data, whole.len);
-}
-
-static void add_value(struct replacer *r, struct slice whole) {
-  lua_State *L = r->L;
-  if (r->type == LUA_TTABLE) {
-    push_first_capture(r, whole);
-    lua_gettable(L, 3);
-  } else if (r->type == LUA_TFUNCTION) {
-    lua_pushvalue(L, 3);
-    lua_call(L, push_captures(L, r->matcher, whole), 1);
-  } else {
-    add_template(r, whole);
-    return;
-  }
-  if (!lua_toboolean(L, -1)) {
-    lua_pop(L, 1);
-    lua_pushlstring(L, whole.data, whole.len);
-  } else if (!lua_isstring(L, -1)) {
-    luaL_error(L, "invalid replacement value (a %s)", luaL_typename(L, -1));
-  }
-  luaL_addvalue(&r->out);
-}
-
-static void check_replacement(lua_State *L, int type) {
-  if (type != LUA_TNUMBER && type != LUA_TSTRING && type != LUA_TTABLE && type != LUA_TFUNCTION)
-    luaL_argerror(L, 3, "string/function/table expected");
-}
-
 static int gsub(lua_State *L) {
   struct slice text = check_slice(L, 1);
   check_slice(L, 2);
   struct search s;
-  struct replacer r = {.L = L, .matcher = &s.matcher, .type = lua_type(L, 3)};
-  check_replacement(L, r.type);
-  lua_Number most = luaL_optnumber(L, 4, (lua_Number)text.len + 1);
+  struct text_replacer r;
+  lua_Number count = 0, most = luaL_optnumber(L, 4, (lua_Number)text.len + 1);
+  text_check_replacement(L, 3);
   lua_settop(L, 4);
   sandbox_check(L);
   search_init(&s, L, true);
   const char *at = text.data, *last = text.data + text.len, *end;
-  lua_Number count = 0;
-  luaL_buffinit(L, &r.out);
+  text_replacer_init(&r, L, 3);
   while (count < most) {
     const char *found = text_match_from(&s.matcher, at, &end);
     if (!found) break;
     count++;
     luaL_addlstring(&r.out, at, (size_t)(found - at));
-    add_value(&r, (struct slice){found, (size_t)(end - found)});
+    struct text_found all = found_of(&s, found, end);
+    text_replace(&r, &all);
     at = end;
-    if (end == found && at < last)
-      luaL_addchar(&r.out, *at++);
-    else if (end == found)
-      break;
+    if (end == found && at == last) break;
+    if (end == found) luaL_addchar(&r.out, *at++);
     if (s.pattern.is_anchored) break;
   }
   luaL_addlstring(&r.out, at, (size_t)(last - at));

@@ -1,6 +1,7 @@
 /* Every function that a script can reach, called with values of random types: nothing but Lua
  * errors may come of it. `native_sandbox_fuzz 1000000` is the long form. */
 #include "sandbox_walk.h"
+#include "script/text_api.h"
 
 static const char caller[] =
     "local functions, names = {}, {}\n"
@@ -17,6 +18,12 @@ static const char caller[] =
     "end\n"
     "collect(_G, '')\n"
     "collect(require 'gateyes.json', 'json.')\n"
+    "local text = require 'gateyes.text'\n"
+    "collect(text, 'text.')\n"
+    "local regex = text.regex '(a+)|b?'\n"
+    "for _, name in ipairs { 'test', 'find', 'match', 'gmatch', 'gsub' } do\n"
+    "  functions[#functions + 1] = regex[name]\n"
+    "end\n"
     "local json, random = require 'gateyes.json', math.random\n"
     "local set, tostring, pcall, pick = setmetatable, tostring, pcall, nil\n"
     "local numbers = { 0, 1, -1, 2, 3.5, 1e3, -1e9, 2^31, 2^32, 2^53, -2^63, 1e308, 0/0, 1/0, "
@@ -44,6 +51,8 @@ static const char caller[] =
     "  function() return json.array({ pick() }) end,\n"
     "  function() return json.raw('1') end,\n"
     "  function() return json.null end,\n"
+    "  function() return regex end,\n"
+    "  function() return text.regex(texts[random(#texts)]) end,\n"
     "  function() error(pick()) end,\n"
     "}\n"
     "local depth = 0\n"
@@ -70,6 +79,8 @@ static struct sandbox *fuzzed(struct bytes *error) {
   sandbox_set_cpu_ms(s, 20000);
   sandbox_push_json(sandbox_state(s));
   sandbox_preload(s, "gateyes.json");
+  text_api_push(sandbox_state(s));
+  sandbox_preload(s, "gateyes.text");
   enum sandbox_result result = kit_run(s, caller, error);
   if (result != SANDBOX_DONE) fprintf(stderr, "%s\n", bytes_text(error));
   CHECK(result == SANDBOX_DONE);

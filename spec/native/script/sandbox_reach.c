@@ -1,6 +1,7 @@
 /* What scripts can reach: the list is a file under review (--write renews it), escapes fail, and
  * one tenant's marks are nowhere in another's state. */
 #include "sandbox_walk.h"
+#include "script/text_api.h"
 
 struct list {
   char **items;
@@ -25,6 +26,10 @@ static void offer_modules(struct sandbox *s) {
   lua_pushvalue(sandbox_state(s), -1);
   lua_setglobal(sandbox_state(s), "json"); /* for the walk; scripts get it from require */
   sandbox_preload(s, "gateyes.json");
+  text_api_push(sandbox_state(s));
+  lua_pushvalue(sandbox_state(s), -1);
+  lua_setglobal(sandbox_state(s), "text");
+  sandbox_preload(s, "gateyes.text");
 }
 
 static void print_list(struct list *list, FILE *file) {
@@ -121,6 +126,8 @@ static const char *const escapes[] = {
     "local json = require 'gateyes.json' return json.raw_mt or json.array_mt",
     "local json = require 'gateyes.json' "
     "return json.array(setmetatable({}, {__metatable = 'locked'}))",
+    "return getmetatable(require 'gateyes.text'.regex 'a')",
+    "return require 'gateyes.text'.regex 'a'.__index",
     "local t = setmetatable({}, {__metatable = 'locked'}) setmetatable(t, {}) return t",
     "local found for k, v in pairs(_G) do if type(v) == 'userdata' then found = v end end return "
     "found",
@@ -142,6 +149,8 @@ static void test_escapes(void) {
     offer_modules(s);
     lua_pushnil(sandbox_state(s));
     lua_setglobal(sandbox_state(s), "json");
+    lua_pushnil(sandbox_state(s));
+    lua_setglobal(sandbox_state(s), "text");
     enum sandbox_result result = kit_run(s, escapes[i], &error);
     bool is_out = result == SANDBOX_DONE && lua_toboolean(sandbox_state(s), -1);
     if (is_out || (result != SANDBOX_DONE && result != SANDBOX_ERROR))

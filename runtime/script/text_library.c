@@ -143,7 +143,7 @@ static int gsub(lua_State *L) {
     count++;
     luaL_addlstring(&r.out, at, (size_t)(found - at));
     struct text_found all = found_of(&s, found, end);
-    text_replace(&r, &all);
+    text_replacer_add(&r, &all);
     at = end;
     if (end == found && at == last) break;
     if (end == found) luaL_addchar(&r.out, *at++);

@@ -166,7 +166,7 @@ static int regex_gsub(lua_State *L) {
   while (count < most && search(L, r, text, from, &hit)) {
     count++;
     luaL_addlstring(&replacer.out, text.data + copied, hit.slots[0] - copied);
-    text_replace(&replacer, &hit.found);
+    text_replacer_add(&replacer, &hit.found);
     copied = hit.slots[1];
     from = next_start(&hit, text);
   }

@@ -71,7 +71,7 @@ static void push_first(lua_State *L, const struct text_found *f) {
     lua_pushlstring(L, f->whole.data, f->whole.len);
 }
 
-void text_replace(struct text_replacer *r, const struct text_found *f) {
+void text_replacer_add(struct text_replacer *r, const struct text_found *f) {
   lua_State *L = r->L;
   if (r->type == LUA_TTABLE) {
     push_first(L, f);

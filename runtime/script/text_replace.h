@@ -26,4 +26,5 @@ struct text_replacer {
 
 void text_check_replacement(lua_State *L, int index);
 void text_replacer_init(struct text_replacer *r, lua_State *L, int index);
-void text_replace(struct text_replacer *r, const struct text_found *found); /* appends to out */
+void text_replacer_add(struct text_replacer *r,
+                       const struct text_found *found); /* appends to out */

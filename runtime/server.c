@@ -19,6 +19,7 @@
 #include "observe/metric.h"
 #include "script/watchdog.h"
 #include "server_ledger.h"
+#include "store/kv.h"
 #include "store/responses.h"
 #include "upstream/gate.h"
 #include "upstream/health.h"
@@ -27,6 +28,10 @@
 enum { WATCH_INTERVAL_MS = 1000 };
 
 enum phase { PHASE_SERVING, PHASE_DRAINING, PHASE_CUT, PHASE_STOPPED };
+
+/* Of each tenant: what its scripts keep between requests. */
+static const struct kv_limits script_store = {
+    .bytes = 16 << 20, .entries = 65536, .value_bytes = 64 << 10};
 
 struct server {
   uv_loop_t loop;
@@ -369,8 +374,8 @@ static void start_handles(struct server *s) {
 }
 
 static bool start_workers(struct server *s, struct config_problems *problems) {
-  s->shared =
-      (struct worker_shared){&worker_callbacks, s, gates_new(), health_new(), s->ledger.journals};
+  s->shared = (struct worker_shared){
+      &worker_callbacks, s, gates_new(), health_new(), s->ledger.journals, kv_new(&script_store)};
   gates_reload(s->shared.gates, s->config);
   health_reload(s->shared.health, s->config);
   s->directory = directory_new(s->config);
@@ -428,6 +433,7 @@ static int serve(struct server *s, struct config_problems *problems) {
   free(s->workers);
   free(s->threads);
   free(s->policy_hosts);
+  kv_free(s->shared.kv);
   gates_free(s->shared.gates);
   health_free(s->shared.health);
   responses_free(s->responses);

@@ -5,6 +5,7 @@
 
 #include "base/mailbox.h"
 #include "exchange.h"
+#include "exchange_policy_host.h"
 
 enum { DRAIN_CHECK_MS = 20 };
 
@@ -77,6 +78,7 @@ struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot
   w->host.health = shared->health;
   w->host.journal = shared->journals ? journals_writer(shared->journals, index) : NULL;
   w->host.upstream = upstream_new(&w->loop, config, shared->gates);
+  exchange_policy_host_open(&w->host, shared->kv);
   mailbox_init(&w->mailbox, &w->loop, w);
   must(uv_timer_init(&w->loop, &w->drain_timer) == 0);
   must(uv_timer_init(&w->loop, &w->ping_timer) == 0);
@@ -102,6 +104,7 @@ void worker_free(struct worker *w) {
   directory_unref(w->host.directory);
   generation_unref(w->host.generation);
   tenant_set_free(w->host.tenants);
+  exchange_policy_host_close(&w->host);
   config_unref(w->host.config);
   log_free(w->host.log);
   bytes_fini(&w->host.scratch);

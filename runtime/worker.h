@@ -17,6 +17,7 @@ struct worker_callbacks { /* called on the worker's thread */
 
 struct gates;
 struct journals;
+struct kv;
 struct health;
 
 struct worker_shared { /* what all workers have in common; outlives them */
@@ -25,6 +26,7 @@ struct worker_shared { /* what all workers have in common; outlives them */
   struct gates *gates;
   struct health *health;
   struct journals *journals; /* NULL: no ledger is kept */
+  struct kv *kv;             /* what scripts keep */
 };
 
 struct worker_snapshot {         /* what a reload replaces together */

@@ -225,7 +225,7 @@ function gateyes.log(message, level) end
 ---@param amount? integer
 function gateyes.metric(name, value, amount) end
 
----A handle for a header's value in fetch: written by the gateway, unreadable to scripts. prefix, such as `Bearer `, is put in front. Raises when no such secret is defined for the tenant.
+---A handle for a header's value in fetch, written by the gateway and unreadable to scripts: the text of the file of that name in the tenant's folder of `tenant_secrets`. Called at the top of a module. prefix, such as `Bearer `, is put in front. Raises when the file cannot be read.
 ---@param name string
 ---@param prefix? string
 ---@return gateyes.Secret

@@ -38,7 +38,7 @@ static void take_headers(lua_State *L, struct surface *s, struct policy_fetch_re
     if (lua_type(L, -2) != LUA_TSTRING) luaL_error(L, "headers are {name = value}");
     struct header header = {arena_slice(arena, state_text(L, -2)), {NULL, 0}};
     header.value = lua_type(L, -1) == LUA_TSTRING ? arena_slice(arena, state_text(L, -1))
-                                                  : api_secret_text(L, s, lua_gettop(L), arena);
+                                                  : api_secret_text(L, s, lua_gettop(L));
     add_header(L, r, items, header);
     lua_pop(L, 1);
   }
@@ -99,7 +99,8 @@ int api_fetch(lua_State *L) {
   struct surface *s = surface_self(L);
   struct policy_fetch_request request = {.timeout_ms = s->settings.wall_ms,
                                          .max_bytes = DEFAULT_REPLY};
-  if (!s->settings.host->loop) return luaL_error(L, "nothing can be waited for here");
+  if (s->fakes == LUA_NOREF && !s->settings.host->loop)
+    return luaL_error(L, "nothing can be waited for here");
   if (!sandbox_can_await(L))
     return luaL_error(L, "nothing can be waited for in a function that gsub or a metamethod calls");
   lua_settop(L, 1);
@@ -112,6 +113,8 @@ int api_fetch(lua_State *L) {
   if (!request.url.len || request.url.len > URL_BYTES)
     return luaL_error(L, "a url has 1 to 4096 bytes");
   request.url = arena_slice(&s->run->arena, request.url);
+  int faked = surface_fake_fetch(L, s);
+  if (faked) return faked;
   const char *why = policy_fetch(s->run, &request);
   if (!why) return sandbox_await(L, 0);
   lua_pushnil(L);

@@ -4,6 +4,7 @@
 
 #include "observe/log.h"
 #include "observe/metric.h"
+#include "script/config_sandbox.h"
 #include "script/sandbox.h"
 #include "script/surface_private.h"
 
@@ -17,6 +18,7 @@ int api_sleep(lua_State *L) {
   struct surface *s = surface_self(L);
   lua_Number ms = luaL_checknumber(L, 1);
   if (!(ms >= 0 && ms <= 86400000.0)) return luaL_error(L, "sleep takes milliseconds");
+  if (surface_fake_sleep(s, L, ms)) return 0;
   check_wait(L, s);
   policy_sleep(s->run, (uint64_t)ceil(ms));
   return sandbox_await(L, 0);
@@ -67,39 +69,55 @@ int api_metric(lua_State *L) {
   return 0;
 }
 
-struct secret { /* userdata: what scripts hold; the value itself is looked up when it is written */
-  size_t name_len, prefix_len;
-  char data[];
-};
-
-static bool find_secret(const struct surface *s, struct slice name, struct slice *value) {
-  const struct policy_host *host = s->settings.host;
-  return host->secret_find && host->secret_find(host->context, name, value);
+/* A file name and nothing else: no folder, nothing hidden. */
+static bool is_secret_name(struct slice name) {
+  return is_name(name) && name.data[0] != '.';
 }
 
+static void read_secret(lua_State *L, struct surface *s, struct slice name, struct bytes *out) {
+  enum { MOST_BYTES = 8 << 10 };
+  struct bytes path;
+  struct slice folder = s->settings.secrets_path;
+  bytes_init(&path);
+  bytes_printf(&path, "%.*s/%.*s", (int)folder.len, folder.data, (int)name.len, name.data);
+  const char *why = folder.len ? config_text_read(bytes_text(&path), MOST_BYTES, out)
+                               : "the tenant has no folder of secrets";
+  bytes_fini(&path);
+  lua_pushlstring(L, name.data, name.len);
+  if (why) luaL_error(L, "the secret %s cannot be read: %s", lua_tostring(L, -1), why);
+  lua_pop(L, 1);
+  while (out->len && (out->data[out->len - 1] == '\n' || out->data[out->len - 1] == '\r'))
+    out->len--;
+}
+
+/* Read while the module loads, which is never on a worker's loop; the value stays in C. */
 int api_secret(lua_State *L) {
   struct surface *s = surface_self(L);
-  struct slice name = surface_text(L, 1), value;
+  struct slice name = surface_text(L, 1);
   struct slice prefix = lua_isnoneornil(L, 2) ? SLICE("") : surface_text(L, 2);
-  if (!find_secret(s, name, &value))
-    return luaL_error(L, "no secret of that name is defined for this tenant");
-  struct secret *secret = lua_newuserdata(L, sizeof *secret + name.len + prefix.len);
-  *secret = (struct secret){name.len, prefix.len};
-  memcpy(secret->data, name.data, name.len);
-  if (prefix.len) memcpy(secret->data + name.len, prefix.data, prefix.len);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, s->metatables[OBJECT_SECRET]);
-  lua_setmetatable(L, -2);
+  if (!is_secret_name(name))
+    return luaL_error(L, "a secret's name has letters, digits, _ . and -, 64 at most");
+  struct secret *secret = arena_alloc(&s->arena, sizeof *secret);
+  bytes_clear(&s->scratch);
+  if (!surface_fake_secret(L, s, name, &s->scratch)) read_secret(L, s, name, &s->scratch);
+  struct slice parts[] = {prefix, bytes_slice(&s->scratch)};
+  secret->text = arena_join(&s->arena, parts, 2);
+  if (!header_is_clean(SLICE("x"), secret->text))
+    return luaL_error(L, "the secret holds bytes that cannot stand in a header");
+  secret->next = s->secrets;
+  s->secrets = secret;
+  struct handle handle = {0, s->secret_count++, 0};
+  surface_push_handle(s, L, OBJECT_SECRET, &handle);
   return 1;
 }
 
-struct slice api_secret_text(lua_State *L, struct surface *s, int index, struct arena *arena) {
-  const struct secret *secret = (void *)surface_handle(s, L, index, OBJECT_SECRET);
-  struct slice value;
-  if (!secret) luaL_error(L, "a header's value is text or a secret");
-  struct slice name = {secret->data, secret->name_len};
-  if (!find_secret(s, name, &value)) luaL_error(L, "the secret is not defined any more");
-  return arena_join(
-      arena, (struct slice[]){{secret->data + secret->name_len, secret->prefix_len}, value}, 2);
+struct slice api_secret_text(lua_State *L, struct surface *s, int index) {
+  const struct handle *h = surface_handle(s, L, index, OBJECT_SECRET);
+  if (!h) luaL_error(L, "a header's value is text or a secret");
+  const struct secret *secret = s->secrets;
+  for (uint32_t skip = s->secret_count - 1 - h->index; skip > 0; skip--)
+    secret = secret->next;
+  return secret->text;
 }
 
 int tokens_count(lua_State *L) {

@@ -14,6 +14,8 @@ static struct kv_space *space_of(lua_State *L) {
 
 uint64_t api_now_ms(const struct surface *s) {
   const struct policy_host *host = s->settings.host;
+  uint64_t faked;
+  if (surface_fake_now(s, s->L, &faked)) return faked;
   int64_t now = host->now_ms ? host->now_ms(host->context) : clock_wall_ms();
   return now > 0 ? (uint64_t)now : 0;
 }

@@ -74,16 +74,15 @@ struct policy_host {
                        void *wait);
   void (*fetch_cancel)(void *context, void *fetch);
   uint64_t (*count_tokens)(void *context, struct slice model, struct slice text);
-  /* The value of a secret that the operator or the tenant has defined; false: unknown. */
-  bool (*secret_find)(void *context, struct slice name, struct slice *value);
   int64_t (*now_ms)(void *context); /* NULL: the wall clock */
 };
 
 struct policy_settings {
   struct slice tenant;
-  struct slice hash_key; /* of the installation, for gateyes.hash.keyed; empty: a random one */
-  uint32_t wall_ms;      /* of each hook, waiting included; 0: 100 */
-  uint32_t hold_bytes;   /* text that an output guard may hold back; 0: 4096 */
+  struct slice secrets_path; /* folder whose files are the tenant's secrets; empty: it has none */
+  struct slice hash_key;     /* of the installation, for gateyes.hash.keyed; empty: a random one */
+  uint32_t wall_ms;          /* of each hook, waiting included; 0: 100 */
+  uint32_t hold_bytes;       /* text that an output guard may hold back; 0: 4096 */
   const struct policy_host *host; /* NULL: nothing outside of Lua is offered */
 };
 

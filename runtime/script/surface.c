@@ -72,7 +72,7 @@ static void name_phases(unsigned phases, struct bytes *out) {
     bytes_append_text(out, policy_hook_name((enum policy_hook)i));
   }
   if (phases & PHASE_LOAD)
-    bytes_append_text(out, out->len > start ? " and while a module loads" : "a module's body");
+    bytes_append_text(out, out->len > start ? " and while a module loads" : "a module's body, before any hook");
 }
 
 static int refuse_phase(lua_State *L, struct surface *s, const struct surface_function *f) {
@@ -234,8 +234,11 @@ static void open_modules(lua_State *L, struct surface *s) {
   sandbox_preload(sandbox_of(L), "gateyes");
 }
 
+static const struct policy_host nothing;
+
 static int on_collect(lua_State *L) {
   struct surface *s = lua_touserdata(L, 1);
+  if (s->own_store) kv_free(s->own_store);
   bytes_fini(&s->scratch);
   arena_fini(&s->arena);
   return 0;
@@ -253,9 +256,11 @@ struct surface *surface_open(lua_State *L, const struct policy_settings *setting
   must(surface_find(L) == NULL);
   lua_pushlightuserdata(L, &registry_key);
   struct surface *s = lua_newuserdata(L, sizeof *s);
-  *s = (struct surface){.L = L, .settings = *settings, .phase = PHASE_LOAD};
+  *s = (struct surface){.L = L, .settings = *settings, .phase = PHASE_LOAD, .fakes = LUA_NOREF};
   arena_init(&s->arena);
   s->settings.tenant = arena_slice(&s->arena, settings->tenant);
+  s->settings.secrets_path = arena_slice(&s->arena, settings->secrets_path);
+  if (!s->settings.host) s->settings.host = &nothing;
   set_hash_key(s);
   if (settings->host->store) s->space = kv_space_get(settings->host->store, s->settings.tenant);
   lua_createtable(L, 0, 1);

@@ -23,6 +23,11 @@ struct handle {
   uint32_t index, version;
 };
 
+struct secret {
+  struct secret *next;
+  struct slice text; /* what a header gets */
+};
+
 struct surface {
   lua_State *L;
   struct arena arena;
@@ -34,6 +39,10 @@ struct surface {
   int json_encode, json_decode; /* functions, in the registry */
   struct bytes scratch;         /* freed with the state, also when a call raises */
   uint8_t hash_key[SHA256_BYTES];
+  struct secret *secrets; /* the newest first */
+  uint32_t secret_count;
+  int fakes; /* of a spec: {fetch = function, now = seconds, secrets = {name = text}}; LUA_NOREF */
+  struct kv *own_store; /* of a spec */
 };
 
 struct surface *surface_self(lua_State *L); /* of the running function of the surface */
@@ -58,8 +67,17 @@ void surface_push_text(lua_State *L, struct slice text);
 void surface_push_raw(struct surface *s, lua_State *L, struct slice raw);
 
 uint64_t api_now_ms(const struct surface *s); /* wall clock, or the host's */
-/* Of the secret at index, its prefix in front; raises for any other value. */
-struct slice api_secret_text(lua_State *L, struct surface *s, int index, struct arena *arena);
+/* Of the secret at index, its prefix in front; raises for any other value. Lives with the state. */
+struct slice api_secret_text(lua_State *L, struct surface *s, int index);
+
+/* surface_fakes.c: what stands in for the outside while specs run. Each: false when nothing does.
+ */
+bool surface_fake_secret(lua_State *L, struct surface *s, struct slice name, struct bytes *out);
+bool surface_fake_now(const struct surface *s, lua_State *L, uint64_t *now_ms);
+bool surface_fake_sleep(struct surface *s, lua_State *L, double ms);
+/* The request is at index 1; its results are on the stack, and their number is returned; 0: none.
+ */
+int surface_fake_fetch(lua_State *L, struct surface *s);
 
 /* The functions and getters that the rows of surface.def name. */
 #define FUNCTION(owner, name, call, ...) int call(lua_State *L);

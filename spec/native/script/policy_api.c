@@ -1,4 +1,6 @@
 /* The functions of `gateyes`: what they give, and that no value of a script harms them. */
+#include <unistd.h>
+
 #include "policy_kit.h"
 
 struct world { /* what lies outside of Lua, faked */
@@ -51,12 +53,6 @@ static uint64_t count_tokens(void *context, struct slice model, struct slice tex
   return text.len;
 }
 
-static bool secret_find(void *context, struct slice name, struct slice *value) {
-  (void)context;
-  *value = SLICE("hush");
-  return slice_equal_text(name, "guard");
-}
-
 static int64_t now_ms(void *context) {
   (void)context;
   return 1700000000123;
@@ -71,6 +67,7 @@ static void check(struct kit *kit, const char *statements) {
   bytes_init(&text);
   bytes_printf(&text,
                "local gateyes = require 'gateyes'\n"
+               "local secret = gateyes.secret('guard', 'Bearer ')\n"
                "local function raises(what, call, ...)\n"
                "  local ok, why = pcall(call, ...)\n"
                "  assert(not ok, 'no error') assert(why:find(what, 1, true), why)\n"
@@ -122,11 +119,11 @@ static void test_fetch(struct kit *kit, struct world *world) {
              "assert(r.status == 200 and r.body == 'pong' and r.headers['content-type'] == "
              "'text/plain')");
   CHECK_TEXT(bytes_slice(&world->seen), "GET https://guard.example/x ");
-  check(kit, "local s = gateyes.secret('guard', 'Bearer ')\n"
+  check(kit, "local s = secret\n"
              "assert(tostring(s):find 'hush' == nil and not pcall(function() return s.value end))\n"
              "assert(gateyes.fetch { url = 'http://g/', json = { a = { 1 } }, headers = { "
              "authorization = s } }.status == 200)\n"
-             "raises('no secret of that name', gateyes.secret, 'other')");
+             "raises('may be called in a module', gateyes.secret, 'guard')");
   CHECK_TEXT(bytes_slice(&world->seen), "POST http://g/ authorization: Bearer hush content-type: "
                                         "application/json {\"a\":[1]}");
   check(kit,
@@ -191,11 +188,12 @@ static void test_kept(struct kit *kit) {
 /* Every function and method with values of all types and sizes, many times over. */
 static const char fuzz[] =
     "local gateyes = require 'gateyes'\n"
+    "local secret = gateyes.secret 'guard'\n"
     "local calls, seed = {}, 1\n"
     "local function random(n) seed = (seed * 16807) % 2147483647 return seed % n + 1 end\n"
     "return { name = 'p', on_request = function(request, context)\n"
     "  seed = request:get 'seed'\n"
-    "  local text, secret = request.texts[1], gateyes.secret 'guard'\n"
+    "  local text = request.texts[1]\n"
     "  local values = { 0, 1, -1, 1.5, 1/0, -1/0, 0/0, 2^53, 1e300, '', 'x', 'url', 'a.b.c', "
     "'messages.1', '\\0\\255', ('y'):rep(3000), true, false, {}, { 1, 2 }, { url = 'http://x/' }, "
     "{ first = 1, last = 2, text = '' }, { { first = 1, last = 1, text = 'z' } }, { status = 400 "
@@ -244,12 +242,28 @@ static void test_fuzz(struct kit *kit, int rounds) {
   bytes_fini(&text);
 }
 
+static void test_no_secret(struct kit *kit, const char *name) {
+  struct bytes text;
+  bytes_init(&text);
+  bytes_printf(&text, "require('gateyes').secret '%s' return { name = 'p' }", name);
+  kit_add(kit, "p", bytes_text(&text));
+  CHECK(!kit_load(kit));
+  kit_unload(kit);
+  bytes_fini(&text);
+}
+
 int main(int argc, char **argv) {
   struct kit kit;
+  char folder[] = "/tmp/gateyes_secrets_XXXXXX", file[64];
   struct world world = {.kit = &kit};
   struct kv_limits limits = {.bytes = 1 << 20, .entries = 1000, .value_bytes = 64 << 10};
   struct kv *kv = kv_new(&limits);
   kit_init(&kit);
+  CHECK(mkdtemp(folder) != NULL);
+  snprintf(file, sizeof file, "%s/guard", folder);
+  FILE *f = fopen(file, "w");
+  CHECK(f && fputs("hush\n", f) >= 0 && fclose(f) == 0);
+  kit.secrets_path = folder;
   uv_timer_init(&kit.loop, &world.timer);
   world.timer.data = &world;
   kit.host.context = &world;
@@ -257,7 +271,6 @@ int main(int argc, char **argv) {
   kit.host.fetch_start = fetch_start;
   kit.host.fetch_cancel = fetch_cancel;
   kit.host.count_tokens = count_tokens;
-  kit.host.secret_find = secret_find;
   kit.host.now_ms = now_ms;
   test_hash(&kit);
   test_store(&kit);
@@ -265,8 +278,12 @@ int main(int argc, char **argv) {
   test_fetch_cancel(&kit, &world);
   test_others(&kit);
   test_kept(&kit);
+  test_no_secret(&kit, "other");
+  test_no_secret(&kit, "../guard");
+  test_no_secret(&kit, ".");
   /* 60 calls a round; a number of rounds as argument for a longer run. */
   test_fuzz(&kit, argc > 1 ? atoi(argv[1]) : 500);
+  CHECK(unlink(file) == 0 && rmdir(folder) == 0);
   uv_close((uv_handle_t *)&world.timer, NULL);
   kit_fini(&kit);
   kv_free(kv);

@@ -23,6 +23,7 @@ struct kit {
   struct policy_entry entries[KIT_MODULES];
   size_t count;
   bool done;
+  const char *secrets_path; /* NULL: none */
 };
 
 static bool kit_find(void *context, struct slice module, struct slice *text,
@@ -59,7 +60,8 @@ static struct policy_entry *kit_add(struct kit *kit, const char *name, const cha
 static bool kit_load(struct kit *kit) {
   struct sandbox_settings settings = {.name = SLICE("acme"), .find = kit_find, .context = kit};
   struct policy_entries entries = {kit->entries, kit->count};
-  struct policy_settings policies = {.tenant = SLICE("acme"), .host = &kit->host};
+  struct policy_settings policies = {
+      .tenant = SLICE("acme"), .secrets_path = slice_of(kit->secrets_path), .host = &kit->host};
   kit->sandbox = sandbox_new(&settings);
   kit->chain = policy_chain_new(kit->sandbox, &entries, &policies, &kit->error);
   return kit->chain != NULL;

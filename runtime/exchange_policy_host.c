@@ -1,0 +1,77 @@
+#include "exchange_policy_host.h"
+
+#include <stdlib.h>
+
+#include "account/estimate.h"
+#include "upstream/fetch.h"
+
+/* One fetch of a script: the list of allowed hosts belongs to the configuration it began with. */
+struct script_fetch {
+  struct config *config;
+  struct fetch *fetch;
+  void (*on_reply)(void *wait, const struct policy_fetch_reply *reply);
+  void *wait;
+};
+
+static void on_answer(const struct fetch_answer *answer, void *user) {
+  struct script_fetch *f = user;
+  struct policy_fetch_reply reply = {
+      .status = answer->status, .headers = answer->headers, .body = answer->body};
+  if (answer->failure != FAILURE_NONE) {
+    reply.error = slice_of(answer->sentence);
+    if (!reply.error.len) reply.error = SLICE("the service did not answer");
+    reply.error_code = slice_of(failure_info(answer->failure)->code);
+  }
+  f->on_reply(f->wait, &reply);
+  config_unref(f->config);
+  free(f);
+}
+
+/* Without a list of hosts there is nobody to talk to: an empty policy would allow every public
+ * address. */
+static void *start_fetch(void *context, const struct policy_fetch_request *request,
+                         void (*on_reply)(void *wait, const struct policy_fetch_reply *reply),
+                         void *wait) {
+  struct exchange_host *host = context;
+  if (!host->config->tenant_addresses) return NULL;
+  struct script_fetch *f = must_alloc(sizeof *f);
+  *f = (struct script_fetch){config_ref(host->config), NULL, on_reply, wait};
+  struct fetch_request wanted = {.method = request->method,
+                                 .url = request->url,
+                                 .headers = request->headers,
+                                 .body = request->body,
+                                 .timeout_ms = (uint32_t)request->timeout_ms,
+                                 .answer_bytes = request->max_bytes,
+                                 .addresses = f->config->tenant_addresses};
+  f->fetch = fetch_start(host->upstream, &wanted, on_answer, f);
+  return f;
+}
+
+static void cancel_fetch(void *context, void *fetch) {
+  (void)context;
+  struct script_fetch *f = fetch;
+  fetch_cancel(f->fetch);
+  config_unref(f->config);
+  free(f);
+}
+
+static uint64_t count_tokens(void *context, struct slice model, struct slice text) {
+  (void)context, (void)model;
+  return estimate_text(text);
+}
+
+void exchange_policy_host_open(struct exchange_host *host, struct kv *store) {
+  struct policy_host *p = must_calloc(1, sizeof *p);
+  *p = (struct policy_host){.context = host,
+                            .loop = host->loop,
+                            .store = store,
+                            .fetch_start = start_fetch,
+                            .fetch_cancel = cancel_fetch,
+                            .count_tokens = count_tokens};
+  host->policy_host = p;
+}
+
+void exchange_policy_host_close(struct exchange_host *host) {
+  free((void *)(uintptr_t)host->policy_host);
+  host->policy_host = NULL;
+}

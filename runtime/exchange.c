@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "exchange_background.h"
+#include "exchange_follow.h"
 
 static void request_id_new(struct exchange *x) {
   memcpy(x->id, "req_", 4);
@@ -35,6 +36,7 @@ static void exchange_free(struct exchange *x) {
   x->host->open--;
   metric_subtract(metric_get(METRIC_ACTIVE, NULL), 1);
   target_forget(x);
+  follow_free(x);
   translation_free(x->translation);
   if (x->has_sse) sse_fini(&x->sse);
   bytes_fini(&x->body);
@@ -148,6 +150,7 @@ static void on_writable(struct http_stream *stream, void *user) {
   if (!x->is_paused) return;
   x->is_paused = false;
   if (x->attempt) attempt_resume(x->attempt);
+  if (x->follow) exchange_wake(x);
 }
 
 /* http/ has then answered by itself. */

@@ -6,7 +6,10 @@
 
 #include <pthread.h>
 
-enum { POLL_MS = 100 };
+#include "exchange_follow.h"
+#include "exchange_recording.h"
+
+enum { POLL_MS = 50 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list running = {&running, &running};
@@ -23,8 +26,17 @@ static void stop_cancelled(struct exchange *x) {
 static void on_poll(uv_timer_t *timer) {
   struct exchange_host *host = timer->data;
   list_each_safe(node, &host->exchanges) {
-    stop_cancelled(list_entry(node, struct exchange, link));
+    struct exchange *x = list_entry(node, struct exchange, link);
+    stop_cancelled(x);
+    follow_poll(x);
   }
+}
+
+void background_watch(struct exchange_host *host, bool begins) {
+  host->background_timer.data = host;
+  if (begins && host->background_count++ == 0)
+    uv_timer_start(&host->background_timer, on_poll, POLL_MS, POLL_MS);
+  if (!begins && --host->background_count == 0) uv_timer_stop(&host->background_timer);
 }
 
 static void enlist(struct exchange *x) {
@@ -34,10 +46,8 @@ static void enlist(struct exchange *x) {
   atomic_init(&b->is_cancelled, false);
   list_append(&running, &b->link);
   x->background = b;
-  struct exchange_host *host = x->host;
-  host->background_timer.data = host;
-  if (host->background_count++ == 0)
-    uv_timer_start(&host->background_timer, on_poll, POLL_MS, POLL_MS);
+  background_watch(x->host, true);
+  if (x->is_stream) x->recording = recording_start(x->owner, x->response_id);
 }
 
 /* Another target may be tried after the connection has closed, and gets the same head. */
@@ -76,7 +86,18 @@ void background_settle(struct exchange *x, struct slice text) {
     script_stored_fail(x->generation, x->owner, x->response_id, &x->detail);
   pthread_mutex_unlock(&lock);
   x->background = NULL;
-  if (--x->host->background_count == 0) uv_timer_stop(&x->host->background_timer);
+  background_watch(x->host, false);
+}
+
+bool background_is_running(struct slice owner, struct slice id) {
+  bool is_running = false;
+  pthread_mutex_lock(&lock);
+  list_each(node, &running) {
+    struct background *b = list_entry(node, struct background, link);
+    is_running = is_running || (slice_equal(b->id, id) && slice_equal(b->owner, owner));
+  }
+  pthread_mutex_unlock(&lock);
+  return is_running;
 }
 
 struct stored_answer background_answer(struct exchange *x, const struct stored_request *request) {
@@ -91,7 +112,21 @@ struct stored_answer background_answer(struct exchange *x, const struct stored_r
       atomic_store(&b->is_cancelled, true);
   }
   pthread_mutex_unlock(&lock);
+  if (answer.stopped.len && slice_equal_text(request->method, "DELETE"))
+    recording_forget(request->owner, answer.stopped);
   return answer;
+}
+
+/* What its own client is told at the end, or would have been told. */
+void background_finish(struct exchange *x) {
+  struct bytes frames;
+  if (!x->recording) return;
+  bytes_init(&frames);
+  if (x->failure != FAILURE_NONE && !x->error_relayed) error_frames(x, &frames);
+  recording_append(x->recording, bytes_slice(&frames));
+  recording_end(x->recording);
+  x->recording = NULL;
+  bytes_fini(&frames);
 }
 
 void background_detach(struct exchange *x) {

@@ -17,5 +17,11 @@ enum step_result background_begin(struct exchange *x);
 void background_settle(struct exchange *x, struct slice text);
 /* A request to /v1/responses/{id} that may change what is stored. */
 struct stored_answer background_answer(struct exchange *x, const struct stored_request *request);
+/* The last event has been written: the recording is complete. */
+void background_finish(struct exchange *x);
+/* Does a worker of this process still run it? */
+bool background_is_running(struct slice owner, struct slice id);
+/* The host's timer runs while there is anything to look at. */
+void background_watch(struct exchange_host *host, bool begins);
 /* The connection has closed. */
 void background_detach(struct exchange *x);

@@ -1,7 +1,8 @@
 /* The provider's reply on its way to the client: frame by frame, or whole. Until the first content
  * has come the frames wait here, so that a failure can still move on to another target. */
 #include "base/clock.h"
-#include "exchange_state.h"
+#include "exchange_follow.h"
+#include "exchange_recording.h"
 
 static void flush(struct exchange *x);
 
@@ -201,9 +202,8 @@ static void commit(struct exchange *x) {
 /* Keeps proxies and clients from taking a thinking model for a dead one. A comment is no content:
  * another target may still take over. */
 void relay_ping(struct exchange *x, uint64_t now_ns) {
-  if (!x->config->ping_ms || !x->is_stream || !x->stream || !x->attempt || x->is_paused ||
-      x->relay_ended)
-    return;
+  bool is_relayed = x->is_stream && x->attempt && !x->relay_ended;
+  if (!x->config->ping_ms || !x->stream || x->is_paused || !(is_relayed || x->follow)) return;
   uint64_t since_ns = x->written_ns ? x->written_ns : x->started_ns;
   if (now_ns - since_ns < x->config->ping_ms * 1000000ull) return;
   open_stream(x);
@@ -223,6 +223,7 @@ static void flush(struct exchange *x) {
     if (!x->out.len || must_hold(x)) return;
     commit(x);
   }
+  if (x->recording) recording_append(x->recording, bytes_slice(&x->out));
   bool is_full = x->out.len && x->stream && !stream_write(x->stream, bytes_slice(&x->out));
   /* After the last frame nobody would let a provider go on. */
   if (is_full && x->attempt && (x->is_native || !x->relay_ended)) {
@@ -305,6 +306,7 @@ static enum step_result whole_translated(struct exchange *x) {
 }
 
 enum step_result relay_step(struct exchange *x) {
+  if (x->follow) return follow_step(x);
   if (x->committed) return stream_step(x);
   return x->is_native ? whole_native(x) : whole_translated(x);
 }

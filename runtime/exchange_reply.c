@@ -1,5 +1,5 @@
 /* Heads for the client, and the end of every answer. */
-#include "exchange_state.h"
+#include "exchange_background.h"
 
 enum { REPLY_HEADERS_MAX = 64 };
 
@@ -151,6 +151,7 @@ static void answer_failure(struct exchange *x) {
 }
 
 enum step_result finish_step(struct exchange *x) {
+  background_finish(x);
   if (!x->stream || x->is_answered) return STEP_NEXT;
   if (x->opened)
     end_stream(x);

@@ -69,6 +69,8 @@ struct exchange {
   bool body_complete, is_stream, include_usage, is_stored;
   struct slice response_id;      /* of a background response, chosen here; else empty */
   struct background *background; /* while it runs */
+  struct recording *recording;   /* of its events, when it is a stream */
+  struct follow *follow;         /* of another's response */
   bool is_answered;              /* a whole answer has gone out already */
   struct request_fields fields;
   struct slice owner; /* of stored responses */

@@ -1,6 +1,7 @@
 /* The steps of a request, in the order they run. */
 #include "base/clock.h"
 #include "exchange_background.h"
+#include "exchange_follow.h"
 
 /* Stored responses belong to a tenant's project; a key without a tenant keeps its own. Lengths keep
  * names apart whatever they hold. Nothing else is owned: other requests need no name for it. */
@@ -73,7 +74,7 @@ static enum step_result step_permit(struct exchange *x) {
 }
 
 static enum step_result local_answer(struct exchange *x, enum step_result result) {
-  if (result == STEP_FAIL) return STEP_FAIL;
+  if (result != STEP_NEXT) return result;
   x->step = STEP_SETTLE;
   return STEP_JUMP;
 }
@@ -81,8 +82,7 @@ static enum step_result local_answer(struct exchange *x, enum step_result result
 static enum step_result answer_stored(struct exchange *x) {
   struct stored_request request = {x->owner, x->method, x->route.path, x->query};
   struct stored_answer stored = background_answer(x, &request);
-  x->answer = (struct answer){stored.status, stored.content_type, stored.body};
-  return STEP_NEXT;
+  return follow_answer(x, &request, &stored);
 }
 
 static enum step_result step_route(struct exchange *x) {

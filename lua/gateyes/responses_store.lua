@@ -145,7 +145,8 @@ local function retrieve(owner, id, query)
   local response = store.get(owner, id)
   if not response then return not_found(id) end
   if query.stream ~= "true" then return 200, response end
-  return 200, replay.frames(response, tonumber(query.starting_after)), "text/event-stream"
+  local frames, still_runs = replay.frames(response, tonumber(query.starting_after))
+  return 200, frames, "text/event-stream", nil, id, still_runs
 end
 
 local function delete(owner, id)
@@ -211,7 +212,8 @@ local routes = {
   ["GET "] = retrieve, ["DELETE "] = delete, ["POST cancel"] = cancel, ["GET input_items"] = input_items,
 }
 
--- A request below /v1/responses/. -> status, body [, content type [, id of a response to stop if it still runs]]
+-- A request below /v1/responses/. -> status, body [, content type [, id of a response to stop if it still runs
+-- [, id of the response that the body is the stream of [, does that still run?]]]]
 -- path: "/v1/responses/resp_1/input_items"; query: the text after "?", or nil.
 function responses_store.answer(owner, method, path, query)
   local id, rest = path:match("^/v1/responses/([^/]+)/?([^/]*)$")

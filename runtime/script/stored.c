@@ -67,13 +67,18 @@ struct stored_answer script_stored_answer(struct generation *g,
   push(L, request->path);
   push(L, request->query);
   struct error_detail error;
-  if (!script_call(L, 4, 4, &error))
-    return (struct stored_answer){
-        error.status, SLICE("application/json"), slice_of(failed), {"", 0}};
+  if (!script_call(L, 4, 6, &error))
+    return (struct stored_answer){.status = error.status,
+                                  .content_type = SLICE("application/json"),
+                                  .body = slice_of(failed)};
   struct slice type = state_text(L, 3);
-  return (struct stored_answer){
-      (int)lua_tointeger(L, 1), type.len ? arena_slice(arena, type) : SLICE("application/json"),
-      arena_slice(arena, state_text(L, 2)), arena_slice(arena, state_text(L, 4))};
+  return (struct stored_answer){.status = (int)lua_tointeger(L, 1),
+                                .content_type =
+                                    type.len ? arena_slice(arena, type) : SLICE("application/json"),
+                                .body = arena_slice(arena, state_text(L, 2)),
+                                .stopped = arena_slice(arena, state_text(L, 4)),
+                                .streamed = arena_slice(arena, state_text(L, 5)),
+                                .still_runs = lua_toboolean(L, 6)};
 }
 
 bool script_stored_expand(struct generation *g, const struct stored_body *request,

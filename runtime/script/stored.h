@@ -28,6 +28,9 @@ struct stored_answer {
   int status;
   struct slice content_type, body; /* in the arena */
   struct slice stopped; /* id of the background response to stop (in the arena); mostly empty */
+  struct slice
+      streamed;    /* id of the response that body is the stream of (in the arena), or empty */
+  bool still_runs; /* and that is not at its end */
 };
 /* GET, DELETE, input_items, cancel. */
 struct stored_answer script_stored_answer(struct generation *g,

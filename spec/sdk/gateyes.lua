@@ -29,6 +29,7 @@ local kinds = {
   flaky_chat = "fail_times=1;status=429;retry_after=1;key=chat",
   flaky_messages = "fail_times=1;status=529;retry_after=1;key=messages",
   slow = "frames=400;size=12;delay_frame=20",
+  steady = "frames=20;delay_frame=30",
   slow_head = "delay_head=5000",
   cut = "frames=40;cut_frame=9;fin",
   reset = "frames=40;cut_frame=9;rst",

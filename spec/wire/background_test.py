@@ -1,9 +1,12 @@
 """background = true of POST /v1/responses: detached from its connection, found and cancelled by id."""
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
-from harness import SANITIZER, SLACK, Gateway, GatewayCase, Mock, wait_for
+from client import request_bytes
+from harness import KEY, SANITIZER, SLACK, Gateway, GatewayCase, Mock, wait_for
 
+OTHER_KEY = "gy-wire-key-2"
 KINDS = ("r", "o", "a")  # relayed, and translated to two protocols
 SLOW = {"r": "r/m@delay_head=900", "o": "o/m@delay_head=900", "a": "a/m@delay_head=900"}
 
@@ -15,8 +18,10 @@ def configuration(case):  # of a class or a test that has a mock
         models["slow-" + kind] = {"targets": [SLOW[kind]]}
         models["endless-" + kind] = {"targets": [kind + "/m@stall_head"]}
         models["long-" + kind] = {"targets": [kind + "/m@frames=20;delay_frame=60"]}
+        models["stuck-" + kind] = {"targets": [kind + "/m@frames=20;stall_frame=8"]}
         models["bad-" + kind] = {"targets": [kind + "/m@status=400;message=nonsense"]}
-    return {"providers": case.mock_providers(), "models": models, "workers": 2, "drain": {"grace": 0.1, "hard": 3}}
+    return {"providers": case.mock_providers(), "models": models, "workers": 2,
+            "keys": [{"name": "wire", "key": KEY}, {"name": "other", "key": OTHER_KEY, "tenant": "other"}], "drain": {"grace": 0.1, "hard": 3}}
 
 
 class Background(GatewayCase):
@@ -126,6 +131,106 @@ class Background(GatewayCase):
                 names = {event["response"]["id"] for event in reply.objects() if "response" in event}
                 self.assertEqual(1, len(names))
                 self.assertEqual("completed", self.finished(names.pop())["status"])
+
+    def client(self):
+        client = self.gateway.client()
+        self.addCleanup(client.close)
+        return client
+
+    def begin_stream(self, model):
+        client = self.client()
+        client.post("/v1/responses", {"model": model, "input": "Hello there", "stream": True, "background": True})
+        return client, client.read_until(client.read_head(), b"output_text.delta")
+
+    def follow(self, name, after=None):
+        suffix = "" if after is None else "&starting_after=%d" % after
+        reply = self.get(name, suffix="?stream=true" + suffix)
+        self.assertEqual((200, "text/event-stream"), (reply.status, reply.headers["content-type"].split(";")[0]))
+        events = reply.objects()
+        numbers = [event["sequence_number"] for event in events]
+        self.assertEqual(sorted(set(numbers)), numbers)
+        return events
+
+    def test_a_running_stream_is_followed_to_its_end(self):
+        """Many come, at any worker; each sees what the first client would have seen, and the next one comes back late."""
+        for kind in KINDS:
+            with self.subTest(kind):
+                client, reply = self.begin_stream("long-" + kind)
+                name = reply.objects()[0]["response"]["id"]
+                with ThreadPoolExecutor(6) as pool:
+                    whole = list(pool.map(self.follow, [name] * 4))
+                    client.read_body(reply)
+                    later = list(pool.map(self.follow, [name] * 4))
+                original = reply.objects()
+                self.assertEqual("response.completed", original[-1]["type"])
+                self.assertGreater(len([e for e in original if e["type"] == "response.output_text.delta"]), 5)
+                for events in whole + later:
+                    self.assertEqual(original, events)
+                for after in (0, 3, original[-2]["sequence_number"]):
+                    self.assertEqual([e for e in original if e["sequence_number"] > after], self.follow(name, after))
+
+    def test_a_broken_stream_is_taken_up_where_it_broke(self):
+        for kind in KINDS:
+            with self.subTest(kind):
+                client, reply = self.begin_stream("long-" + kind)
+                client.reset()
+                seen = reply.objects()
+                rest = self.follow(seen[0]["response"]["id"], seen[-1]["sequence_number"])
+                text = "".join(e["delta"] for e in seen + rest if e["type"] == "response.output_text.delta")
+                self.assertEqual(text, rest[-1]["response"]["output"][-1]["content"][0]["text"])
+
+    def test_one_begun_without_a_stream_is_followed_by_items(self):
+        for kind in KINDS:
+            with self.subTest(kind):
+                _, name = self.begin("slow-" + kind)
+                began = time.monotonic()
+                client = self.client()
+                client.send(request_bytes("/v1/responses/%s?stream=true" % name, headers=[("Authorization", "Bearer " + KEY)]))
+                reply = client.read_until(client.read_head(), b"response.in_progress")
+                self.assertLess(time.monotonic() - began, 0.6 * SLACK)
+                client.read_body(reply)
+                events = reply.objects()
+                self.assertEqual(["response.created", "response.in_progress"], [e["type"] for e in events[:2]])
+                self.assertEqual("response.completed", events[-1]["type"])
+                self.assertEqual(list(range(len(events))), [e["sequence_number"] for e in events])
+                self.assertEqual(events[-1:], self.follow(name, events[-2]["sequence_number"]))
+
+    def test_a_followed_response_fails_or_is_stopped(self):
+        _, name = self.begin("bad-r")
+        self.assertEqual("response.failed", self.follow(name)[-1]["type"])
+        for suffix, method in (("/cancel", "POST"), ("", "DELETE")):
+            for is_stream in (False, True):
+                with self.subTest(method, is_stream=is_stream):
+                    name = self.endless(is_stream)
+                    with ThreadPoolExecutor(1) as pool:
+                        following = pool.submit(self.follow, name)
+                        time.sleep(0.2)
+                        self.assertEqual(200, self.get(name, method, suffix).status)
+                        events = following.result(5)
+                    if is_stream or not suffix:
+                        self.assertEqual("response.failed", events[-1]["type"])
+                    self.assertEqual(200 if suffix else 404, self.get(name, suffix="?stream=true").status)
+        wait_for(lambda: self.gateway.metric("gateyes_active_requests") == 0, 2, "no open requests")
+
+    def endless(self, is_stream):
+        if not is_stream:
+            return self.begin("endless-r")[1]
+        return self.begin_stream("stuck-r")[1].objects()[0]["response"]["id"]
+
+    def test_a_follower_that_leaves_is_forgotten(self):
+        _, name = self.begin("endless-o")
+        client = self.client()
+        client.send(request_bytes("/v1/responses/%s?stream=true" % name, headers=[("Authorization", "Bearer " + KEY)]))
+        client.read_until(client.read_head(), b"response.in_progress")
+        self.assertEqual(2, self.gateway.metric("gateyes_active_requests"))
+        client.reset()
+        wait_for(lambda: self.gateway.metric("gateyes_active_requests") == 1, 2, "the follower's end")
+        self.get(name, "POST", "/cancel")
+        self.assertEqual(404, self.ask_other(name))
+
+    def ask_other(self, name):
+        with self.gateway.client() as client:
+            return client.get("/v1/responses/%s?stream=true" % name, key=OTHER_KEY).status
 
     def test_refused(self):
         for fields in ({"background": True, "store": False}, {"background": "yes"}):

@@ -35,3 +35,18 @@ def test_read_list_forget(adapter):
     gpt.responses.delete(made.id)
     with pytest.raises(openai.NotFoundError):
         gpt.responses.retrieve(made.id)
+
+
+def test_a_background_stream_is_resumed(adapter):
+    seen = []
+    with gpt.responses.create(model=f"{adapter}-steady", input=mark(), background=True, stream=True) as running:
+        for event in running:
+            seen.append(event)
+            if len(seen) == 8:
+                break
+    name = seen[0].response.id
+    seen += gpt.responses.retrieve(name, stream=True, starting_after=seen[-1].sequence_number)
+    assert [event.sequence_number for event in seen] == list(range(len(seen)))
+    assert seen[-1].type == "response.completed" and seen[-1].response.id == name
+    said = "".join(event.delta for event in seen if event.type == "response.output_text.delta")
+    assert said == seen[-1].response.output_text == gpt.responses.retrieve(name).output_text

@@ -1,7 +1,5 @@
 #include "detect/normal.h"
 
-#include <stdlib.h>
-
 #include "base/utf8.h"
 
 void normal_init(struct normal *n) {
@@ -11,19 +9,11 @@ void normal_init(struct normal *n) {
 
 void normal_fini(struct normal *n) {
   bytes_fini(&n->text);
-  free(n->marks);
-}
-
-static void marks_reserve(struct normal *n) {
-  if (n->mark_count < n->mark_cap) return;
-  n->mark_cap = n->mark_cap ? n->mark_cap * 2 : 16;
-  n->marks = must_realloc(n->marks, n->mark_cap * sizeof *n->marks);
+  offsets_fini(&n->offsets);
 }
 
 static void mark_add(struct normal *n, size_t raw, uint32_t width) {
-  if (n->mark_count && n->marks[n->mark_count - 1].normal == n->text.len) n->mark_count--;
-  marks_reserve(n);
-  n->marks[n->mark_count++] = (struct normal_mark){n->text.len, raw, width};
+  offsets_add(&n->offsets, (struct offset_mark){n->text.len, raw, width});
 }
 
 static bool is_invisible(uint32_t p) {
@@ -243,48 +233,7 @@ void normal_feed(struct normal *n, struct slice piece, bool ended) {
   if (n->carried) memcpy(n->carry, piece.data + read, n->carried);
 }
 
-/* The last mark at or before position; NULL when there is none. */
-static const struct normal_mark *mark_find(const struct normal *n, size_t position) {
-  size_t low = 0, high = n->mark_count;
-  while (low < high) {
-    size_t middle = (low + high) / 2;
-    if (n->marks[middle].normal <= position)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low ? &n->marks[low - 1] : NULL;
-}
-
-size_t normal_raw_start(const struct normal *n, size_t position) {
-  const struct normal_mark *mark = mark_find(n, position);
-  if (!mark) return position; /* nothing was changed or dropped so far */
-  return mark->width ? mark->raw : mark->raw + (position - mark->normal);
-}
-
-size_t normal_raw_end(const struct normal *n, size_t position) {
-  const struct normal_mark *mark = mark_find(n, position);
-  if (mark && mark->width) return mark->raw + mark->width;
-  return normal_raw_start(n, position) + 1;
-}
-
 void normal_drop(struct normal *n, size_t count) {
-  if (count == 0) return;
-  const struct normal_mark *mark = mark_find(n, count);
-  size_t past = mark ? (size_t)(mark - n->marks) + 1 : 0;
-  struct normal_mark first = mark ? *mark : (struct normal_mark){0, 0, 0};
-  if (!first.width) first.raw += count - first.normal;
-  first.normal = count;
-  if (past == 0) { /* room for the new first mark */
-    marks_reserve(n);
-    memmove(n->marks + 1, n->marks, n->mark_count * sizeof *n->marks);
-    n->mark_count++;
-    past = 1;
-  }
-  n->marks[past - 1] = first;
-  n->mark_count -= past - 1;
-  memmove(n->marks, n->marks + past - 1, n->mark_count * sizeof *n->marks);
-  for (size_t i = 0; i < n->mark_count; i++)
-    n->marks[i].normal -= count;
+  offsets_drop(&n->offsets, count);
   bytes_drop_front(&n->text, count);
 }

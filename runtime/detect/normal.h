@@ -2,19 +2,11 @@
  * foreign digits become ASCII, letters outside ASCII lose their case, characters without width
  * vanish, JSON escapes and percent signs are resolved one layer deep. */
 #pragma once
-#include "base/bytes.h"
-
-/* From here on, text[normal + n] was made of the given bytes from raw + n, until the next mark;
- * unless width: then this one character was made of width given bytes. */
-struct normal_mark {
-  size_t normal, raw;
-  uint32_t width;
-};
+#include "detect/offsets.h"
 
 struct normal {
   struct bytes text;
-  struct normal_mark *marks;
-  size_t mark_count, mark_cap;
+  struct offsets offsets;
   size_t raw;     /* given bytes that have been turned into text */
   char carry[16]; /* the start of a character or escape whose end has not come */
   size_t carried;
@@ -25,7 +17,13 @@ void normal_fini(struct normal *n);
 /* Appends the text of piece; what may be half a character waits for the next. */
 void normal_feed(struct normal *n, struct slice piece, bool ended);
 /* The given bytes that made text[position]. */
-size_t normal_raw_start(const struct normal *n, size_t position);
-size_t normal_raw_end(const struct normal *n, size_t position);
+static inline size_t normal_raw_start(const struct normal *n, size_t position) {
+  return offsets_start(&n->offsets, position);
+}
+
+static inline size_t normal_raw_end(const struct normal *n, size_t position) {
+  return offsets_end(&n->offsets, position);
+}
+
 /* Forgets the first count bytes of text. */
 void normal_drop(struct normal *n, size_t count);

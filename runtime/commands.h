@@ -7,3 +7,4 @@ int health_main(
     char **argv); /* gateyes health [--config PATH]: asks /healthz of the running gateway */
 /* gateyes test [path] [--config PATH] [--json | --tap]: a folder of tenants, a tenant, or a spec */
 int test_main(int argc, char **argv);
+int audit_main(int argc, char **argv); /* gateyes audit verify|list [--config PATH] [--json] */

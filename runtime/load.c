@@ -96,6 +96,7 @@ struct retention load_retention(const struct config *config) {
   return (struct retention){.requests_ms = config->retention.requests_s * 1000ull,
                             .rollups_ms = config->retention.usage_s * 1000ull,
                             .texts_ms = config->retention.content_s * 1000ull,
+                            .responses_ms = config->responses.ttl_s * 1000ull,
                             .audit_ms = config->retention.audit_s * 1000ull};
 }
 

@@ -420,6 +420,7 @@ static int serve(struct server *s, struct config_problems *problems) {
   metric_set(metric_get(METRIC_CONFIG_VERSION, NULL), s->config->version);
   s->responses = load_responses(s->config);
   if (!server_ledger_open(&s->ledger, s->config, &s->loop, problems)) return 1;
+  server_ledger_archive(&s->ledger, s->config, s->responses);
   start_handles(s);
   if (!start_workers(s, problems) || !start_keeper(s, problems) || !listen_all(s))
     return 1; /* the process ends: nothing has been served */

@@ -24,6 +24,22 @@ bool server_ledger_open(struct server_ledger *l, const struct config *config, uv
   return true;
 }
 
+void server_ledger_archive(struct server_ledger *l, const struct config *config,
+                           struct responses *responses) {
+  if (!l->bookkeeper || !config->content.has_key || config->responses.entries == 0) return;
+  struct response_archive_settings settings = {
+      .bookkeeper = l->bookkeeper,
+      .responses = responses,
+      .ttl_ms = config->responses.ttl_s * 1000ull,
+      .left_out = config->content.no_responses,
+      .left_out_count = config->content.no_response_count,
+  };
+  l->archive = response_archive_new(&settings);
+  if (response_archive_loaded(l->archive))
+    log_process(LOG_INFO, "%zu stored responses were read from the store",
+                response_archive_loaded(l->archive));
+}
+
 static void grow(enum metric family, uint64_t before, uint64_t now) {
   if (now > before) metric_add(metric_get(family, NULL), now - before);
 }
@@ -60,6 +76,14 @@ void server_ledger_start(struct server_ledger *l) {
   uv_timer_start(&l->timer, on_timer, SHOW_MS, SHOW_MS);
 }
 
+static bool same_texts(const struct config *before, const struct config *next) {
+  size_t count = next->content.no_response_count;
+  if (before->content.no_response_count != count) return false;
+  for (size_t i = 0; i < count; i++)
+    if (!slice_equal(before->content.no_responses[i], next->content.no_responses[i])) return false;
+  return true;
+}
+
 void server_ledger_compare(const struct config *before, const struct config *next,
                            struct config_problems *problems) {
   bool same = slice_equal(before->store, next->store) &&
@@ -70,9 +94,12 @@ void server_ledger_compare(const struct config *before, const struct config *nex
               before->ledger.disk_bytes == next->ledger.disk_bytes &&
               before->ledger.fsync_ms == next->ledger.fsync_ms &&
               before->content.has_key == next->content.has_key &&
-              memcmp(before->content.key, next->content.key, sizeof next->content.key) == 0;
+              memcmp(before->content.key, next->content.key, sizeof next->content.key) == 0 &&
+              same_texts(before, next);
   if (!same)
-    config_problem(problems, "%s: store, ledger or content.key: they changed; that takes a restart",
+    config_problem(problems,
+                   "%s: store, ledger, content.key or content.no_responses: they changed; that "
+                   "takes a restart",
                    next->file);
 }
 
@@ -84,6 +111,7 @@ void server_ledger_reload(struct server_ledger *l, const struct config *config) 
 void server_ledger_close(struct server_ledger *l) {
   if (!l->bookkeeper) return;
   uv_close((uv_handle_t *)&l->timer, NULL);
+  response_archive_free(l->archive);
   bookkeeper_close(l->bookkeeper);
   l->bookkeeper = NULL;
   l->journals = NULL;

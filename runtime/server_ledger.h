@@ -3,11 +3,12 @@
 #include <uv.h>
 
 #include "config/config.h"
-#include "store/bookkeeper.h"
+#include "store/response_archive.h"
 
 struct server_ledger {
-  struct bookkeeper *bookkeeper; /* NULL: the configuration wants no ledger */
-  struct journals *journals;     /* borrowed from it */
+  struct bookkeeper *bookkeeper;    /* NULL: the configuration wants no ledger */
+  struct journals *journals;        /* borrowed from it */
+  struct response_archive *archive; /* NULL: responses are kept in memory alone */
   uv_timer_t timer;
   struct journal_stats journal; /* as they were last shown */
   struct bookkeeper_stats books;
@@ -16,6 +17,9 @@ struct server_ledger {
 /* Opens everything and stores what earlier processes left; waits. False: a problem. */
 bool server_ledger_open(struct server_ledger *l, const struct config *config, uv_loop_t *loop,
                         struct config_problems *problems);
+/* With a key for content, stored responses outlive the process. Waits; before anyone is served. */
+void server_ledger_archive(struct server_ledger *l, const struct config *config,
+                           struct responses *responses);
 void server_ledger_start(struct server_ledger *l);
 /* What a running process cannot change becomes a problem. */
 void server_ledger_compare(const struct config *before, const struct config *next,

@@ -52,7 +52,7 @@ void bookkeeper_journal_stats(struct bookkeeper *b, struct journal_stats *stats)
 void bookkeeper_keep_text(struct bookkeeper *b, const struct stored_text *about,
                           struct slice plain);
 void bookkeeper_drop_text(struct bookkeeper *b, enum text_kind kind, struct slice id);
-/* Every stored text of that kind, opened, newest first, until on_text says enough. Those that the
+/* Every stored text of that kind, opened, oldest first, until on_text says enough. Those that the
  * key does not open are left out and counted in one sentence. Waits. */
 enum store_result bookkeeper_read_texts(struct bookkeeper *b, enum text_kind kind, int64_t since_ms,
                                         const struct text_sink *sink);

@@ -43,6 +43,7 @@ struct table {
 
 struct responses {
   struct responses_limits limits;
+  struct responses_sink sink; /* functions may be NULL */
   uv_mutex_t lock;
   struct table entries, items;
   struct list used, born;
@@ -167,7 +168,8 @@ static struct entry *entry_new(const struct responses *r, const struct response_
   list_init(&e->born);
   e->texts = texts_new(record);
   e->hash = hash_of(r, record->owner, record->id);
-  e->expires_ns = r->limits.ttl_ms ? clock_mono_ns() + r->limits.ttl_ms * 1000000 : UINT64_MAX;
+  uint64_t left_ms = r->limits.ttl_ms > record->age_ms ? r->limits.ttl_ms - record->age_ms : 0;
+  e->expires_ns = r->limits.ttl_ms ? clock_mono_ns() + left_ms * 1000000 : UINT64_MAX;
   e->bytes = record_bytes(record);
   e->item_count = 0;
   e->item_ids = must_alloc(1 + ids_len(record->input, record->input_count) +
@@ -257,6 +259,10 @@ struct responses *responses_new(const struct responses_limits *limits) {
   return r;
 }
 
+void responses_set_sink(struct responses *r, const struct responses_sink *sink) {
+  r->sink = *sink;
+}
+
 void responses_free(struct responses *r) {
   if (!r) return;
   list_each_safe(node, &r->used) entry_free(list_entry(node, struct entry, used));
@@ -284,6 +290,7 @@ bool responses_put(struct responses *r, const struct response_record *record) {
   entry_insert(r, e);
   uv_mutex_unlock(&r->lock);
   free_retired(&gone);
+  if (r->sink.on_put) r->sink.on_put(r->sink.context, record);
   return true;
 }
 
@@ -328,6 +335,7 @@ bool responses_delete(struct responses *r, struct slice owner, struct slice id) 
   if (e) entry_retire(r, e, &gone);
   uv_mutex_unlock(&r->lock);
   free_retired(&gone);
+  if (r->sink.on_delete) r->sink.on_delete(r->sink.context, owner, id);
   return alive;
 }
 

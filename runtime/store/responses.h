@@ -29,12 +29,22 @@ struct response_record {
   size_t input_count;
   const struct response_item *output; /* and in `response` */
   size_t output_count;
+  uint64_t age_ms; /* 0 for a new one; a record that was read from the store has lived before */
+};
+
+/* Told of what is kept and deleted (not of what is evicted), on the thread that does it. */
+struct responses_sink {
+  void (*on_put)(void *context, const struct response_record *record);
+  void (*on_delete)(void *context, struct slice owner, struct slice id);
+  void *context;
 };
 
 /* Counted texts of one record; stays valid after the record was replaced, deleted or evicted. */
 struct response_texts;
 
 struct responses *responses_new(const struct responses_limits *limits);
+/* Before other threads use it. */
+void responses_set_sink(struct responses *r, const struct responses_sink *sink);
 void responses_free(struct responses *r); /* texts still held by callers live on */
 
 /* Stores the record, replacing one of the same owner and id. False when it is larger than

@@ -160,6 +160,12 @@ enum store_result sqlite_retain(struct store *base, const struct retention *r, b
                         "DELETE FROM idempotent WHERE ?1 = '' AND key IN (SELECT key FROM"
                         " idempotent WHERE time_ms < ?2 LIMIT ?3)",
                         SLICE(""), r->now_ms - IDEMPOTENT_MS);
+  if (result == STORE_FINE && r->responses_ms)
+    result =
+        sweep_rows(&sweep,
+                   "DELETE FROM texts WHERE ?1 = '' AND rowid IN (SELECT rowid FROM texts WHERE"
+                   " kind = 0 AND time_ms < ?2 ORDER BY time_ms LIMIT ?3)",
+                   SLICE(""), r->now_ms - (int64_t)r->responses_ms);
   if (result == STORE_FINE && r->audit_ms) result = sweep_audit(&sweep);
   *more = sweep.left == 0;
   return result;

@@ -59,7 +59,7 @@ enum store_result sqlite_text_list(struct store *base, enum text_kind kind, int6
   if (result != STORE_FINE) return result;
   struct query q = query_new(s, s->reader,
                              "SELECT id, tenant, time_ms, sealed FROM texts WHERE kind = ? AND"
-                             " time_ms >= ? ORDER BY time_ms DESC");
+                             " time_ms >= ? ORDER BY time_ms");
   query_number(&q, kind);
   query_number(&q, since_ms);
   for (bool more = true; more && query_next(&q);) {

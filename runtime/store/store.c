@@ -9,6 +9,10 @@ const char *store_result_name(enum store_result result) {
 
 struct store *store_new(struct slice url, struct bytes *error) {
   struct slice scheme = SLICE("sqlite:");
+  if (slice_equal_text(url, "none")) {
+    bytes_append_text(error, "store: the configuration wants none");
+    return NULL;
+  }
   if (!slice_starts(url, scheme)) {
     bytes_append_text(error, "store: this version speaks to SQLite alone; write \"sqlite:FILE\"");
     return NULL;

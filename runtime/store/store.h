@@ -29,7 +29,8 @@ struct store_batch { /* records and how far they bring a segment, stored togethe
 struct retention { /* ages in milliseconds after which rows go; 0: never */
   int64_t now_ms;
   uint64_t requests_ms, rollups_ms, texts_ms, audit_ms;
-  unsigned rows; /* at most so many in one call, in transactions of a few hundred */
+  uint64_t responses_ms; /* stored responses, beside texts_ms */
+  unsigned rows;         /* at most so many in one call, in transactions of a few hundred */
 };
 
 struct store_meta { /* a figure or a digest that the gateway keeps for itself */
@@ -79,7 +80,7 @@ struct store_calls {
   enum store_result (*text_delete)(struct store *s, enum text_kind kind, struct slice id);
   enum store_result (*text_find)(struct store *s, enum text_kind kind, struct slice id,
                                  const struct text_sink *sink);
-  /* The newest first, until the sink says that it has enough. */
+  /* The oldest first, until the sink says that it has enough. */
   enum store_result (*text_list)(struct store *s, enum text_kind kind, int64_t since_ms,
                                  const struct text_sink *sink);
 

@@ -259,6 +259,144 @@ function gateyes.store.add(name, amount, ttl_s) end
 ---@return boolean
 function gateyes.store.expire(name, ttl_s) end
 
+---@class gateyes.text Matching and changing text in time linear in its length; docs/sandbox.md has the syntax of both kinds of pattern.
+gateyes.text = {}
+
+---Where a Lua pattern first matches, and its captures; string.find is the same function. Raises for a malformed pattern.
+---@param text string
+---@param pattern string
+---@param init? integer
+---@param plain? boolean
+---@return integer?
+---@return integer?
+---@return string? ...
+function gateyes.text.find(text, pattern, init, plain) end
+
+---The captures of a Lua pattern's first match, or all of it. Raises for a malformed pattern.
+---@param text string
+---@param pattern string
+---@param init? integer
+---@return string? ...
+function gateyes.text.match(text, pattern, init) end
+
+---Iterates over the matches of a Lua pattern. Raises for a malformed pattern.
+---@param text string
+---@param pattern string
+---@return fun(): string?
+function gateyes.text.gmatch(text, pattern) end
+
+---Replaces the matches of a Lua pattern; the second result counts them. Raises for a malformed pattern or replacement.
+---@param text string
+---@param pattern string
+---@param with string|table|function
+---@param most? integer
+---@return string
+---@return integer
+function gateyes.text.gsub(text, pattern, with, most) end
+
+---Compiles a regular expression; the last ones are remembered, so that calling this in a hook is cheap. Raises when the expression is malformed or too large, naming the byte.
+---@param expression string
+---@return gateyes.Regex
+function gateyes.text.regex(expression) end
+
+---Whether a regular expression matches anywhere. Raises when the expression is malformed or too large.
+---@param text string
+---@param expression string
+---@return boolean
+function gateyes.text.matches(text, expression) end
+
+---Small letters: Latin, Greek, Cyrillic, Armenian and full-width.
+---@param text string
+---@return string
+function gateyes.text.lower(text) end
+
+---Capital letters of the same scripts.
+---@param text string
+---@return string
+function gateyes.text.upper(text) end
+
+---A form for comparing: small letters, full-width forms as ASCII, every space as a space, zero-width characters gone.
+---@param text string
+---@return string
+function gateyes.text.fold(text) end
+
+---Whether part occurs, as it stands or, with fold, in folded form.
+---@param text string
+---@param part string
+---@param fold? boolean
+---@return boolean
+function gateyes.text.contains(text, part, fold) end
+
+---Whether text begins with part.
+---@param text string
+---@param part string
+---@return boolean
+function gateyes.text.starts_with(text, part) end
+
+---Whether text ends with part.
+---@param text string
+---@param part string
+---@return boolean
+function gateyes.text.ends_with(text, part) end
+
+---The parts between separators, which are plain text; with most, the last part holds the rest. Raises for an empty separator.
+---@param text string
+---@param separator string
+---@param most? integer
+---@return string[]
+function gateyes.text.split(text, separator, most) end
+
+---Without spaces, tabs and line breaks at both ends.
+---@param text string
+---@return string
+function gateyes.text.trim(text) end
+
+---Characters: code points, and each byte that is not UTF-8.
+---@param text string
+---@return integer
+function gateyes.text.length(text) end
+
+---At most that many bytes, without cutting a character.
+---@param text string
+---@param bytes integer
+---@return string
+function gateyes.text.truncate(text, bytes) end
+
+---@class gateyes.Regex A compiled regular expression, from `gateyes.text.regex`.
+local regex = {}
+
+---Whether it matches anywhere.
+---@param text string
+---@return boolean
+function regex:test(text) end
+
+---First and last byte of the first match at or after init, and its groups; nil for a group that took no part.
+---@param text string
+---@param init? integer
+---@return integer?
+---@return integer?
+---@return string? ...
+function regex:find(text, init) end
+
+---The groups of the first match, or all of it when there are none.
+---@param text string
+---@param init? integer
+---@return string? ...
+function regex:match(text, init) end
+
+---Iterates over the matches.
+---@param text string
+---@return fun(): string?
+function regex:gmatch(text) end
+
+---Replaces the matches, with %0 to %9 as in string.gsub; the second result counts them. Raises for a malformed replacement.
+---@param text string
+---@param with string|table|function
+---@param most? integer
+---@return string
+---@return integer
+function regex:gsub(text, with, most) end
+
 ---@class gateyes.json JSON that survives the way in and out of Lua.
 gateyes.json = {}
 

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 
 #include "config/names.h"
-#include "script/api_json.h"
 #include "script/sandbox.h"
 #include "script/surface_private.h"
+#include "script/text_api.h"
 #include "store/kv.h"
 
 static const struct surface_function functions[] = {
@@ -223,7 +223,11 @@ static void open_modules(lua_State *L, struct surface *s) {
   add_functions(L, s, "gateyes");
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     open_part(L, s, parts[i]);
-  luaopen_gateyes_json(L);
+  text_api_push(L);
+  lua_pushvalue(L, -1);
+  sandbox_preload(sandbox_of(L), "gateyes.text");
+  lua_setfield(L, -2, "text");
+  sandbox_push_json(L);
   lua_getfield(L, -1, "encode");
   s->json_encode = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_getfield(L, -1, "decode");

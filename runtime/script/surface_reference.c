@@ -19,6 +19,12 @@ static const struct owner {
     {"gateyes", "gateyes", "`local gateyes = require \"gateyes\"`.", NULL},
     {"gateyes.store", "gateyes.store",
      "Small values that a tenant's scripts share between requests and workers.", NULL},
+    {"gateyes.text", "gateyes.text",
+     "Matching and changing text in time linear in its length; docs/sandbox.md has the syntax of "
+     "both kinds of pattern.",
+     NULL},
+    {"regex", "regex", "A compiled regular expression, from `gateyes.text.regex`.",
+     "gateyes.Regex"},
     {"gateyes.json", "gateyes.json", "JSON that survives the way in and out of Lua.", NULL},
     {"gateyes.hash", "gateyes.hash", "Digests and encodings.", NULL},
     {"gateyes.tokens", "gateyes.tokens", "Counting tokens.", NULL},

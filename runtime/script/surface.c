@@ -72,7 +72,8 @@ static void name_phases(unsigned phases, struct bytes *out) {
     bytes_append_text(out, policy_hook_name((enum policy_hook)i));
   }
   if (phases & PHASE_LOAD)
-    bytes_append_text(out, out->len > start ? " and while a module loads" : "a module's body, before any hook");
+    bytes_append_text(out, out->len > start ? " and while a module loads"
+                                            : "a module's body, before any hook");
 }
 
 static int refuse_phase(lua_State *L, struct surface *s, const struct surface_function *f) {

@@ -36,7 +36,12 @@ static void take_usage(struct exchange *x) {
     estimate_json(&prompt, bytes_slice(&x->body), true);
   x->usage_source = meter_settle(&x->meter, estimate_tokens(&prompt), 0, &x->usage);
   if (!x->finish.len) x->finish = slice_of(x->meter.finish);
-  x->cost_known = cost_nanousd(&x->model->price, &x->usage, &x->cost_nanousd) == PRICE_KNOWN;
+  struct price_query query = {.usage = &x->usage, .at_ms = x->started_ms};
+  struct bill bill;
+  query.markup = price_markup(x->config, x->principal->tenant);
+  x->cost_known = price_bill(price_at(x->model, x->started_ms), &query, &bill) == PRICE_KNOWN;
+  x->cost_nanousd = bill.cost_nanousd;
+  x->price_version = bill.version;
 }
 
 static struct slice response_text(struct exchange *x) {
@@ -124,6 +129,7 @@ static void write_usage(const struct exchange *x, struct bytes *line) {
   else
     text(line, NAME("cost"), SLICE("unknown"));
   text(line, NAME("currency"), x->config->currency);
+  text(line, NAME("price_version"), x->price_version);
 }
 
 static int status_of(const struct exchange *x) {

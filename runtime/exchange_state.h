@@ -123,6 +123,7 @@ struct exchange {
   enum usage_source usage_source;
   struct usage usage;
   uint64_t cost_nanousd;
+  struct slice price_version; /* of the price table; empty: written in the configuration */
   bool cost_known;
 };
 

@@ -127,9 +127,11 @@ static void build_all(struct build *b) {
   check_pairs(b, &root);
   build_protocol(b, &root);
   build_providers(b, &root);
+  build_money(b, &root);
   build_models(b, &root);
   build_tenant_hosts(b, &root);
   build_keys(b, &root);
+  build_quotas(b, &root);
 }
 
 struct config *config_build(const struct value *root, const char *file,

@@ -11,6 +11,7 @@ struct build {
   const struct value *root;
   struct slice folder;            /* of the file, for relative names; empty or with a final slash */
   struct names providers, models; /* struct provider, struct value of the model or alias */
+  struct price_table *prices;     /* NULL: none */
 };
 
 /* Where a value stands, for problems: a chain up to the root, on the stack. */
@@ -57,6 +58,12 @@ void parse_addresses(struct build *b, const struct place *at, struct addresses *
 
 void build_providers(struct build *b, const struct place *root);
 void build_models(struct build *b, const struct place *root);
+/* A model's price, from the file, the price table or the default; after its targets. */
+void build_price(struct build *b, const struct place *at, struct model *m);
+/* NULL, with a problem when it is there and is no zone. */
+const struct zone *build_zone(struct build *b, const struct place *at);
+void build_money(struct build *b, const struct place *root);  /* what prices need: before models */
+void build_quotas(struct build *b, const struct place *root); /* after models */
 void build_keys(struct build *b, const struct place *root);
 void build_protocol(struct build *b, const struct place *root); /* cors, paths, limits by route */
 

@@ -69,48 +69,18 @@ static void build_targets(struct build *b, const struct place *at, struct model 
     problem(b, at, "all weights are 0, so nothing could be drawn; give one target a weight");
 }
 
-static void require_price(struct build *b, const struct place *at, const char *key) {
-  if (value_find(at->value, key)) return;
-  problem(b, at, "has no %s price; write %s = 0 if it costs nothing", key, key);
-}
-
-/* Tokens without a price of their own cost what the tokens cost that they are part of. */
-static void build_price(struct build *b, const struct place *at, struct model *m) {
-  struct price *p = &m->price;
-  if (!at->value || at->value->type != VALUE_MAP) return;
-  bool is_per_piece = value_find(at->value, "image") || value_find(at->value, "request");
-  bool has_input = value_find(at->value, "input"), has_output = value_find(at->value, "output");
-  if (!is_per_piece || has_input || has_output) {
-    require_price(b, at, "input");
-    require_price(b, at, "output");
-  }
-  struct place twice = place_find(at, "cache_write");
-  bool has_write = value_find(at->value, "cache_write_5m");
-  if (twice.value && has_write)
-    problem(b, &twice, "is the same as cache_write_5m; keep one of them");
-  p->known = true;
-  if (!value_find(at->value, "cache_read")) p->cache_read = p->input;
-  if (!twice.value && !has_write) p->cache_write_5m = p->input;
-  if (!value_find(at->value, "cache_write_1h")) p->cache_write_1h = p->cache_write_5m;
-  p->has_reasoning = value_find(at->value, "reasoning") != NULL;
-  p->has_audio_input = value_find(at->value, "audio_input") != NULL;
-  p->has_audio_output = value_find(at->value, "audio_output") != NULL;
-}
-
 static void build_model(struct build *b, const struct place *at, struct model *m) {
   walk_defaults(b, "models.*", m);
   walk_table(b, at, "models.*", m);
   if (at->value->type != VALUE_MAP) return;
-  struct place targets = place_find(at, "targets"), price = place_find(at, "price");
+  struct place targets = place_find(at, "targets");
   struct place able = place_find(at, "capabilities");
   if (able.value) walk_texts(b, &able, &m->capabilities, &m->capability_count);
   if (targets.value)
     build_targets(b, &targets, m);
   else
     problem(b, at, "has no targets; write targets = { \"provider/upstream-model\" } or an alias");
-  build_price(b, &price, m);
-  if (!price.value && slice_equal_text(b->config->unpriced, "block"))
-    problem(b, at, "has no price, and unpriced = \"block\"; give it one, or allow unknown costs");
+  build_price(b, at, m);
 }
 
 static void build_alias(struct build *b, const struct place *at, struct entry *e) {

@@ -1,13 +1,14 @@
 /* The configuration: one file read into an immutable snapshot that all threads share by count.
  * keys.def is the table of every key; this header is what the rest of the program reads. Durations
- * are milliseconds, sizes bytes, prices nano-units of the currency per token (per image, per
- * request). */
+ * are milliseconds, sizes bytes, prices nano-units of the currency per million tokens (per image,
+ * per request). */
 #pragma once
 #include "base/arena.h"
 #include "base/digest.h"
 #include "base/ref.h"
 #include "base/value.h"
 #include "model/address_policy.h"
+#include "model/limit.h"
 
 struct address { /* "127.0.0.1:8080", "[::]:8443", "unix:/run/gateyes.sock" */
   struct slice text;
@@ -72,11 +73,37 @@ struct provider {
                          * no configuration lists (tenants' own) have PROVIDER_UNLISTED. */
 };
 
-struct price { /* nano-units; `known` false means that no price was given */
-  bool known;
+/* Nano-units of the currency per million tokens: $2.50 is 2,500,000,000, and the smallest step is
+ * $0.000000001 per million. */
+struct price_rates {
   bool has_reasoning, has_audio_input, has_audio_output;
-  uint64_t input, cache_read, cache_write_5m, cache_write_1h, output, reasoning; /* per token */
-  uint64_t audio_input, audio_output, image, request;
+  uint64_t input, cache_read, cache_write_5m, cache_write_1h, output, reasoning;
+  uint64_t audio_input, audio_output;
+};
+
+enum { PRICE_PARTS = 1000000 }; /* factors are in millionths */
+
+struct price { /* `known` false means that no price was given */
+  bool known;
+  struct price_rates rates;
+  uint64_t image, request; /* nano-units per piece */
+  struct price_tier {
+    uint64_t above_tokens; /* of the whole prompt: then these hold for the whole request */
+    struct price_rates rates;
+  } * tiers; /* rising */
+  size_t tier_count;
+  struct price_hours { /* from <= minute of the local day < to; to <= from runs past midnight */
+    uint32_t from_minute, to_minute, factor;
+    const struct zone *zone; /* NULL: UTC */
+  } * hours;                 /* the first that holds counts */
+  size_t hours_count;
+  uint32_t batch_factor;
+  struct slice version; /* of the price table it came from; empty: written in this configuration */
+};
+
+struct price_change {
+  int64_t from_ms;
+  struct price price;
 };
 
 struct model_target {
@@ -92,6 +119,8 @@ struct model {
   struct slice strategy; /* "priority" or "weighted" */
   struct slice tokenizer;
   struct price price;
+  struct price_change *price_changes; /* from a price table: rising; they replace `price` */
+  size_t price_change_count;
   uint64_t context_tokens, max_output_tokens; /* 0: unknown */
   struct slice *capabilities; /* "tools", "images", "audio", "reasoning", "structured_output", … */
   size_t capability_count;
@@ -138,6 +167,11 @@ struct tenant_settings {
   struct slice *canary_keys;
   size_t canary_key_count;
   bool has_canary, is_shadow; /* shadow: new generations begin without effect */
+};
+
+struct tenant_figure {
+  struct slice tenant; /* "*": all others */
+  uint64_t figure;
 };
 
 struct config {
@@ -206,8 +240,17 @@ struct config {
   const struct address_policy *tenant_addresses; /* the same for sockets; NULL: none is listed */
   struct script_limits scripts; /* the most that a tenant may have, and what it has by default */
   uint32_t scripts_keep;        /* generations kept for a rollback */
-  struct slice unpriced;        /* "allow" or "block": models without a price */
-  struct names *model_names;    /* models and aliases by name: see config_model_find */
+  struct slice unpriced; /* models without a price: "allow", "allow_unpriced", "block", "default" */
+  struct price default_price;
+  const char *prices_file;       /* price table; NULL: none */
+  struct tenant_figure *markups; /* factors in PRICE_PARTS */
+  size_t markup_count;
+  uint64_t reserve_output_tokens; /* for a request that sets no maximum */
+  struct tenant_figure *reserve_by_tenant;
+  size_t reserve_by_tenant_count;
+  struct limit_definition *quotas;
+  size_t quota_count;
+  struct names *model_names; /* models and aliases by name: see config_model_find */
   /* Of a tenant's configuration only, else NULL: the operator's that lies below it, and what
    * tenant.lua says besides models and providers. */
   struct config *base;

@@ -5,7 +5,7 @@
 #include "config/config.h"
 
 #define DAY_MS 86400000
-#define PRICE_MAX 1e12
+#define PRICE_MAX 1e18
 #define PIECE_MAX 1e15
 
 #define ANY .choices = NULL
@@ -69,12 +69,14 @@ const char *key_type_text(enum key_type type) {
   case KEY_SIZE: return "a size: bytes, or text such as \"64KiB\", \"20MiB\"";
   case KEY_PRICE: return "a price per million tokens";
   case KEY_PIECE: return "a price per piece";
+  case KEY_FACTOR: return "a factor";
   case KEY_FILE: return "a file name";
   case KEY_FOLDER: return "a folder name";
   case KEY_PATH: return "a file name";
   case KEY_URL: return "a URL";
   case KEY_ADDRESSES: return "a list of addresses";
   case KEY_TEXTS: return "a list of text";
+  case KEY_COUNTS: return "a list of whole numbers";
   case KEY_MAP: return "a table of names";
   case KEY_TARGETS: return "a list of targets";
   }

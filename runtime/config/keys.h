@@ -15,14 +15,16 @@ enum key_type {
   KEY_DURATION, /* uint32_t, milliseconds */
   KEY_SECONDS,  /* uint32_t, seconds */
   KEY_SIZE,     /* size_t */
-  KEY_PRICE,    /* uint64_t, nano-units per token, written per million tokens */
+  KEY_PRICE,    /* uint64_t, nano-units per million tokens */
   KEY_PIECE,    /* uint64_t, nano-units per piece */
+  KEY_FACTOR,   /* uint32_t, millionths */
   KEY_FILE,     /* const char *, readable, resolved */
   KEY_FOLDER,   /* slice, readable, resolved */
   KEY_PATH,     /* slice, resolved; need not exist */
   KEY_URL,
   KEY_ADDRESSES,
   KEY_TEXTS,
+  KEY_COUNTS, /* a list of whole numbers */
   KEY_MAP,
   KEY_TARGETS,
 };

@@ -24,9 +24,9 @@ static const char opening[] =
     "seconds "
     "or text such as `\"500ms\"`, `\"5s\"`, `\"2m\"`, `\"1h\"`; a size is a number of bytes or "
     "text "
-    "such as `\"64KiB\"`, `\"20MiB\"`. Prices are decimal and exact to a billionth of the currency "
-    "per "
-    "token; one that cannot be kept exactly is refused.\n\n"
+    "such as `\"64KiB\"`, `\"20MiB\"`. Prices are decimal and exact to a billionth of the "
+    "currency; "
+    "one that cannot be kept exactly is refused.\n\n"
     "`gateyes check` reports every problem at once, each as `file:line: key: what is wrong; what "
     "to "
     "do`. A file with a problem changes nothing. In the names below, `*` stands for a name that "
@@ -35,8 +35,9 @@ static const char opening[] =
 
 static void append_range(struct bytes *out, const struct key_row *row) {
   double scale = row->type == KEY_DURATION ? 1e3
-                 : row->type == KEY_PRICE  ? 1e3
+                 : row->type == KEY_PRICE  ? 1e9
                  : row->type == KEY_PIECE  ? 1e9
+                 : row->type == KEY_FACTOR ? 1e6
                                            : 1;
   if (row->choices) {
     struct slice rest = slice_of(row->choices);

@@ -63,8 +63,9 @@ static const char *bound_text(struct build *b, enum key_type type, double bound)
   case KEY_DURATION: return arena_printf(a, "%.10gs", bound / 1000);
   case KEY_SECONDS: return arena_printf(a, "%.10gs", bound);
   case KEY_SIZE: return arena_printf(a, "%.15g bytes", bound);
-  case KEY_PRICE: return arena_printf(a, "%.15g", bound / 1e3);
+  case KEY_PRICE:
   case KEY_PIECE: return arena_printf(a, "%.15g", bound / 1e9);
+  case KEY_FACTOR: return arena_printf(a, "%.15g", bound / 1e6);
   default: return arena_printf(a, "%.15g", bound);
   }
 }
@@ -80,7 +81,7 @@ static bool in_bounds(struct build *b, const struct place *at, const struct key_
 
 static bool walk_price(struct build *b, const struct place *at, const struct key_row *row,
                        uint64_t *out) {
-  int power = row->type == KEY_PRICE ? 3 : 9;
+  int power = row->type == KEY_FACTOR ? 6 : 9;
   enum decimal_status status = parse_decimal(at->value, power, out);
   const char *what = got(b, at->value);
   switch (status) {
@@ -90,9 +91,8 @@ static bool walk_price(struct build *b, const struct place *at, const struct key
     break;
   case DECIMAL_NEGATIVE: problem(b, at, "is negative, %s; use 0 or more", what); break;
   case DECIMAL_INEXACT:
-    problem(b, at,
-            "is finer than a billionth of the currency can tell, %s; use at most %d decimals", what,
-            power);
+    problem(b, at, "is finer than a %s can tell, %s; use at most %d decimals",
+            power == 6 ? "millionth" : "billionth of the currency", what, power);
     break;
   case DECIMAL_OVERFLOW:
     problem(b, at, "is too large, %s; use at most %s", what, bound_text(b, row->type, row->max));
@@ -113,6 +113,7 @@ bool walk_number(struct build *b, const struct place *at, const struct key_row *
     break;
   case KEY_SIZE: is_read = parse_size(v, out); break;
   case KEY_PRICE:
+  case KEY_FACTOR:
   case KEY_PIECE: return walk_price(b, at, row, out);
   default: is_read = parse_count(v, out); break;
   }

@@ -48,7 +48,7 @@ static void test_bounds(void) {
           "1: limits: write_low is not below write_high; lower write_low or raise write_high",
           "3: drain: hard is below grace; raise hard or lower grace");
   REFUSED("return { currency = 'usd', unpriced = 'deny' }",
-          "1: unpriced: \"deny\" is none of allow|block; use one of them",
+          "1: unpriced: \"deny\" is none of allow|allow_unpriced|block|default; use one of them",
           "1: currency: is no currency; write capital letters such as \"USD\"");
 }
 
@@ -171,13 +171,13 @@ static void test_aliases(void) {
 static void test_prices(void) {
   REFUSED(
       "return { models = { m = { targets = 'p/m', price = {\n input = -1,\n output = 0/0,\n"
-      " cache_read = 0.0001,\n image = 1e308,\n request = 1/0,\n reasoning = 2e9,\n"
+      " cache_read = 1e-10,\n image = 1e308,\n request = 1/0,\n reasoning = 2e9,\n"
       " audio_input = '2.50 USD',\n cache_write = 1, cache_write_5m = 1 } } },\n" PROVIDER "}",
       "2: models.m.price.input: is negative, got -1; use 0 or more",
       "3: models.m.price.output: expects a price per million tokens, got nan; write a number such "
       "as 2.50",
       "4: models.m.price.cache_read: is finer than a billionth of the currency can tell, got "
-      "0.0001; use at most 3 decimals",
+      "1e-10; use at most 9 decimals",
       "5: models.m.price.image: is too large, got 1e+308; use at most 1000000",
       "6: models.m.price.request: expects a price per piece, got inf; write a number such as 2.50",
       "7: models.m.price.reasoning: 2000000000 is out of range; use 0 to 1000000000",

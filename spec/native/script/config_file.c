@@ -10,7 +10,8 @@ static void test_example(void) {
   if (c) {
     CHECK(c->provider_count == 3 && c->model_count == 3 && c->alias_count == 1);
     const struct model *smart = config_model_find(c, SLICE("smart"));
-    CHECK(smart && smart->price.output == 15000 && smart->price.cache_write_1h == 6000);
+    CHECK(smart && smart->price.rates.output == 15000000000 &&
+          smart->price.rates.cache_write_1h == 6000000000);
     CHECK_TEXT(c->providers[0].name, "mock-openai"); /* the order of the file */
     CHECK_TEXT(c->providers[0].host, "127.0.0.1:9100");
     CHECK(c->key_count == 1 && !c->has_admin_key);
@@ -46,7 +47,8 @@ static void test_documented(void) {
   CHECK(c->workers == 2 && c->listen.count == 3 && c->listen.items[2].is_unix);
   CHECK(strcmp(c->listen.items[1].host, "::") == 0 && c->listen.items[1].port == 8443);
   const struct model *m = config_model_find(c, SLICE("smart"));
-  CHECK(m && m->price.input == 2500 && m->price.cache_read == 1250 && m->price.output == 10000);
+  CHECK(m && m->price.rates.input == 2500000000 && m->price.rates.cache_read == 1250000000 &&
+        m->price.rates.output == 10000000000);
   CHECK_TEXT(config_model_find(c, SLICE("llama-3-70b"))->targets[0].model,
              "meta-llama/Llama-3-70B-Instruct");
   CHECK_TEXT(c->providers[1].credential, "sk-ant-secret");
@@ -112,8 +114,10 @@ static void test_everything(void) {
   CHECK(strcmp(p->proxy, "socks5h://127.0.0.1:1080") == 0);
   const struct model *m = config_model_find(c, SLICE("a"));
   CHECK(m && m == config_model_find(c, SLICE("m")) && m->targets[0].weight == 3);
-  CHECK(m->price.cache_read == 1000 && m->price.cache_write_1h == 1000 && m->price.output == 2500);
-  CHECK(m->price.has_reasoning && !m->price.has_audio_input && m->price.reasoning == 4000);
+  CHECK(m->price.rates.cache_read == 1000000000 && m->price.rates.cache_write_1h == 1000000000 &&
+        m->price.rates.output == 2500000000);
+  CHECK(m->price.rates.has_reasoning && !m->price.rates.has_audio_input &&
+        m->price.rates.reasoning == 4000000000);
   CHECK(m->price.image == 40000000 && m->first_token_ms == 90000 && m->created == 1700000000);
   CHECK(m->capability_count == 2 && m->targets[0].provider == p);
   uint8_t hello[SHA256_BYTES];

@@ -15,7 +15,7 @@ RUN scripts/build release && strip build/release/gateyes
 
 FROM ${BASE}
 RUN apt-get update -q && \
-    apt-get install -y -q --no-install-recommends libluajit-5.1-2 libuv1 libcurl4 libc-ares2 libssl3 libsqlite3-0 ca-certificates && \
+    apt-get install -y -q --no-install-recommends libluajit-5.1-2 libuv1 libcurl4 libc-ares2 libssl3 libsqlite3-0 ca-certificates tzdata && \
     rm -rf /var/lib/apt/lists/* /var/cache/apt/* && \
     useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin gateyes
 COPY examples/container/gateyes.lua /etc/gateyes/gateyes.lua

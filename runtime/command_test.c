@@ -1,13 +1,12 @@
 /* `gateyes test [path]`: the specs of tenants, as the gateway runs them before it takes a
  * generation. */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "command_tenants.h"
 #include "commands.h"
 #include "load.h"
 #include "script/spec_run.h"
@@ -116,37 +115,8 @@ static void test_folder(struct testing *t, const char *folder, const char *only)
   bundle_unref(bundle);
 }
 
-static bool is_folder(const char *path) {
-  struct stat info;
-  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-static bool has(const char *folder, const char *name) {
-  char path[4096];
-  struct stat info;
-  snprintf(path, sizeof path, "%s/%s", folder, name);
-  return stat(path, &info) == 0;
-}
-
-static bool is_tenant(const char *folder) {
-  return has(folder, "tenant.lua") || has(folder, "policies") || has(folder, "adapters") ||
-         has(folder, "lib");
-}
-
-static int by_name(const struct dirent **a, const struct dirent **b) {
-  return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static void test_tenants(struct testing *t, const char *root) {
-  struct dirent **names;
-  int count = scandir(root, &names, NULL, by_name);
-  for (int i = 0; i < count; i++) {
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s", root, names[i]->d_name);
-    if (names[i]->d_name[0] != '.' && is_folder(path)) test_folder(t, path, NULL);
-    free(names[i]);
-  }
-  if (count >= 0) free(names);
+static void on_tenant(void *context, const char *folder) {
+  test_folder(context, folder, NULL);
 }
 
 /* A file's tenant is the folder above it that looks like one, else the folder it lies in. */
@@ -154,14 +124,14 @@ static void test_file(struct testing *t, char *path) {
   char *cut = strrchr(path, '/');
   for (char *slash = cut; slash; slash = memrchr(path, '/', (size_t)(slash - path))) {
     *slash = 0;
-    bool found = is_tenant(path);
+    bool found = tenants_is_one(path);
     *slash = '/';
     if (!found) continue;
     *slash = 0;
     test_folder(t, path, slash + 1);
     return;
   }
-  bool is_here = path[0] != '/' && is_tenant(".");
+  bool is_here = path[0] != '/' && tenants_is_one(".");
   if (cut && !is_here) *cut = 0;
   test_folder(t, cut && !is_here ? path : ".", cut && !is_here ? cut + 1 : path);
 }
@@ -171,20 +141,13 @@ static void test_path(struct testing *t, const char *given) {
   size_t len = strlen(path);
   while (len > 1 && path[len - 1] == '/')
     path[--len] = 0;
-  if (!is_folder(path))
+  if (!tenants_is_folder(path))
     test_file(t, path);
-  else if (is_tenant(path))
+  else if (tenants_is_one(path))
     test_folder(t, path, NULL);
   else
-    test_tenants(t, path);
+    tenants_each(path, on_tenant, t);
   free(path);
-}
-
-/* Without a configuration, what a sandbox needs to know is what it is by default. */
-static struct config *find_config(const char *path, bool is_asked, struct config_problems *p) {
-  struct value nothing = {.type = VALUE_MAP};
-  if (is_asked || (path && is_folder(path) == false && has(".", path))) return load_config(path, p);
-  return config_build(&nothing, "gateyes.lua", p);
 }
 
 static void report(const struct testing *t) {
@@ -234,7 +197,7 @@ int test_main(int argc, char **argv) {
   config_problems_init(&t.problems);
   spec_report_init(&t.report);
   server_watch_begin();
-  t.config = find_config(config_path, is_asked, &t.problems);
+  t.config = load_config_or_none(config_path, is_asked, &t.problems);
   int status = t.config ? run(&t, path) : 1;
   server_watch_end();
   load_print_problems(&t.problems);

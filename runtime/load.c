@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "http/conn.h"
 #include "observe/log.h"
@@ -145,6 +146,13 @@ bool load_bookkeeper(const struct config *config, uv_loop_t *loop, struct bookke
   bytes_fini(&url);
   bytes_fini(&error);
   return *bookkeeper != NULL;
+}
+
+struct config *load_config_or_none(const char *path, bool is_asked,
+                                   struct config_problems *problems) {
+  struct value nothing = {.type = VALUE_MAP};
+  bool is_there = is_asked || access(path, F_OK) == 0;
+  return is_there ? load_config(path, problems) : config_build(&nothing, path, problems);
 }
 
 void load_print_problems(const struct config_problems *problems) {

@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"health", health_main, "ask the running gateway whether it is alive"},
     {"test", test_main, "run the specs of tenants' scripts"},
     {"audit", audit_main, "show the log of who changed what, or verify that it is whole"},
+    {"scripts", scripts_main, "list, push, compare and roll back tenants' scripts"},
     {"mock", mock_main, "run a scripted upstream for tests and benches"},
     {"version", print_version, "print the version"},
     {"help", print_help, "print this list"},

@@ -98,6 +98,7 @@ static void build_admin_key(struct build *b, const struct place *root, struct ta
   struct place key = place_find(&admin, "key");
   if (!key.value) return;
   c->has_admin_key = digest_of(b, &key, c->admin_key_sha256);
+  if (c->has_admin_key) c->admin_key = arena_slice(&c->arena, key.value->text);
   struct slice digest = {(const char *)c->admin_key_sha256, SHA256_BYTES};
   if (c->has_admin_key) names_add(&taken->digests, digest, &operators);
 }

@@ -185,7 +185,8 @@ struct config {
   } tls;
   uint8_t admin_key_sha256[SHA256_BYTES];
   bool has_admin_key;
-  uint32_t workers; /* resolved: never 0 */
+  struct slice admin_key; /* secret: what commands show to the running gateway */
+  uint32_t workers;       /* resolved: never 0 */
   struct client_timers client;
   struct upstream_timers upstream;
   struct slice nameservers; /* "127.0.0.1:53,[::1]:53"; empty: those of /etc/resolv.conf */

@@ -3,12 +3,13 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import unittest
 import urllib.error
 import urllib.request
 
-from harness import ADMIN_KEY, GatewayCase, wait_for
+from harness import ADMIN_KEY, BINARY, Gateway, GatewayCase, wait_for
 
 POLICY = """local policy = { name = "residency" }
 function policy.on_request(request, context)
@@ -181,6 +182,94 @@ class Scripts(GatewayCase):
         for files in ({"../a": "1"}, {"/etc/x": "1"}, {"a": 1}, []):
             self.assertEqual(self.push("x", files)[0], 422)
         self.assertFalse(os.path.exists(os.path.join(self.root, "..", "a")))
+
+    def run_command(self, *words):
+        done = subprocess.run([BINARY] + list(words) + ["--config", self.gateway.path], capture_output=True, text=True,
+                              timeout=120)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_commands(self):
+        folder = os.path.join(self.gateway.folder, "outside")
+        self.put("outside", {"lib/a.lua": "return 1\nline two\n", "b.txt": "b"}, self.gateway.folder)
+        self.assertEqual(self.run_command("scripts", "push", "cli", folder), (0, "cli: running generation 1\n", ""))
+        self.put("outside", {"lib/a.lua": "return 2\nline two\n", "c.txt": "c"}, self.gateway.folder)
+        os.remove(os.path.join(folder, "b.txt"))
+        self.assertEqual(self.run_command("scripts", "push", "cli", folder)[0], 0)
+        status, text, _ = self.run_command("scripts", "diff", "cli")
+        self.assertEqual((status, text), (0, "--- b.txt (removed)\n@@ line 1: 1 removed, 0 added @@\n-b\n"
+                                             "--- lib/a.lua\n@@ line 1: 1 removed, 1 added @@\n-return 1\n+return 2\n"
+                                             "--- c.txt (new)\n@@ line 1: 0 removed, 1 added @@\n+c\n"))
+        self.assertEqual(self.run_command("scripts", "show", "cli", "1", "b.txt")[1], "b")
+        self.assertEqual(self.run_command("scripts", "rollback", "cli")[1], "cli: running generation 1\n")
+        self.put("outside", {"tenant.lua": "return { policies = { 'nothing' } }"}, self.gateway.folder)
+        status, text, error = self.run_command("scripts", "push", "cli", folder)
+        self.assertEqual((status, text), (1, ""))
+        self.assertIn("policies/nothing.lua", error)
+        self.assertIn("generation 3 was refused; nothing has changed", error)
+        status, text, _ = self.run_command("scripts", "list", "cli")
+        self.assertIn("cli: running generation 1, generation 3 refused because", text)
+        self.assertEqual(len(text.splitlines()), 4)
+        self.assertEqual(json.loads(self.run_command("scripts", "list", "--json", "cli")[1])["running"], 1)
+        self.assertIn("cli: running", self.run_command("scripts", "list")[1])
+        for words in ((), ("list", "a", "b"), ("show",), ("canary", "cli", "x"), ("none",), ("push", "cli", "--what")):
+            self.assertEqual(self.run_command("scripts", *words)[0], 2)
+
+    def test_check(self):
+        good, bad, worse = "good", "bad", "worse"
+        root = os.path.join(self.gateway.folder, "checked")
+        self.put(good, {"policies/residency.lua": POLICY, "policies/residency_spec.lua": SPEC,
+                        "tenant.lua": "return { policies = { 'residency' } }"}, root)
+        status, text, error = self.run_command("check", root + "/")
+        self.assertEqual((status, error), (0, ""))
+        self.assertIn("1 tenants", text)
+        self.put(bad, {"tenant.lua": "return {\n polices = 1,\n shadow = 2 }"}, root)
+        self.put(worse, {"lib/x_spec.lua": "it('fails', function() assert.is_true(false) end)"}, root)
+        status, text, error = self.run_command("check", root)
+        self.assertEqual((status, text), (1, ""))
+        self.assertEqual([line.split(": ")[0] for line in error.splitlines()[:3]],
+                         [root + "/bad/tenant.lua:2", root + "/bad/tenant.lua:3",
+                          'spec lib/x_spec.lua, line 1, "fails"'])
+        self.assertEqual(self.run_command("check", os.path.join(root, good))[0], 0)
+
+    def test_restart(self):
+        root = tempfile.mkdtemp(prefix="gateyes-restart-")
+        config = {"tenants": root, "providers": self.gateway.config["providers"],
+                  "models": self.gateway.config["models"]}
+        self.put("kept", {"tenant.lua": "return {}"}, root)
+        self.put("lost", {"tenant.lua": "return nonsense("}, root)
+        first = Gateway(config)
+
+        def state(gateway, tenant):
+            return json.loads(gateway.get_admin("/admin/tenants/%s/scripts" % tenant)[1])
+        try:
+            self.assertEqual(state(first, "kept")["running"], 1)
+            self.assertTrue(state(first, "lost")["is_blocked"])
+            self.put("kept", {"a.txt": "2"}, root)
+            wait_for(lambda: state(first, "kept")["running"] == 2, 10, "generation 2")
+            done = subprocess.run([BINARY, "scripts", "rollback", "kept", "--config", first.path], timeout=60)
+            self.assertEqual(done.returncode, 0)
+            self.assertEqual(first.stop(), 0, first.process_log())
+            second = Gateway(config)
+            try:
+                self.assertEqual(state(second, "kept")["running"], 1)  # the folder still holds generation 2
+                self.assertEqual([g["generation"] for g in state(second, "kept")["generations"]], [2, 1])
+                self.put("kept", {"tenant.lua": "return 5"}, root)
+                wait_for(lambda: state(second, "kept")["refused"], 10, "the refusal")
+                self.assertEqual(second.stop(), 0, second.process_log())
+                third = Gateway(config)  # the folder's files were refused: what ran before runs on
+                self.assertEqual(state(third, "kept")["running"], 1)
+                self.put("lost", {"tenant.lua": "return {}"}, root)
+                wait_for(lambda: state(third, "lost")["running"], 10, "the repaired tenant")
+                self.assertFalse(state(third, "lost")["is_blocked"])
+                self.assertEqual(third.stop(), 0, third.process_log())
+                third.remove()
+            finally:
+                second.stop()
+                second.remove()
+        finally:
+            first.stop()
+            first.remove()
+            shutil.rmtree(root)
 
     def test_signal(self):
         self.put("signal", {"tenant.lua": "return {}"})

@@ -1,0 +1,11 @@
+/* Inside of `gateyes scripts`: what the answers of the gateway look like on a terminal. */
+#pragma once
+#include "base/bytes.h"
+
+void scripts_print_tenant(struct slice tenant, bool with_generations); /* JSON of one */
+void scripts_print_list(struct slice list);
+void scripts_print_error(struct slice body);                   /* on standard error */
+void scripts_print_files(struct slice body, const char *only); /* of one generation */
+/* Two generations, file by file; true when they differ. */
+bool scripts_print_diff(struct slice before, struct slice after);
+void scripts_print_differences(struct slice body);

@@ -5,6 +5,22 @@
 
 ---@class gateyes.Secret A value that only the gateway can read.
 
+---@class gateyes.Detector Rules for gateyes.detect.
+
+---@class gateyes.Finding
+---@field kind string Such as `payment_card`, `secret`, `keyword`.
+---@field group string
+---@field rule string The kind's name, the vendor's token, or the list's name.
+---@field first integer First byte of it in the text, from 1.
+---@field last integer
+---@field score integer How sure, 0 to 100.
+---@field validated boolean A check digit or structure proved it.
+---@field context boolean A word nearby said so.
+---@field decoded boolean It stood inside base64: first and last cover the encoded text.
+---@field text gateyes.Text? Of a request: where it was found.
+---@field where string?
+---@field turn integer?
+
 ---@class gateyes.Message One turn of the conversation.
 ---@field role string? Who speaks.
 ---@field text string Its text, parts joined by line breaks.
@@ -171,6 +187,12 @@ function candidate:note(why) end
 ---@field last boolean Nothing follows: nothing can be held back any more. A reply that is no stream comes as one window.
 local delta = {}
 
+---The findings of the window that are certain, and the last byte that may be let pass; what comes after it may yet become a finding and is to be held back as it is. However a text is cut, its findings are those of the whole. One detector for each policy. Raises for kinds that are not known.
+---@param what string|string[]|gateyes.Detector
+---@return gateyes.Finding[]
+---@return integer
+function delta:detect(what) end
+
 ---@class gateyes.Reply A whole reply, in `on_reply`.
 ---@field texts {text: string, channel: string}[] The texts of the whole reply.
 local reply = {}
@@ -196,6 +218,7 @@ local outcome = {}
 ---@field store gateyes.store
 ---@field json gateyes.json
 ---@field hash gateyes.hash
+---@field text gateyes.text
 ---@field tokens gateyes.tokens
 local gateyes = {}
 
@@ -230,6 +253,17 @@ function gateyes.metric(name, value, amount) end
 ---@param prefix? string
 ---@return gateyes.Secret
 function gateyes.secret(name, prefix) end
+
+---Finds identifiers, secrets and listed words, by kind (`payment_card`), group (`china`), `pii`, `all`, or a detector. Of a request, in all its texts; each finding then says in which. Raises for kinds that are not known.
+---@param subject string|gateyes.Request|gateyes.Text
+---@param what string|string[]|gateyes.Detector
+---@return gateyes.Finding[]
+function gateyes.detect(subject, what) end
+
+---Rules made once and used many times. Words of lists count when none of the longer `exceptions` holds them, and with `partners` only when one of those is near. Raises for what is not known, and beyond 64 detectors.
+---@param options {kinds?: string|string[], lists?: {name: string, words: string[], exceptions?: string[], partners?: string[], parts?: boolean}[], allowed?: string[], ignore_test_numbers?: boolean, min_score?: integer}
+---@return gateyes.Detector
+function gateyes.detector(options) end
 
 ---@class gateyes.store Small values that a tenant's scripts share between requests and workers.
 gateyes.store = {}

@@ -13,26 +13,26 @@ static const char *channel_name(enum policy_channel channel) {
   return names[channel];
 }
 
-static const struct window *delta_of(lua_State *L, struct surface *s) {
+struct window *surface_window(lua_State *L, struct surface *s) {
   (void)surface_check(s, L, OBJECT_DELTA);
   if (s->run->hook != POLICY_ON_DELTA) luaL_error(L, "a delta lasts as long as its on_delta");
   return s->run->window;
 }
 
 void delta_text(lua_State *L, struct surface *s) {
-  surface_push_text(L, bytes_slice(&delta_of(L, s)->text));
+  surface_push_text(L, bytes_slice(&surface_window(L, s)->text));
 }
 
 void delta_channel(lua_State *L, struct surface *s) {
-  lua_pushstring(L, channel_name(delta_of(L, s)->channel));
+  lua_pushstring(L, channel_name(surface_window(L, s)->channel));
 }
 
 void delta_index(lua_State *L, struct surface *s) {
-  lua_pushnumber(L, (double)delta_of(L, s)->index + 1);
+  lua_pushnumber(L, (double)surface_window(L, s)->index + 1);
 }
 
 void delta_last(lua_State *L, struct surface *s) {
-  (void)delta_of(L, s);
+  (void)surface_window(L, s);
   lua_pushboolean(L, s->run->call == POLICY_ON_REPLY || s->run->delta->is_last);
 }
 

@@ -106,7 +106,7 @@ int request_remove_tool(lua_State *L) {
   return 1;
 }
 
-static size_t check_text(lua_State *L, struct surface *s) {
+size_t surface_text_index(lua_State *L, struct surface *s) {
   const struct handle *h = surface_check(s, L, OBJECT_TEXT);
   if (h->version != s->run->version)
     luaL_error(L, "the request has been changed since this text was taken; take request.texts "
@@ -116,38 +116,38 @@ static size_t check_text(lua_State *L, struct surface *s) {
 }
 
 void text_text(lua_State *L, struct surface *s) {
-  size_t index = check_text(L, s);
+  size_t index = surface_text_index(L, s);
   bytes_clear(&s->scratch);
   policy_text(s->run, index, &s->scratch);
   surface_push_text(L, bytes_slice(&s->scratch));
 }
 
 void text_where(lua_State *L, struct surface *s) {
-  size_t index = check_text(L, s);
+  size_t index = surface_text_index(L, s);
   lua_pushstring(L, text_where_name(policy_texts(s->run)->items[index].where));
 }
 
 void text_turn(lua_State *L, struct surface *s) {
-  size_t index = check_text(L, s);
+  size_t index = surface_text_index(L, s);
   lua_pushinteger(L, policy_texts(s->run)->items[index].turn);
 }
 
 /* Asking for a place flushes the edits first: it is one in request.body. */
 void text_offset(lua_State *L, struct surface *s) {
-  size_t index = check_text(L, s);
+  size_t index = surface_text_index(L, s);
   struct slice body = policy_body(s->run);
   lua_pushinteger(L, policy_texts(s->run)->items[index].raw.data - body.data + 1);
 }
 
 void text_bytes(lua_State *L, struct surface *s) {
-  size_t index = check_text(L, s);
+  size_t index = surface_text_index(L, s);
   (void)policy_body(s->run);
   lua_pushinteger(L, (lua_Integer)policy_texts(s->run)->items[index].raw.len);
 }
 
 int text_set(lua_State *L) {
   struct surface *s = surface_self(L);
-  size_t index = check_text(L, s);
+  size_t index = surface_text_index(L, s);
   struct slice text = surface_text(L, 2);
   struct bytes *edit = policy_text_edit(s->run, index);
   bytes_append_slice(edit, text);
@@ -181,7 +181,7 @@ static struct range take_range(lua_State *L, int index, size_t limit) {
 
 int text_replace(lua_State *L) {
   struct surface *s = surface_self(L);
-  size_t index = check_text(L, s), done = 0;
+  size_t index = surface_text_index(L, s), done = 0;
   luaL_checktype(L, 2, LUA_TTABLE);
   int count = (int)lua_objlen(L, 2);
   text_text(L, s); /* the old text stays on the stack while the new one is written */

@@ -82,7 +82,7 @@ struct policy_settings {
   struct slice secrets_path; /* folder whose files are the tenant's secrets; empty: it has none */
   struct slice hash_key;     /* of the installation, for gateyes.hash.keyed; empty: a random one */
   uint32_t wall_ms;          /* of each hook, waiting included; 0: 100 */
-  uint32_t hold_bytes;       /* text that an output guard may hold back; 0: 4096 */
+  uint32_t hold_bytes;       /* text that an output guard may hold back; 0: 64 KiB */
   const struct policy_host *host; /* NULL: nothing outside of Lua is offered */
 };
 

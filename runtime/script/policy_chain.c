@@ -8,7 +8,7 @@
 #include "script/sandbox.h"
 #include "script/surface_private.h"
 
-enum { WALL_MS = 100, HOLD_BYTES = 4096 };
+enum { WALL_MS = 100, HOLD_BYTES = 64 << 10 };
 
 static const struct policy_host nothing;
 

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "detect/detect.h"
 #include "script/policy_private.h"
 #include "script/state.h"
 
@@ -42,6 +43,8 @@ void policy_windows_fini(struct policy_run *run) {
   while (run->windows) {
     struct window *next = run->windows->next;
     bytes_fini(&run->windows->text);
+    detect_stream_free(run->windows->stream);
+    detect_rules_unref(run->windows->rules);
     free(run->windows);
     run->windows = next;
   }
@@ -75,6 +78,7 @@ bool policy_wants_delta(struct policy_run *run) {
   if (run->passed.len == 0 && !run->delta->is_last) return false;
   run->window = window_get(run, run->delta->channel, run->delta->index);
   bytes_append_slice(&run->window->text, bytes_slice(&run->passed));
+  run->window->unfed += run->passed.len;
   bytes_clear(&run->passed);
   run->hook = POLICY_ON_DELTA;
   if (holds) return wants_held(run);
@@ -91,6 +95,7 @@ bool policy_wants_reply(struct policy_run *run) {
     run->window = window_get(run, text->channel, (uint32_t)run->reply_at);
     bytes_clear(&run->window->text);
     bytes_append_slice(&run->window->text, text->changed);
+    run->window->unfed = text->changed.len;
     bytes_clear(&run->passed);
     return true;
   }

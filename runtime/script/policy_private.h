@@ -7,6 +7,8 @@
 #include "script/policy.h"
 
 struct surface;
+struct detect_stream;
+struct detect_rules;
 
 enum {
   POLICY_TAGS_MAX = 32,
@@ -49,7 +51,10 @@ struct window { /* of one policy and one text */
   struct window *next;
   uint32_t policy, index;
   enum policy_channel channel;
-  struct bytes text; /* held back, and while its hook runs what is new */
+  struct bytes text;            /* held back, and while its hook runs what is new */
+  struct detect_stream *stream; /* of delta:detect; NULL: not called */
+  struct detect_rules *rules;
+  size_t fed, unfed; /* bytes that the stream has had; of the window's end, that it has not */
 };
 
 struct wait { /* what the running hook waits for */

@@ -46,7 +46,7 @@ const struct surface_field *surface_fields(size_t *count) {
 static const char *const object_names[OBJECT_COUNT] = {
     [OBJECT_REQUEST] = "request",     [OBJECT_CONTEXT] = "context", [OBJECT_TEXT] = "text",
     [OBJECT_CANDIDATE] = "candidate", [OBJECT_DELTA] = "delta",     [OBJECT_REPLY] = "reply",
-    [OBJECT_OUTCOME] = "outcome",     [OBJECT_SECRET] = "secret",
+    [OBJECT_DETECTOR] = "detector",   [OBJECT_OUTCOME] = "outcome", [OBJECT_SECRET] = "secret",
 };
 
 struct surface *surface_self(lua_State *L) {
@@ -179,6 +179,10 @@ static void open_object(lua_State *L, struct surface *s, enum object object) {
   lua_setfield(L, -2, "__tostring");
   lua_pushstring(L, object_names[object]);
   lua_setfield(L, -2, "__metatable");
+  if (object == OBJECT_DETECTOR) {
+    lua_pushcfunction(L, surface_detector_collect);
+    lua_setfield(L, -2, "__gc");
+  }
   s->metatables[object] = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
@@ -195,7 +199,7 @@ struct handle *surface_check(struct surface *s, lua_State *L, enum object object
   if (!h)
     luaL_error(L, "a %s is expected before the dot or colon, as in %s:name()", object_names[object],
                object_names[object]);
-  if (object != OBJECT_SECRET && (!s->run || s->run->id != h->run_id))
+  if (object != OBJECT_SECRET && object != OBJECT_DETECTOR && (!s->run || s->run->id != h->run_id))
     luaL_error(L, "this %s belongs to a request that is not being served now; keep no %s",
                object_names[object], object_names[object]);
   return h;
@@ -244,6 +248,7 @@ static const struct policy_host nothing;
 static int on_collect(lua_State *L) {
   struct surface *s = lua_touserdata(L, 1);
   if (s->own_store) kv_free(s->own_store);
+  detect_findings_fini(&s->findings);
   bytes_fini(&s->scratch);
   arena_fini(&s->arena);
   return 0;
@@ -273,6 +278,9 @@ struct surface *surface_open(lua_State *L, const struct policy_settings *setting
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
   lua_rawset(L, LUA_REGISTRYINDEX);
+  detect_findings_init(&s->findings);
+  lua_newtable(L);
+  s->detectors = luaL_ref(L, LUA_REGISTRYINDEX);
   for (int i = 0; i < OBJECT_COUNT; i++)
     open_object(L, s, (enum object)i);
   open_modules(L, s);

@@ -1,6 +1,7 @@
 /* Inside of the surface, for the files api_*, surface* and policy* only. */
 #pragma once
 #include "base/digest.h"
+#include "detect/detect.h"
 #include "script/policy_private.h"
 #include "script/surface.h"
 
@@ -13,6 +14,7 @@ enum object {
   OBJECT_REPLY,
   OBJECT_OUTCOME,
   OBJECT_SECRET,
+  OBJECT_DETECTOR,
   OBJECT_COUNT
 };
 
@@ -43,6 +45,9 @@ struct surface {
   uint32_t secret_count;
   int fakes; /* of a spec: {fetch = function, now = seconds, secrets = {name = text}}; LUA_NOREF */
   struct kv *own_store; /* of a spec */
+  int detectors;        /* made of names of kinds: a table, in the registry */
+  uint32_t detector_count;
+  struct detect_findings findings; /* of the newest scan */
 };
 
 struct surface *surface_self(lua_State *L); /* of the running function of the surface */
@@ -78,6 +83,11 @@ bool surface_fake_sleep(struct surface *s, lua_State *L, double ms);
 /* The request is at index 1; its results are on the stack, and their number is returned; 0: none.
  */
 int surface_fake_fetch(lua_State *L, struct surface *s);
+
+/* The text that the handle at 1 means, as an index of policy_texts. */
+size_t surface_text_index(lua_State *L, struct surface *s);
+struct window *surface_window(lua_State *L, struct surface *s); /* of the delta at 1 */
+int surface_detector_collect(lua_State *L);
 
 /* The functions and getters that the rows of surface.def name. */
 #define FUNCTION(owner, name, call, ...) int call(lua_State *L);

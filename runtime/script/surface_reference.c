@@ -78,7 +78,7 @@ static const char opening[] =
     "answer. A policy sees the edits of those before it. Requirements add up and bind every "
     "attempt.\n\n"
     "`on_delta` serves streams and whole replies alike: a whole reply is one window with `last` "
-    "set. Text that is held back comes first in the next window of the same text; 4096 bytes may "
+    "set. Text that is held back comes first in the next window of the same text; 64 KiB may "
     "be held back at a time, and none of the last window. A policy with `on_reply` alone would not "
     "see streams, so it is refused, unless it says `stream = \"hold\"`: then streams are kept back "
     "until their end, and `on_reply` sees their texts one by one.\n\n"
@@ -203,6 +203,20 @@ static const char annotations_opening[] =
     "-- native_surface_reference --write. Never loaded.\n"
     "-- luacheck: ignore\n\n"
     "---@class gateyes.Secret A value that only the gateway can read.\n\n"
+    "---@class gateyes.Detector Rules for gateyes.detect.\n\n"
+    "---@class gateyes.Finding\n"
+    "---@field kind string Such as `payment_card`, `secret`, `keyword`.\n"
+    "---@field group string\n"
+    "---@field rule string The kind's name, the vendor's token, or the list's name.\n"
+    "---@field first integer First byte of it in the text, from 1.\n"
+    "---@field last integer\n"
+    "---@field score integer How sure, 0 to 100.\n"
+    "---@field validated boolean A check digit or structure proved it.\n"
+    "---@field context boolean A word nearby said so.\n"
+    "---@field decoded boolean It stood inside base64: first and last cover the encoded text.\n"
+    "---@field text gateyes.Text? Of a request: where it was found.\n"
+    "---@field where string?\n"
+    "---@field turn integer?\n\n"
     "---@class gateyes.Message One turn of the conversation.\n"
     "---@field role string? Who speaks.\n"
     "---@field text string Its text, parts joined by line breaks.\n"
@@ -279,9 +293,10 @@ void surface_annotations(struct bytes *out) {
       bytes_printf(out, "\n---@class %s %s\n", dot ? owner->name : "gateyes",
                    dot ? owner->sentence : "The gateway.");
       if (!dot)
-        bytes_append_text(out, "---@field store gateyes.store\n---@field json gateyes.json"
-                               "\n---@field hash gateyes.hash\n---@field tokens "
-                               "gateyes.tokens\nlocal ");
+        bytes_append_text(
+            out, "---@field store gateyes.store\n---@field json gateyes.json"
+                 "\n---@field hash gateyes.hash\n---@field text gateyes.text\n---@field tokens "
+                 "gateyes.tokens\nlocal ");
       annotate_owner(out, owner, owner->name);
     }
   }

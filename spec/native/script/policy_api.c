@@ -164,6 +164,30 @@ static void test_others(struct kit *kit) {
              "raises('a request is expected', request.get, context, 'x')");
 }
 
+static void test_detect(struct kit *kit) {
+  kit->cpu_ms = 1000;
+  check(kit,
+        "local found = gateyes.detect('card 4111 1111 1111 1111, thanks', { 'payment_card' })\n"
+        "assert(#found == 1 and found[1].kind == 'payment_card' and found[1].validated)\n"
+        "assert(found[1].first == 6 and found[1].last == 24 and found[1].group == 'finance')\n"
+        "request:set('messages.1.content', 'call 13800138000')\n"
+        "request:add_system 'mail ann@corp.example'\n"
+        "found = gateyes.detect(request, 'pii')\n"
+        "assert(#found >= 1 and found[1].where == 'system' and found[1].turn == 1, #found)\n"
+        "assert(found[1].text.text:sub(found[1].first, found[1].last) == 'ann@corp.example')\n"
+        "local d = gateyes.detector { lists = { { name = 'projects', words = { 'Blue Bird' }, "
+        "exceptions = { 'blue bird watching' } } } }\n"
+        "found = gateyes.detect('the blue bird flies, blue bird watching', d)\n"
+        "assert(#found == 1 and found[1].rule == 'projects' and found[1].first == 5)\n"
+        "raises('no kind payment_crd', gateyes.detect, 'x', 'payment_crd')\n"
+        "raises('nearest is kinds', gateyes.detector, { kind = 'x' })\n"
+        "local kept, cheap = {}, { lists = { { name = 'a', words = 'b' } } }\n"
+        "for i = 1, 70 do gateyes.detector(cheap) end\n"
+        "raises('64 detectors', function() for i = 1, 70 do kept[i] = gateyes.detector(cheap) end "
+        "end)");
+  kit->cpu_ms = 0;
+}
+
 /* A handle that outlives its request must not reach the next one's. */
 static void test_kept(struct kit *kit) {
   kit_add(kit, "p",
@@ -277,6 +301,7 @@ int main(int argc, char **argv) {
   test_fetch(&kit, &world);
   test_fetch_cancel(&kit, &world);
   test_others(&kit);
+  test_detect(&kit);
   test_kept(&kit);
   test_no_secret(&kit, "other");
   test_no_secret(&kit, "../guard");

@@ -24,6 +24,7 @@ struct kit {
   size_t count;
   bool done;
   const char *secrets_path; /* NULL: none */
+  uint32_t cpu_ms;          /* 0: as ever */
 };
 
 static bool kit_find(void *context, struct slice module, struct slice *text,
@@ -58,7 +59,8 @@ static struct policy_entry *kit_add(struct kit *kit, const char *name, const cha
 }
 
 static bool kit_load(struct kit *kit) {
-  struct sandbox_settings settings = {.name = SLICE("acme"), .find = kit_find, .context = kit};
+  struct sandbox_settings settings = {
+      .name = SLICE("acme"), .cpu_ms = kit->cpu_ms, .find = kit_find, .context = kit};
   struct policy_entries entries = {kit->entries, kit->count};
   struct policy_settings policies = {
       .tenant = SLICE("acme"), .secrets_path = slice_of(kit->secrets_path), .host = &kit->host};

@@ -1,0 +1,316 @@
+/* gateyes.detect: the rules of runtime/detect over texts, requests and what the model says. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "detect/detect.h"
+#include "script/sandbox.h"
+#include "script/surface_private.h"
+#include "script/watchdog.h"
+
+enum {
+  MOST_DETECTORS = 64, /* alive in one state: their memory is not Lua's */
+  MOST_WORDS = 20000,
+  MOST_LISTS = 64,
+  PIECE_BYTES = 64 << 10,
+  CACHE_KEY_BYTES = 1024
+};
+
+struct detector { /* userdata */
+  struct detect_rules *rules;
+  struct surface *surface;
+};
+
+int surface_detector_collect(lua_State *L) {
+  struct detector *d = lua_touserdata(L, 1);
+  if (!d->rules) return 0;
+  detect_rules_unref(d->rules);
+  d->rules = NULL;
+  d->surface->detector_count--;
+  return 0;
+}
+
+/* Leaves the userdata on top, still empty, so that nothing is lost when a later step raises. */
+static struct detector *push_detector(lua_State *L, struct surface *s) {
+  if (s->detector_count >= MOST_DETECTORS) lua_gc(L, LUA_GCCOLLECT, 0);
+  if (s->detector_count >= MOST_DETECTORS)
+    luaL_error(L, "%d detectors are in use; make each once and keep it", MOST_DETECTORS);
+  struct detector *d = lua_newuserdata(L, sizeof *d);
+  *d = (struct detector){NULL, s};
+  lua_rawgeti(L, LUA_REGISTRYINDEX, s->metatables[OBJECT_DETECTOR]);
+  lua_setmetatable(L, -2);
+  return d;
+}
+
+static void make_rules(lua_State *L, struct detector *d, const struct detect_options *options) {
+  struct surface *s = d->surface;
+  bytes_clear(&s->scratch);
+  d->rules = detect_rules_new(options, &s->scratch);
+  if (!d->rules) luaL_error(L, "%s", bytes_text(&s->scratch));
+  s->detector_count++;
+}
+
+/* Text or a list of text at index, into memory that the collector owns (pushed). */
+static struct slice *take_texts(lua_State *L, int index, const char *what, size_t *count) {
+  bool single = lua_type(L, index) == LUA_TSTRING;
+  *count = single ? 1 : lua_istable(L, index) ? lua_objlen(L, index) : 0;
+  if (!single && !lua_isnil(L, index) && !lua_istable(L, index))
+    luaL_error(L, "%s is text, or a list of text", what);
+  if (*count > MOST_WORDS) luaL_error(L, "%s has %d words at most", what, MOST_WORDS);
+  struct slice *texts = lua_newuserdata(L, (*count + 1) * sizeof *texts);
+  for (size_t i = 0; i < *count; i++) {
+    if (single)
+      lua_pushvalue(L, index);
+    else
+      lua_rawgeti(L, index, (int)i + 1);
+    if (lua_type(L, -1) != LUA_TSTRING) luaL_error(L, "%s is text, or a list of text", what);
+    texts[i] = state_text(L, -1); /* the list keeps it */
+    lua_pop(L, 1);
+  }
+  return texts;
+}
+
+static void take_kinds(lua_State *L, int index, struct detect_kinds *kinds) {
+  size_t count;
+  const struct slice *names = take_texts(L, index, "kinds", &count);
+  for (size_t i = 0; i < count; i++) {
+    if (detect_kinds_add(kinds, names[i])) continue;
+    lua_pushlstring(L, names[i].data, names[i].len);
+    luaL_error(L, "there is no kind %s to detect; see docs/detection.md", lua_tostring(L, -1));
+  }
+}
+
+static void take_list(lua_State *L, int index, struct detect_list *list) {
+  static const char *const names[] = {"name", "words", "exceptions", "partners", "parts", NULL};
+  if (!lua_istable(L, index)) luaL_error(L, "a list is {name = …, words = {…}}");
+  luaL_checkstack(L, 16, "lists");
+  surface_check_keys(L, index, names);
+  if (!surface_text_field(L, index, "name", &list->name)) luaL_error(L, "a list has a name");
+  sandbox_push_field(L, index, "words");
+  list->words = take_texts(L, lua_gettop(L), "words", &list->word_count);
+  sandbox_push_field(L, index, "exceptions");
+  list->exceptions = take_texts(L, lua_gettop(L), "exceptions", &list->exception_count);
+  sandbox_push_field(L, index, "partners");
+  list->partners = take_texts(L, lua_gettop(L), "partners", &list->partner_count);
+  sandbox_push_field(L, index, "parts");
+  list->parts = lua_toboolean(L, -1);
+}
+
+static void take_lists(lua_State *L, struct detect_options *options) {
+  sandbox_push_field(L, 1, "lists");
+  int index = lua_gettop(L);
+  if (lua_isnil(L, index)) return;
+  if (!lua_istable(L, index)) luaL_error(L, "lists is a list of {name = …, words = {…}}");
+  size_t count = lua_objlen(L, index), words = 0;
+  if (count > MOST_LISTS) luaL_error(L, "a detector has %d lists at most", MOST_LISTS);
+  struct detect_list *lists = lua_newuserdata(L, (count + 1) * sizeof *lists);
+  memset(lists, 0, (count + 1) * sizeof *lists);
+  for (size_t i = 0; i < count; i++) {
+    luaL_checkstack(L, 24, "lists");
+    lua_rawgeti(L, index, (int)i + 1);
+    take_list(L, lua_gettop(L), &lists[i]); /* what it pushes has to live until the rules do */
+    words += lists[i].word_count + lists[i].exception_count + lists[i].partner_count;
+    if (words > MOST_WORDS) luaL_error(L, "a detector has %d words at most", MOST_WORDS);
+  }
+  options->lists = lists;
+  options->list_count = count;
+}
+
+int api_detector(lua_State *L) {
+  static const char *const names[] = {"kinds",     "lists", "allowed", "ignore_test_numbers",
+                                      "min_score", NULL};
+  struct surface *s = surface_self(L);
+  struct detect_options options = {0};
+  double score = 0;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  surface_check_keys(L, 1, names);
+  struct detector *d = push_detector(L, s);
+  sandbox_push_field(L, 1, "kinds");
+  take_kinds(L, lua_gettop(L), &options.kinds);
+  take_lists(L, &options);
+  sandbox_push_field(L, 1, "allowed");
+  options.allowed = take_texts(L, lua_gettop(L), "allowed", &options.allowed_count);
+  sandbox_push_field(L, 1, "ignore_test_numbers");
+  options.ignore_test_numbers = lua_toboolean(L, -1);
+  (void)surface_number_field(L, 1, "min_score", &score);
+  if (!(score >= 0 && score <= 100)) return luaL_error(L, "min_score is 1 to 100");
+  options.min_score = (uint8_t)score;
+  make_rules(L, d, &options);
+  lua_settop(L, 2);
+  return 1;
+}
+
+/* The detector at index; names of kinds make one, which is kept for the next call. */
+static struct detect_rules *rules_at(lua_State *L, struct surface *s, int index) {
+  struct detector *d = (void *)surface_handle(s, L, index, OBJECT_DETECTOR);
+  if (d) return d->rules;
+  size_t count;
+  const struct slice *names = take_texts(L, index, "what to detect", &count);
+  if (count == 0) luaL_error(L, "say what to detect: kinds, groups, \"pii\", \"all\"");
+  bytes_clear(&s->scratch);
+  for (size_t i = 0; i < count && s->scratch.len < CACHE_KEY_BYTES; i++) {
+    bytes_append_slice(&s->scratch, names[i]);
+    bytes_append_byte(&s->scratch, '\n');
+  }
+  if (s->scratch.len >= CACHE_KEY_BYTES) luaL_error(L, "too many kinds; make a gateyes.detector");
+  surface_push_text(L, bytes_slice(&s->scratch));
+  lua_rawgeti(L, LUA_REGISTRYINDEX, s->detectors);
+  lua_pushvalue(L, -2);
+  lua_rawget(L, -2);
+  d = (void *)surface_handle(s, L, -1, OBJECT_DETECTOR);
+  if (d) return d->rules;
+  lua_pop(L, 1);
+  struct detect_options options = {0};
+  take_kinds(L, index, &options.kinds);
+  lua_pop(L, 1); /* the names */
+  d = push_detector(L, s);
+  make_rules(L, d, &options);
+  lua_insert(L, -3); /* key, cache, detector -> detector, key, cache */
+  lua_insert(L, -2); /* detector, cache, key */
+  lua_pushvalue(L, -3);
+  lua_rawset(L, -3);
+  return d->rules;
+}
+
+/* False: the script's time is over. What was found is in s->findings. */
+static bool scan(struct surface *s, const struct detect_rules *rules, struct slice text) {
+  detect_findings_clear(&s->findings);
+  if (text.len <= PIECE_BYTES) {
+    detect_scan(rules, text, &s->findings);
+    return true;
+  }
+  struct detect_stream *stream = detect_stream_new(rules);
+  bool fine = true;
+  while (text.len > 0 && fine) {
+    struct slice piece = {text.data, text.len < PIECE_BYTES ? text.len : PIECE_BYTES};
+    (void)detect_stream_feed(stream, piece, &s->findings);
+    text = slice_skip(text, piece.len);
+    fine = !watchdog_is_over();
+  }
+  if (fine) (void)detect_stream_finish(stream, &s->findings);
+  detect_stream_free(stream);
+  return fine;
+}
+
+static void set_flag(lua_State *L, const char *name, bool flag) {
+  lua_pushboolean(L, flag);
+  lua_setfield(L, -2, name);
+}
+
+static void set_text(lua_State *L, const char *name, const char *text) {
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, name);
+}
+
+/* Pushes a finding; base is taken off its offset. */
+static void push_finding(lua_State *L, const struct detect_finding *f, size_t base) {
+  lua_createtable(L, 0, 12);
+  set_text(L, "kind", detect_kind_name(f->kind));
+  set_text(L, "group", detect_group_name(detect_kind_group(f->kind)));
+  set_text(L, "rule", f->rule);
+  lua_pushnumber(L, (double)(f->offset - base) + 1);
+  lua_setfield(L, -2, "first");
+  lua_pushnumber(L, (double)(f->offset - base + f->length));
+  lua_setfield(L, -2, "last");
+  lua_pushinteger(L, f->score);
+  lua_setfield(L, -2, "score");
+  set_flag(L, "validated", f->validated);
+  set_flag(L, "context", f->context);
+  set_flag(L, "decoded", f->decoded);
+}
+
+/* Appends s->findings to the list at `list`. text_index: of the request's text, or -1. */
+static void add_findings(lua_State *L, struct surface *s, int list, int text_index) {
+  size_t before = lua_objlen(L, list);
+  for (size_t i = 0; i < s->findings.count; i++) {
+    push_finding(L, &s->findings.items[i], 0);
+    if (text_index >= 0) {
+      const struct body_text *text = &policy_texts(s->run)->items[text_index];
+      struct handle handle = {s->run->id, (uint32_t)text_index, s->run->version};
+      surface_push_handle(s, L, OBJECT_TEXT, &handle);
+      lua_setfield(L, -2, "text");
+      set_text(L, "where", text_where_name(text->where));
+      lua_pushinteger(L, text->turn);
+      lua_setfield(L, -2, "turn");
+    }
+    lua_rawseti(L, list, (int)(before + i) + 1);
+  }
+}
+
+static void scan_text(lua_State *L, struct surface *s, const struct detect_rules *rules,
+                      int text_index) {
+  bytes_clear(&s->scratch);
+  policy_text(s->run, (size_t)text_index, &s->scratch);
+  if (!scan(s, rules, bytes_slice(&s->scratch))) sandbox_check(L);
+  add_findings(L, s, 3, text_index);
+}
+
+/* Stack: subject, rules, list of findings. */
+int api_detect(lua_State *L) {
+  struct surface *s = surface_self(L);
+  lua_settop(L, 2);
+  const struct detect_rules *rules = rules_at(L, s, 2);
+  lua_settop(L, 2);
+  lua_newtable(L);
+  if (lua_type(L, 1) == LUA_TSTRING) {
+    if (!scan(s, rules, state_text(L, 1))) sandbox_check(L);
+    add_findings(L, s, 3, -1);
+  } else if (surface_handle(s, L, 1, OBJECT_TEXT)) {
+    scan_text(L, s, rules, (int)surface_text_index(L, s));
+  } else {
+    (void)surface_check(s, L, OBJECT_REQUEST);
+    size_t count = policy_texts(s->run)->count;
+    for (size_t i = 0; i < count; i++) {
+      if (i % 16 == 15) sandbox_check(L);
+      scan_text(L, s, rules, (int)i);
+    }
+  }
+  lua_settop(L, 3);
+  return 1;
+}
+
+static void start_stream(struct window *w, struct detect_rules *rules) {
+  if (w->rules == rules) return;
+  detect_stream_free(w->stream);
+  detect_rules_unref(w->rules);
+  w->rules = detect_rules_ref(rules);
+  w->stream = detect_stream_new(rules);
+  w->fed = 0;
+  w->unfed = w->text.len;
+}
+
+/* delta:detect(what): the stream of rules goes on from window to window, so that what a word nearby
+ * says is not lost where the text was cut. */
+int delta_detect(lua_State *L) {
+  struct surface *s = surface_self(L);
+  struct window *w = surface_window(L, s);
+  bool last = s->run->call == POLICY_ON_REPLY || s->run->delta->is_last;
+  lua_settop(L, 2);
+  struct detect_rules *rules = rules_at(L, s, 2);
+  start_stream(w, rules);
+  size_t unfed = w->unfed < w->text.len ? w->unfed : w->text.len;
+  struct slice fresh = slice_skip(bytes_slice(&w->text), w->text.len - unfed);
+  detect_findings_clear(&s->findings);
+  size_t settled = detect_stream_feed(w->stream, fresh, &s->findings);
+  w->fed += fresh.len;
+  w->unfed = 0;
+  if (last) settled = detect_stream_finish(w->stream, &s->findings);
+  if (last) settled = w->fed;
+  /* The window is the end of what was fed. */
+  size_t base = w->fed > w->text.len ? w->fed - w->text.len : 0, until = 0;
+  if (settled > base) until = settled - base;
+  lua_newtable(L);
+  int list = lua_gettop(L), kept = 0;
+  for (size_t i = 0; i < s->findings.count; i++) {
+    const struct detect_finding *f = &s->findings.items[i];
+    if (f->offset < base) continue; /* the hook let its beginning go */
+    size_t end = f->offset + f->length - base;
+    if (end > until) until = end;
+    push_finding(L, f, base);
+    lua_rawseti(L, list, ++kept);
+  }
+  lua_settop(L, list);
+  if (last) w->fed = 0;
+  lua_pushnumber(L, (double)(until < w->text.len ? until : w->text.len));
+  return 2;
+}

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "exchange_background.h"
 #include "exchange_follow.h"
+#include "exchange_policy.h"
 
 static void request_id_new(struct exchange *x) {
   memcpy(x->id, "req_", 4);
@@ -37,6 +38,7 @@ static void exchange_free(struct exchange *x) {
   metric_subtract(metric_get(METRIC_ACTIVE, NULL), 1);
   target_forget(x);
   follow_free(x);
+  policies_forget(x);
   translation_free(x->translation);
   if (x->has_sse) sse_fini(&x->sse);
   bytes_fini(&x->body);
@@ -126,6 +128,7 @@ static void on_request(struct http_stream *stream, const struct http_request *re
   x->anthropic_version = keep(x, "anthropic-version");
   x->origin = keep(x, "origin");
   x->idempotency_key = keep(x, "idempotency-key");
+  x->wants_trace = header_find(request->headers, "x-gateyes-trace").len > 0;
   x->body_complete = !request->has_body;
   x->body_bytes = request->content_length;
   drive(x);
@@ -149,7 +152,7 @@ static void on_writable(struct http_stream *stream, void *user) {
   struct exchange *x = user;
   if (!x->is_paused) return;
   x->is_paused = false;
-  if (x->attempt) attempt_resume(x->attempt);
+  if (x->attempt && !x->guard_paused) attempt_resume(x->attempt);
   if (x->follow) exchange_wake(x);
 }
 

@@ -11,6 +11,8 @@
 #include "upstream/attempt.h"
 
 struct exchange;
+struct limiter;
+struct journal;
 
 struct exchange_host { /* owned by the worker, which replaces config, generation and directory on a
                           reload */
@@ -24,6 +26,7 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
   struct upstream *upstream;
   struct health *health;   /* of the process */
   struct journal *journal; /* NULL: no ledger is kept */
+  struct limiter *limiter;
   struct log *log;
   struct list exchanges; /* all that are open, oldest first */
   struct list ready;     /* woken, waiting for exchange_run_ready */

@@ -2,6 +2,8 @@
  * has come the frames wait here, so that a failure can still move on to another target. */
 #include "base/clock.h"
 #include "exchange_follow.h"
+#include "exchange_guard.h"
+#include "exchange_policy.h"
 #include "exchange_recording.h"
 
 static void flush(struct exchange *x);
@@ -196,7 +198,7 @@ static void open_stream(struct exchange *x) {
 static void commit(struct exchange *x) {
   x->committed = true;
   x->step = STEP_RELAY;
-  open_stream(x);
+  if (policies_guard(x) && !x->guard) x->guard = guard_new(x);
 }
 
 /* Keeps proxies and clients from taking a thinking model for a dead one. A comment is no content:
@@ -218,21 +220,70 @@ static bool must_hold(const struct exchange *x) {
   return x->candidate + 1 < x->candidate_count || !x->has_event;
 }
 
+static bool is_guarding(const struct exchange *x) {
+  return x->guard && guard_is_busy(x->guard);
+}
+
+/* What may go out of what is waiting to. A guard that waits for a hook bounds what gathers behind
+ * it by not reading on. */
+static struct bytes *guarded(struct exchange *x) {
+  if (!x->guard) return &x->out;
+  guard_feed(x->guard, bytes_slice(&x->out));
+  bytes_clear(&x->out);
+  if (!x->guard_paused && x->attempt && !x->relay_ended &&
+      guard_pending_bytes(x->guard) > x->config->limits.write_high_bytes) {
+    x->guard_paused = true;
+    attempt_pause(x->attempt);
+  }
+  return guard_released(x->guard);
+}
+
 static void flush(struct exchange *x) {
   if (!x->committed) {
     if (!x->out.len || must_hold(x)) return;
     commit(x);
   }
-  if (x->recording) recording_append(x->recording, bytes_slice(&x->out));
-  bool is_full = x->out.len && x->stream && !stream_write(x->stream, bytes_slice(&x->out));
+  struct bytes *out = guarded(x);
+  if (x->failure == FAILURE_POLICY) return; /* nothing more of this reply */
+  if (x->relay_ended && !is_guarding(x)) {
+    if (settle_book(x) == STEP_FAIL) {
+      exchange_wake(x);
+      return;
+    }
+    settle_store(x);
+  }
+  if (x->guard && !out->len) return;
+  if (x->recording) recording_append(x->recording, bytes_slice(out));
+  open_stream(x);
+  bool is_full = out->len && x->stream && !stream_write(x->stream, bytes_slice(out));
   /* After the last frame nobody would let a provider go on. */
   if (is_full && x->attempt && (x->is_native || !x->relay_ended)) {
     x->is_paused = true;
     attempt_pause(x->attempt);
-    bytes_fini(&x->out); /* a client that does not read may hold this for long */
+    bytes_fini(out); /* a client that does not read may hold this for long */
   }
   if (x->config->ping_ms) x->written_ns = clock_mono_ns();
-  bytes_clear(&x->out);
+  bytes_clear(out);
+}
+
+/* A hook has answered: what waited behind it goes on. */
+void relay_guard_answered(struct exchange *x) {
+  guard_continue(x->guard);
+  if (x->failure == FAILURE_NONE) flush(x);
+  if (x->guard_paused && !guard_is_busy(x->guard)) {
+    x->guard_paused = false;
+    if (x->attempt && !x->is_paused) attempt_resume(x->attempt);
+  }
+  if (!guard_is_busy(x->guard)) exchange_wake(x);
+}
+
+/* Words that were held back are the client's, unless a policy has just denied them. */
+void relay_release(struct exchange *x) {
+  if (!x->guard || x->failure == FAILURE_POLICY || guard_is_busy(x->guard)) return;
+  guard_finish(x->guard);
+  struct bytes *released = guard_released(x->guard);
+  if (x->failure != FAILURE_POLICY && !guard_is_busy(x->guard))
+    bytes_append_slice(&x->out, bytes_slice(released));
 }
 
 void relay_data(struct exchange *x, struct slice data) {
@@ -246,7 +297,6 @@ void relay_data(struct exchange *x, struct slice data) {
 /* One read of the provider's, one write to the client. */
 void relay_read_end(struct exchange *x) {
   if (!x->is_event_stream || x->failure != FAILURE_NONE) return;
-  if (x->relay_ended) settle_store(x);
   flush(x);
   if (!x->relay_ended) return;
   if (x->attempt) attempt_linger(x->attempt);
@@ -264,14 +314,13 @@ void relay_finish(struct exchange *x) {
     bool fine = translation_end(x->translation, &t);
     if (fine && !t.has_failed) take_translated(x, true, &t);
   }
-  if (!x->relay_ended) return;
-  settle_store(x);
-  flush(x);
+  if (x->relay_ended) flush(x);
 }
 
 static enum step_result stream_step(struct exchange *x) {
   if (x->failure != FAILURE_NONE) return STEP_FAIL;
   if (x->attempt_state == ATTEMPT_ENDED) relay_finish(x);
+  if (is_guarding(x)) return STEP_PARK;
   if (x->relay_ended && (!x->is_native || x->attempt_state != ATTEMPT_RUNNING)) return STEP_NEXT;
   if (x->attempt_state == ATTEMPT_FAILED) {
     const struct attempt_record *record = &x->records[x->record_count - 1];
@@ -308,5 +357,9 @@ static enum step_result whole_translated(struct exchange *x) {
 enum step_result relay_step(struct exchange *x) {
   if (x->follow) return follow_step(x);
   if (x->committed) return stream_step(x);
-  return x->is_native ? whole_native(x) : whole_translated(x);
+  if (!x->reply_texts) {
+    enum step_result result = x->is_native ? whole_native(x) : whole_translated(x);
+    if (result != STEP_NEXT) return result;
+  }
+  return policies_reply(x);
 }

@@ -1,4 +1,6 @@
 /* Heads for the client, and the end of every answer. */
+#include "account/limit_headers.h"
+#include "exchange_admit.h"
 #include "exchange_background.h"
 
 enum { REPLY_HEADERS_MAX = 64 };
@@ -36,6 +38,14 @@ static struct slice count_text(struct exchange *x, uint64_t value) {
   return arena_slice(&x->arena, bytes_slice(scratch));
 }
 
+/* Only for those who ask: a trace says which rule saw what. */
+static struct slice trace(struct exchange *x) {
+  struct bytes *scratch = &x->host->scratch;
+  bytes_clear(scratch);
+  if (x->run) policy_trace_header(x->run, scratch);
+  return arena_slice(&x->arena, bytes_slice(scratch));
+}
+
 static void add_litellm(struct reply_head *h, struct slice cost, struct slice overhead) {
   struct exchange *x = h->x;
   if (!x->config->litellm_headers) return;
@@ -59,6 +69,9 @@ static void add_gateyes(struct reply_head *h) {
   add(h, SLICE("x-gateyes-overhead-ms"), overhead);
   add(h, SLICE("x-gateyes-cost"), cost);
   add(h, SLICE("x-gateyes-dropped"), x->dropped);
+  if (x->scripts)
+    add(h, SLICE("x-gateyes-generation"), count_text(x, tenant_scripts_number(x->scripts)));
+  if (x->wants_trace) add(h, SLICE("x-gateyes-trace"), trace(x));
   add(h, SLICE("x-gateyes-upstream-request-id"), x->upstream_request_id);
   add_litellm(h, cost, overhead);
 }
@@ -81,6 +94,12 @@ static void add_cors(struct reply_head *h) {
            "x-gateyes-cost, x-gateyes-dropped");
 }
 
+/* Where Gateyes counts, the provider's figures are those of somebody else's account. */
+static bool is_rate_limit(struct slice name) {
+  return slice_starts(name, SLICE("x-ratelimit-")) ||
+         slice_starts(name, SLICE("anthropic-ratelimit-"));
+}
+
 struct headers reply_headers(struct exchange *x, struct slice content_type) {
   struct header items[REPLY_HEADERS_MAX];
   struct reply_head h = {x, items, 0};
@@ -91,7 +110,12 @@ struct headers reply_headers(struct exchange *x, struct slice content_type) {
   }
   add_text(&h, "x-request-id", x->id);
   bool has_request_id = false;
+  struct header limits[LIMIT_HEADERS_MAX];
+  size_t limit_count = admit_headers(x, limits);
+  for (size_t i = 0; i < limit_count; i++)
+    add(&h, limits[i].name, limits[i].value);
   for (size_t i = 0; i < x->reply_header_count; i++) {
+    if (limit_count && is_rate_limit(x->reply_headers[i].name)) continue;
     has_request_id =
         has_request_id || slice_equal_nocase(x->reply_headers[i].name, SLICE("request-id"));
     add(&h, x->reply_headers[i].name, x->reply_headers[i].value);
@@ -133,6 +157,7 @@ static void end_stream(struct exchange *x) {
     return;
   }
   bytes_clear(&x->out);
+  relay_release(x);
   if (!x->error_relayed) error_frames(x, &x->out);
   stream_write(x->stream, bytes_slice(&x->out));
   stream_end(x->stream);

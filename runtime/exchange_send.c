@@ -1,7 +1,9 @@
 /* One attempt after another, until a target has answered or none is left. The client has seen
  * nothing yet: a failure moves on to the next candidate, within the retry budget. */
 #include "base/clock.h"
+#include "exchange_admit.h"
 #include "exchange_background.h"
+#include "exchange_policy.h"
 
 enum {
   HOUR_MS = 3600 * 1000,
@@ -150,6 +152,7 @@ static void forget_reply(struct exchange *x) {
 static void start(struct exchange *x) {
   static const struct attempt_events events = {on_head, on_data, on_read_end, on_end, on_failure};
   const struct model_target *target = x->candidates[x->candidate];
+  must(policies_allow(x, target)); /* the last look: nothing leaves for a place it may not go */
   forget_reply(x);
   x->attempt_state = ATTEMPT_RUNNING;
   x->records[x->record_count++] = (struct attempt_record){.target = target};
@@ -197,7 +200,17 @@ static enum step_result fail_with_provider_error(struct exchange *x, enum failur
   return exchange_fail_with(x, kind, &detail);
 }
 
+/* Others serve this model, but a policy binds the request to those that failed. */
+static enum step_result fail_bound(struct exchange *x, enum failure_kind kind) {
+  const char *why = record_of(x)->sentence ? record_of(x)->sentence : failure_info(kind)->label;
+  return exchange_fail(x, FAILURE_NO_TARGET,
+                       "a policy allows only some targets of the model %.*s for this request, and "
+                       "none of them is available: %s",
+                       (int)x->public_model.len, x->public_model.data, why);
+}
+
 static enum step_result fail_with_attempt(struct exchange *x, enum failure_kind kind) {
+  if (failure_info(kind)->trips_breaker && policies_bind(x)) return fail_bound(x, kind);
   if (x->upstream_status >= 300 && record_of(x)->sentence == NULL)
     return fail_with_provider_error(x, kind);
   return exchange_fail(x, kind, "%s",
@@ -213,6 +226,20 @@ static enum step_result next_or_fail(struct exchange *x, enum failure_kind kind)
   x->attempt_state = ATTEMPT_IDLE;
   x->step = STEP_ENCODE;
   return STEP_JUMP;
+}
+
+/* The provider has limits of its own here, and they are used up: as if it were down. */
+static enum step_result provider_refused(struct exchange *x) {
+  struct bytes sentence;
+  bytes_init(&sentence);
+  limit_refusal_write(x->refusal, x->config->currency, &sentence);
+  x->records[x->record_count++] =
+      (struct attempt_record){.target = x->candidates[x->candidate],
+                              .failure = FAILURE_OVERLOADED,
+                              .sentence = arena_text(&x->arena, bytes_slice(&sentence))};
+  bytes_fini(&sentence);
+  if (x->candidate + 1 < x->candidate_count) return next_or_fail(x, FAILURE_OVERLOADED);
+  return exchange_fail(x, x->refusal->failure, "%s", record_of(x)->sentence);
 }
 
 static enum step_result attempt_failed(struct exchange *x, enum failure_kind kind) {
@@ -274,6 +301,7 @@ enum step_result send_step(struct exchange *x) {
   switch (x->attempt_state) {
   case ATTEMPT_IDLE:
     if (x->response_id.len && !x->background && background_begin(x) == STEP_FAIL) return STEP_FAIL;
+    if (!admit_attempt(x, x->candidates[x->candidate])) return provider_refused(x);
     start(x);
     return STEP_PARK;
   case ATTEMPT_RUNNING: return STEP_PARK;

@@ -2,12 +2,15 @@
 #pragma once
 #include <string.h>
 
+#include "account/limit.h"
 #include "account/meter.h"
 #include "base/json.h"
 #include "exchange.h"
 #include "exchange_route.h"
 #include "model/error_detail.h"
+#include "script/policy.h"
 #include "script/stored.h"
+#include "script/tenant_scripts.h"
 #include "script/translation.h"
 #include "stream/sse.h"
 #include "upstream/health.h"
@@ -30,6 +33,10 @@ enum attempt_state { ATTEMPT_IDLE, ATTEMPT_RUNNING, ATTEMPT_ENDED, ATTEMPT_FAILE
 
 struct request_fields { /* top-level members of the client's body; type JSON_NONE when absent */
   struct json_member model, stream, stream_options, store, previous_response_id, input, background;
+};
+
+struct admit_fields { /* what limits look at; type JSON_NONE when absent */
+  struct json_member max_tokens, max_completion_tokens, max_output_tokens, n, user, metadata;
 };
 
 struct attempt_record { /* one line of the log's `attempts` */
@@ -84,6 +91,14 @@ struct exchange {
   struct attempt_record *records;
   size_t record_count;
 
+  struct tenant_scripts *scripts; /* NULL: the tenant has none */
+  struct policy_run *run;         /* NULL: no policy looks at this request */
+  bool wants_trace;               /* in x-gateyes-trace of the answer */
+  bool is_routing;                /* the route hooks were asked */
+  struct reply_texts *reply_texts;
+  struct guard *guard;
+  bool guard_paused; /* the provider is not read: the guard has enough */
+
   struct translation *translation;
   const struct adapter_info *adapter;
   bool is_native;
@@ -110,6 +125,14 @@ struct exchange {
       last_response; /* responses: data of the newest event that carried the whole object */
   uint64_t sequence; /* responses: next sequence_number of a relayed stream */
 
+  struct limit_request claim; /* the worst case; set by ADMIT where there are limits */
+  struct reservation *reservation, *attempt_reservation;
+  struct limit_refusal *refusal;
+  struct limit_standing standing;
+  bool has_standing;
+  struct slice customer;
+
+  bool is_booked;     /* usage, cost and ledger are done */
   bool is_kept;       /* the response has been stored, if it is to be */
   bool error_relayed; /* the client has the provider's own error event */
   bool has_event;     /* the running attempt sent a frame that is no comment */
@@ -146,6 +169,9 @@ void error_frames(struct exchange *x, struct bytes *out);
 void error_fill(struct error_detail *detail, enum failure_kind kind);
 const char *error_http_body(int status, struct slice path, const char *sentence, struct bytes *out);
 
+/* exchange_steps.c: decodes the body, once. */
+enum step_result exchange_open_translation(struct exchange *x);
+
 /* exchange_body.c: the client's body. */
 enum step_result body_read_fields(struct exchange *x);
 bool body_find_fields(struct slice body, struct request_fields *fields);
@@ -172,6 +198,11 @@ void native_write_response(const struct exchange *x, struct slice text, struct b
 
 /* exchange_target.c: what the requests of all workers know about a target's health. */
 void target_filter(struct exchange *x);
+struct target_load { /* below 0: unknown */
+  uint32_t in_flight;
+  double queue, kv_usage, first_token_ms, error_rate;
+};
+struct target_load target_load(struct exchange *x, const struct model_target *target);
 void target_begin(struct exchange *x, const struct model_target *target);
 void target_note_head(struct exchange *x, struct headers headers);
 void target_works(struct exchange *x);
@@ -193,6 +224,8 @@ void relay_ping(struct exchange *x, uint64_t now_ns);
 void relay_read_end(struct exchange *x);
 void relay_data(struct exchange *x, struct slice data);
 void relay_finish(struct exchange *x); /* the provider ended its stream cleanly */
+void relay_guard_answered(struct exchange *x);
+void relay_release(struct exchange *x); /* what the guard holds, before an error ends the stream */
 enum step_result relay_step(struct exchange *x);
 
 /* exchange_settle.c */
@@ -201,6 +234,10 @@ enum step_result settle_step(struct exchange *x);
  * for it at once, at another worker. */
 void settle_store(struct exchange *x);
 uint64_t overhead_ns(const struct exchange *x);
+
+/* Usage, price, limits, ledger: before the last bytes of an answer leave, so that a client that has
+ * seen it whole has been billed. Once. STEP_FAIL: it could not be recorded. */
+enum step_result settle_book(struct exchange *x);
 
 /* exchange_metrics.c */
 void metrics_settle(struct exchange *x, int status);

@@ -1,7 +1,9 @@
 /* The steps of a request, in the order they run. */
 #include "base/clock.h"
+#include "exchange_admit.h"
 #include "exchange_background.h"
 #include "exchange_follow.h"
+#include "exchange_policy.h"
 
 /* Stored responses belong to a tenant's project; a key without a tenant keeps its own. Lengths keep
  * names apart whatever they hold. Nothing else is owned: other requests need no name for it. */
@@ -33,7 +35,7 @@ static enum step_result step_auth(struct exchange *x) {
   x->principal = directory_find(x->directory, secret);
   if (x->principal) {
     set_owner(x);
-    return STEP_NEXT;
+    return policies_pick(x);
   }
   return exchange_fail(
       x, FAILURE_UNAUTHENTICATED,
@@ -93,27 +95,32 @@ static enum step_result step_route(struct exchange *x) {
   case ENDPOINT_GENERATE:
   case ENDPOINT_COUNT_TOKENS: break;
   }
-  enum step_result result = candidates_find(x);
-  if (result == STEP_FAIL) return result;
+  enum step_result result = x->is_routing ? STEP_NEXT : candidates_find(x);
+  if (result == STEP_NEXT) result = policies_route(x);
+  if (result != STEP_NEXT) return result;
   if (x->route.endpoint == ENDPOINT_COUNT_TOKENS && !candidates_count_tokens(x))
     return local_answer(x, count_tokens_answer(x));
   return STEP_NEXT;
 }
 
+enum step_result exchange_open_translation(struct exchange *x) {
+  struct error_detail error = {0};
+  if (x->translation) return STEP_NEXT;
+  struct translation_settings settings = {.dialect = x->route.dialect,
+                                          .body = bytes_slice(&x->body),
+                                          .public_model = x->public_model,
+                                          .owner = x->owner,
+                                          .request_id = slice_of(x->id),
+                                          .response_id = x->response_id,
+                                          .is_stream = x->is_stream,
+                                          .include_usage = x->include_usage};
+  x->translation = translation_open(x->generation, &settings, &x->arena, &error);
+  return x->translation ? STEP_NEXT : exchange_fail_with(x, FAILURE_BAD_REQUEST, &error);
+}
+
 static enum step_result encode_translated(struct exchange *x, const struct model_target *target) {
   struct error_detail error = {0};
-  if (!x->translation) {
-    struct translation_settings settings = {.dialect = x->route.dialect,
-                                            .body = bytes_slice(&x->body),
-                                            .public_model = x->public_model,
-                                            .owner = x->owner,
-                                            .request_id = slice_of(x->id),
-                                            .response_id = x->response_id,
-                                            .is_stream = x->is_stream,
-                                            .include_usage = x->include_usage};
-    x->translation = translation_open(x->generation, &settings, &x->arena, &error);
-    if (!x->translation) return exchange_fail_with(x, FAILURE_BAD_REQUEST, &error);
-  }
+  if (exchange_open_translation(x) == STEP_FAIL) return STEP_FAIL;
   struct translation_target wanted = {x->model, target, x->config->strict};
   struct encoded encoded;
   if (!translation_encode(x->translation, &wanted, &encoded, &error))
@@ -144,7 +151,8 @@ static const struct {
   enum step_result (*run)(struct exchange *x);
 } steps[STEP_DONE] = {
     [STEP_AUTH] = {"auth", step_auth},       [STEP_BODY] = {"body", step_body},
-    [STEP_PERMIT] = {"permit", step_permit}, [STEP_ROUTE] = {"route", step_route},
+    [STEP_PERMIT] = {"permit", step_permit}, [STEP_POLICY] = {"policy", policies_step},
+    [STEP_ROUTE] = {"route", step_route},    [STEP_ADMIT] = {"admit", admit_step},
     [STEP_ENCODE] = {"encode", step_encode}, [STEP_SEND] = {"send", send_step},
     [STEP_RELAY] = {"relay", relay_step},    [STEP_SETTLE] = {"settle", settle_step},
     [STEP_FINISH] = {"finish", finish_step},

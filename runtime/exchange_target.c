@@ -11,6 +11,16 @@ static struct health_target *health_of(struct exchange *x, const struct model_ta
   return health_target_get(x->host->health, target->provider->name, target->model);
 }
 
+struct target_load target_load(struct exchange *x, const struct model_target *target) {
+  struct health_view view = health_view(health_of(x, target), now_ms());
+  return (struct target_load){.in_flight = view.in_flight,
+                              .queue = -1,
+                              .kv_usage = -1,
+                              .first_token_ms =
+                                  view.first_token_us ? view.first_token_us / 1000.0 : -1,
+                              .error_rate = view.error_permille / 1000.0};
+}
+
 /* Targets that were set aside are left out, unless that leaves none. */
 void target_filter(struct exchange *x) {
   size_t usable = 0;

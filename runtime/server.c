@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "account/limit.h"
 #include "admin.h"
 #include "base/clock.h"
 #include "base/mailbox.h"
@@ -244,6 +245,7 @@ static bool apply(struct server *s, struct config *next, struct config_problems 
   directory_unref(s->directory);
   s->directory = directory;
   gates_reload(s->shared.gates, next);
+  limiter_apply(s->shared.limiter, next->quotas, next->quota_count);
   health_reload(s->shared.health, next);
   server_ledger_reload(&s->ledger, next);
   admin_reload(s->admin, next);
@@ -374,9 +376,15 @@ static void start_handles(struct server *s) {
 }
 
 static bool start_workers(struct server *s, struct config_problems *problems) {
-  s->shared = (struct worker_shared){
-      &worker_callbacks, s, gates_new(), health_new(), s->ledger.journals, kv_new(&script_store)};
+  s->shared = (struct worker_shared){.callbacks = &worker_callbacks,
+                                     .context = s,
+                                     .gates = gates_new(),
+                                     .health = health_new(),
+                                     .journals = s->ledger.journals,
+                                     .kv = kv_new(&script_store),
+                                     .limiter = limiter_new(&(struct limiter_settings){0})};
   gates_reload(s->shared.gates, s->config);
+  limiter_apply(s->shared.limiter, s->config->quotas, s->config->quota_count);
   health_reload(s->shared.health, s->config);
   s->directory = directory_new(s->config);
   s->worker_count = s->config->workers;
@@ -437,6 +445,7 @@ static int serve(struct server *s, struct config_problems *problems) {
   kv_free(s->shared.kv);
   gates_free(s->shared.gates);
   health_free(s->shared.health);
+  limiter_free(s->shared.limiter);
   responses_free(s->responses);
   directory_unref(s->directory);
   config_unref(s->config);

@@ -77,6 +77,7 @@ struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot
   w->host.log = log_new(config);
   w->host.health = shared->health;
   w->host.journal = shared->journals ? journals_writer(shared->journals, index) : NULL;
+  w->host.limiter = shared->limiter;
   w->host.upstream = upstream_new(&w->loop, config, shared->gates);
   exchange_policy_host_open(&w->host, shared->kv);
   mailbox_init(&w->mailbox, &w->loop, w);

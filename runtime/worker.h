@@ -19,6 +19,7 @@ struct gates;
 struct journals;
 struct kv;
 struct health;
+struct limiter;
 
 struct worker_shared { /* what all workers have in common; outlives them */
   const struct worker_callbacks *callbacks;
@@ -27,6 +28,7 @@ struct worker_shared { /* what all workers have in common; outlives them */
   struct health *health;
   struct journals *journals; /* NULL: no ledger is kept */
   struct kv *kv;             /* what scripts keep */
+  struct limiter *limiter;
 };
 
 struct worker_snapshot {         /* what a reload replaces together */

@@ -221,6 +221,25 @@ function translate.stream_error(translation, failure)
   return translation.dialect.encode_stream_error(translation.client_state, failure)
 end
 
+-- An answer that no provider gave: whole, or as all the frames of a stream.
+function translate.answer(translation, text)
+  local context, dialect = translation.context, translation.dialect
+  local head = { id = gateyes_id("gen_"), model = context.public_model, created = context.now }
+  local usage = { input = 0, output = 0 }
+  if not context.stream then
+    head.choices = { { index = 0, parts = { { type = "text", text = text } }, finish = "stop" } }
+    head.usage = usage
+    return dialect.encode(head, context)
+  end
+  translation.client_state = dialect.new_stream(context)
+  head.type = "start"
+  return encode_events(translation, {
+    head, { type = "part_start", index = 0, choice = 0, part = { type = "text" } },
+    { type = "part_delta", index = 0, choice = 0, text = text }, { type = "part_stop", index = 0, choice = 0 },
+    { type = "usage", usage = usage }, { type = "finish", choice = 0, reason = "stop" }, { type = "end" },
+  }).out
+end
+
 -- The provider's error, in its own meaning: a failure.
 function translate.provider_error(adapter_name, status, headers, body)
   return module("adapters", adapter_name).decode_error(status, headers, body)

@@ -9,6 +9,13 @@ struct slice slice_of(const char *text) {
   return (struct slice){text ? text : "", text ? strlen(text) : 0};
 }
 
+uint64_t slice_hash(struct slice s) {
+  uint64_t hash = 14695981039346656037u;
+  for (size_t i = 0; i < s.len; i++)
+    hash = (hash ^ (unsigned char)s.data[i]) * 1099511628211u;
+  return hash;
+}
+
 bool slice_equal(struct slice a, struct slice b) {
   return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }

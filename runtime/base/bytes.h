@@ -17,6 +17,7 @@ struct slice {
 
 struct slice slice_of(const char *text); /* NULL gives an empty slice */
 bool slice_equal(struct slice a, struct slice b);
+uint64_t slice_hash(struct slice s); /* FNV-1a; not for secrets, not for hostile keys */
 bool slice_equal_text(struct slice a, const char *text);
 bool slice_equal_nocase(struct slice a, struct slice b); /* ASCII only */
 bool slice_starts(struct slice text, struct slice prefix);

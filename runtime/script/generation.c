@@ -16,6 +16,7 @@ static const struct {
     [ENTRY_END_STREAM] = {"gateyes.translate", "end_stream"},
     [ENTRY_STREAM_ERROR] = {"gateyes.translate", "stream_error"},
     [ENTRY_PROVIDER_ERROR] = {"gateyes.translate", "provider_error"},
+    [ENTRY_ANSWER] = {"gateyes.translate", "answer"},
     [ENTRY_FINAL_TEXT] = {"gateyes.translate", "final_text"},
     [ENTRY_STORE_RECORD] = {"gateyes.responses_store", "record"},
     [ENTRY_STORE_BEGIN] = {"gateyes.responses_store", "begin"},

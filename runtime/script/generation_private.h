@@ -12,6 +12,7 @@ enum entry { /* functions of lua/gateyes/translate.lua, held in the registry */
              ENTRY_END_STREAM,
              ENTRY_STREAM_ERROR,
              ENTRY_PROVIDER_ERROR,
+             ENTRY_ANSWER,
              ENTRY_FINAL_TEXT,
              ENTRY_STORE_RECORD,
              ENTRY_STORE_BEGIN,

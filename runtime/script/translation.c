@@ -246,6 +246,14 @@ struct slice translation_stream_error(struct translation *t, const struct error_
   return state_text(L, 1);
 }
 
+struct slice translation_answer(struct translation *t, struct slice text) {
+  lua_State *L = enter(t, ENTRY_ANSWER);
+  lua_pushlstring(L, text.data ? text.data : "", text.len);
+  struct error_detail ignored;
+  if (!script_call(L, 2, 1, &ignored)) return (struct slice){"", 0};
+  return state_text(L, 1);
+}
+
 struct slice translation_final_text(struct translation *t) {
   lua_State *L = enter(t, ENTRY_FINAL_TEXT);
   struct error_detail ignored;

@@ -59,6 +59,9 @@ MUST_CHECK bool translation_event(struct translation *t, struct slice name, stru
 MUST_CHECK bool translation_end(struct translation *t, struct translated *out);
 /* Frames that end a broken stream. */
 struct slice translation_stream_error(struct translation *t, const struct error_detail *error);
+/* The client's reply to a request that no provider is asked: whole, or all frames of a stream.
+ * Empty: a script failed. */
+struct slice translation_answer(struct translation *t, struct slice text);
 /* JSON of a finished streamed response; empty where the dialect keeps none. */
 struct slice translation_final_text(struct translation *t);
 

@@ -1,0 +1,167 @@
+#include "exchange_admit.h"
+
+#include "account/limit_headers.h"
+#include "account/price.h"
+#include "base/clock.h"
+#include "store/journal.h"
+
+enum { WANTED_COUNT = sizeof(struct admit_fields) / sizeof(struct json_member) };
+
+static void find_fields(struct slice body, struct admit_fields *f) {
+  *f = (struct admit_fields){0};
+  f->max_tokens.key = SLICE("max_tokens");
+  f->max_completion_tokens.key = SLICE("max_completion_tokens");
+  f->max_output_tokens.key = SLICE("max_output_tokens");
+  f->n.key = SLICE("n");
+  f->user.key = SLICE("user");
+  f->metadata.key = SLICE("metadata");
+  (void)!json_members(body, (struct json_member *)f, WANTED_COUNT, JSON_DEPTH_MAX, NULL);
+}
+
+static uint64_t number_or(const struct json_member *member, uint64_t otherwise) {
+  uint64_t value;
+  return member->type == JSON_NUMBER && json_to_u64(member->value, &value) ? value : otherwise;
+}
+
+/* The longest completion that the request allows, of all its choices. */
+static uint64_t output_at_most(const struct exchange *x, const struct admit_fields *f) {
+  if (x->route.dialect == DIALECT_EMBEDDINGS) return 0;
+  uint64_t asked = number_or(&f->max_tokens, 0);
+  uint64_t newer = number_or(&f->max_completion_tokens, number_or(&f->max_output_tokens, 0));
+  return price_output_tokens(x->config, x->model, x->principal->tenant,
+                             newer > asked ? newer : asked, number_or(&f->n, 1));
+}
+
+/* The end customer: a header, or the field that each protocol has for it. */
+static struct slice find_customer(struct exchange *x, const struct admit_fields *f) {
+  static const char *const names[] = {"x-gateyes-customer", "x-litellm-customer-id",
+                                      "x-litellm-end-user-id"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    struct slice value = header_find(x->headers, names[i]);
+    if (value.len) return arena_slice(&x->arena, value);
+  }
+  struct slice field = f->user.value;
+  if (f->user.type != JSON_STRING && f->metadata.type == JSON_OBJECT)
+    field = json_find(f->metadata.value, "user_id");
+  struct bytes text;
+  bytes_init(&text);
+  bool found = json_type(field) == JSON_STRING && json_string(field, &text) && text.len <= 256;
+  struct slice kept = found ? arena_slice(&x->arena, bytes_slice(&text)) : (struct slice){"", 0};
+  bytes_fini(&text);
+  return kept;
+}
+
+/* "a/b/c" is in a/b/c, a/b and a. */
+static void add_projects(struct exchange *x, struct limit_request *r) {
+  struct slice project = x->principal->project;
+  if (!project.len) return;
+  struct slice *projects = arena_alloc(&x->arena, LIMIT_PROJECTS_MAX * sizeof *projects);
+  while (project.len && r->project_count < LIMIT_PROJECTS_MAX) {
+    projects[r->project_count++] = project;
+    while (project.len && project.data[project.len - 1] != '/')
+      project.len--;
+    if (project.len) project.len--;
+  }
+  r->projects = projects;
+}
+
+static bool mentions(struct slice body, const char *word) {
+  return memmem(body.data, body.len, word, strlen(word)) != NULL;
+}
+
+/* False: the price is not known. */
+static bool price_claim(const struct exchange *x, struct limit_request *r) {
+  struct slice body = bytes_slice(&x->body);
+  unsigned allows = (mentions(body, "audio") ? PRICE_AUDIO : 0) |
+                    (mentions(body, "cache_control") ? PRICE_CACHE_WRITE : 0);
+  const struct price *price = price_at(x->model, x->started_ms);
+  struct usage worst = price_worst_usage(price, r->input_tokens, r->output_tokens, allows);
+  struct price_query query = {.usage = &worst, .at_ms = x->started_ms};
+  struct bill bill;
+  query.markup = price_markup(x->config, x->principal->tenant);
+  bool is_known = price_bill(price, &query, &bill) == PRICE_KNOWN;
+  r->cost_nanousd = bill.cost_nanousd;
+  return is_known;
+}
+
+static void fill_claim(struct exchange *x) {
+  struct limit_request *r = &x->claim;
+  struct admit_fields fields;
+  find_fields(bytes_slice(&x->body), &fields);
+  x->customer = find_customer(x, &fields);
+  struct estimate prompt = {0};
+  estimate_json(&prompt, bytes_slice(&x->body), true);
+  const struct principal *p = x->principal;
+  *r = (struct limit_request){.key = p->key,
+                              .user = p->user,
+                              .tenant = p->tenant,
+                              .model = x->model->name,
+                              .customer = x->customer,
+                              .input_tokens = estimate_tokens(&prompt),
+                              .output_tokens = output_at_most(x, &fields),
+                              .refuse_unpriced = slice_equal(x->config->unpriced, SLICE("block"))};
+  add_projects(x, r);
+  r->is_unpriced = !price_claim(x, r);
+}
+
+static enum step_result refuse(struct exchange *x) {
+  struct bytes sentence;
+  bytes_init(&sentence);
+  limit_refusal_write(x->refusal, x->config->currency, &sentence);
+  struct error_detail detail = {.message = arena_slice(&x->arena, bytes_slice(&sentence))};
+  bytes_fini(&sentence);
+  return exchange_fail_with(x, x->refusal->failure, &detail);
+}
+
+enum step_result admit_step(struct exchange *x) {
+  if (x->route.endpoint != ENDPOINT_GENERATE) return STEP_NEXT;
+  if (x->host->journal && !journal_usable(x->host->journal))
+    return exchange_fail(x, FAILURE_LEDGER_UNAVAILABLE,
+                         "the gateway cannot record what this request would cost, so it is not "
+                         "sent; try again later, the operator has been told");
+  if (limiter_is_empty(x->host->limiter)) return STEP_NEXT;
+  fill_claim(x);
+  struct limit_refusal refusal;
+  if (limiter_reserve(x->host->limiter, &x->claim, &x->reservation, &refusal)) {
+    x->has_standing = x->reservation != NULL;
+    if (x->has_standing) x->standing = *reservation_standing(x->reservation);
+    return STEP_NEXT;
+  }
+  x->refusal = arena_alloc(&x->arena, sizeof refusal);
+  *x->refusal = refusal;
+  return refuse(x);
+}
+
+bool admit_attempt(struct exchange *x, const struct model_target *target) {
+  if (limiter_is_empty(x->host->limiter) || x->route.endpoint != ENDPOINT_GENERATE) return true;
+  limiter_release(x->host->limiter, &x->attempt_reservation); /* of the attempt before */
+  struct limit_request request = x->claim;
+  request.provider = target->provider->name;
+  struct limit_refusal refusal;
+  if (limiter_reserve(x->host->limiter, &request, &x->attempt_reservation, &refusal)) return true;
+  x->refusal = arena_alloc(&x->arena, sizeof refusal);
+  *x->refusal = refusal;
+  return false;
+}
+
+void admit_settle(struct exchange *x, bool was_used) {
+  struct limiter *limiter = x->host->limiter;
+  struct limit_actual actual = {usage_prompt_tokens(&x->usage), x->usage.output,
+                                x->cost_known ? x->cost_nanousd : 0};
+  if (was_used) {
+    limiter_settle(limiter, &x->reservation, &actual);
+    limiter_settle(limiter, &x->attempt_reservation, &actual);
+    return;
+  }
+  limiter_release(limiter, &x->reservation);
+  limiter_release(limiter, &x->attempt_reservation);
+}
+
+size_t admit_headers(struct exchange *x, struct header *out) {
+  int64_t now_ms = clock_wall_ms();
+  bool is_refused = x->refusal && x->failure == x->refusal->failure;
+  if (is_refused)
+    return limit_refusal_headers(x->refusal, x->route.dialect, now_ms, &x->arena, out);
+  if (!x->has_standing) return 0;
+  return limit_headers(&x->standing, x->route.dialect, now_ms, &x->arena, out);
+}

@@ -1,0 +1,24 @@
+/* A tenant's policies on the way of a request: the step POLICY, the order of candidates, what every
+ * attempt must meet, and replies that are no stream. Streams are in exchange_guard.h. */
+#pragma once
+#include "exchange_state.h"
+
+/* The scripts that x's tenant runs, once its principal is known. */
+enum step_result policies_pick(struct exchange *x);
+enum step_result policies_step(struct exchange *x);
+/* Leaves out the candidates that the policies exclude. */
+enum step_result policies_require(struct exchange *x);
+/* Lets the route hooks narrow and order x->candidates; leaves out what the requirements exclude. */
+enum step_result policies_route(struct exchange *x);
+/* Does the target meet what the policies require? Asked before every attempt. */
+bool policies_allow(const struct exchange *x, const struct model_target *target);
+/* Is the request bound to some of its model's targets? Then their failure is no one else's turn. */
+bool policies_bind(const struct exchange *x);
+/* x->answer, a whole reply, on its way to the client. */
+enum step_result policies_reply(struct exchange *x);
+/* Is anything of a reply of interest to a policy? */
+bool policies_guard(const struct exchange *x);
+/* A policy has denied what the model says. */
+void policies_deny_reply(struct exchange *x, const struct verdict *verdict);
+void policies_finish(struct exchange *x, int status);
+void policies_forget(struct exchange *x); /* gives back all that is held */

@@ -77,7 +77,11 @@ class Client:
         if receive_bytes:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self.socket.settimeout(wait * SLACK)
-        self.socket.connect(unix or (host, port))
+        try:
+            self.socket.connect(unix or (host, port))
+        except OSError:
+            self.socket.close()
+            raise
         if not unix:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:

@@ -88,12 +88,24 @@ class Gateway:
         self.write(self.config)
         variables = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0", UBSAN_OPTIONS="print_stacktrace=1")
         variables.update(env or {})
-        self.errors = open(self.error_path, "wb")
-        self.process = subprocess.Popen(list(wrap) + [BINARY, "serve", "--config", self.path], env=variables,
-                                        stdout=self.errors, stderr=self.errors, stdin=subprocess.DEVNULL)
+        self.errors = open(self.error_path, "ab")
+        self.command, self.variables = list(wrap) + [BINARY, "serve", "--config", self.path], variables
+        self.launch()
         self.seen, self.lines, self.log_lock = 0, [], threading.Lock()
         if wait:
             wait_for(self.is_up, 10, "the gateway to answer")
+
+    def launch(self):
+        self.process = subprocess.Popen(self.command, env=self.variables, stdout=self.errors, stderr=self.errors,
+                                        stdin=subprocess.DEVNULL)
+
+    def crash(self):
+        """kill -9, and the same again in the same folder."""
+        self.process.kill()
+        self.process.wait()
+        self.errors.truncate(0)
+        self.launch()
+        wait_for(self.is_up, 10, "the gateway to answer after a crash")
 
     def is_up(self):
         if self.process.poll() is not None:

@@ -1,6 +1,7 @@
 /* From the journal into the store: after a crash, past a store that is away, never twice. */
 #include "store/bookkeeper.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -8,13 +9,23 @@
 #include "sqlite_kit.h"
 
 static atomic_uint errors_said;
+static pthread_mutex_t last_error_lock = PTHREAD_MUTEX_INITIALIZER;
 static char last_error[1024];
 
 static void say(void *context, bool is_error, const char *sentence) {
   (void)context;
   if (!is_error) return;
-  atomic_fetch_add(&errors_said, 1);
+  pthread_mutex_lock(&last_error_lock);
   snprintf(last_error, sizeof last_error, "%s", sentence);
+  pthread_mutex_unlock(&last_error_lock);
+  atomic_fetch_add(&errors_said, 1);
+}
+
+static bool last_error_has(const char *part) {
+  pthread_mutex_lock(&last_error_lock);
+  bool found = strstr(last_error, part) != NULL;
+  pthread_mutex_unlock(&last_error_lock);
+  return found;
 }
 
 struct house {
@@ -177,9 +188,10 @@ static void test_store_away(void) {
     CHECK(clock_mono_ns() - turn_ns < 1000000000u);
     usleep(1000);
     bookkeeper_stats(h.bookkeeper, &stats);
-  } while (stats.failures == 0 && clock_mono_ns() - start_ns < 10000000000u);
+  } while (errors_said == errors && clock_mono_ns() - start_ns < 10000000000u);
+  bookkeeper_stats(h.bookkeeper, &stats);
   CHECK(stats.failures > 0 && stats.result == STORE_BUSY);
-  CHECK(errors_said == errors + 1 && strstr(last_error, "locked") != NULL);
+  CHECK(errors_said == errors + 1 && last_error_has("locked"));
   struct used used = {0};
   CHECK(journal_usable(journals_writer(h.journals, 0)));
   CHECK(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL) == SQLITE_OK);

@@ -1,0 +1,64 @@
+"""What the store keeps beside requests: sealed responses over a restart, and the audit log's chain."""
+import hashlib
+import json
+import os
+import sqlite3
+import subprocess
+import unittest
+
+from harness import BINARY, GatewayCase, wait_for
+
+
+class Store(GatewayCase):
+    @classmethod
+    def configuration(cls):
+        return {"providers": cls.mock_providers(), "content": {"key": "00112233445566778899aabbccddeeff" * 2},
+                "models": {"m": {"targets": ["o/m@frames=8"]}}}
+
+    @classmethod
+    def check_books(cls):
+        """The log of a killed process says nothing."""
+
+    def rows(self, sql):
+        with sqlite3.connect(os.path.join(self.gateway.folder, "g.db"), timeout=10) as database:
+            return database.execute(sql).fetchall()
+
+    def test_responses_outlive_a_restart(self):
+        first = self.responses("m").json()
+        wait_for(lambda: self.rows("SELECT count(*) FROM texts")[0][0] > 0, 5, "the response in the store")
+        self.assertEqual(self.rows("SELECT count(*) FROM texts WHERE instr(sealed, 'output')")[0][0], 0)
+        self.gateway.crash()
+        with self.gateway.client() as client:
+            kept = client.get("/v1/responses/" + first["id"])
+            self.assertEqual((kept.status, kept.json()["output"]), (200, first["output"]))
+            self.assertEqual(client.get("/v1/responses/" + first["id"], method="DELETE").status, 200)
+        wait_for(lambda: self.rows("SELECT count(*) FROM texts")[0][0] == 0, 5, "the response gone from the store")
+
+    def audit(self, *words):
+        done = subprocess.run([BINARY, "audit", *words, "--config", self.gateway.path, "--json"], capture_output=True,
+                              text=True, check=False)
+        return done.returncode, json.loads(done.stdout)
+
+    def test_audit_verify(self):
+        """The chain as an outsider computes it: SHA-256 of the digest before and of "length:text" of each field."""
+        previous, database = bytes(32), sqlite3.connect(os.path.join(self.gateway.folder, "g.db"), timeout=10)
+        for number in range(1, 6):
+            texts = ["acme", "user:ann", "key.create", "keys/%d" % number, "done", "", '{"name":"ci é"}', "10.0.0.1", "req"]
+            fields = "".join("%d:%s" % (len(text.encode()), text) for text in texts)
+            digest = hashlib.sha256(previous + ("%d,%d,%s" % (number, 1000 + number, fields)).encode()).digest()
+            database.execute("INSERT INTO audit VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                             [number, 1000 + number] + texts + [previous, digest])
+            previous = digest
+        database.commit()
+        status, report = self.audit("verify")
+        self.assertEqual((status, report["ok"], report["rows"], report["head"]), (0, True, 5, previous.hex()))
+        self.assertEqual([row["number"] for row in self.audit("list")[1]], [5, 4, 3, 2, 1])
+        database.execute("UPDATE audit SET target = 'keys/9' WHERE number = 3")
+        database.commit()
+        status, report = self.audit("verify")
+        self.assertEqual((status, report["ok"], report["broken_at"]), (1, False, 3))
+        database.close()
+
+
+if __name__ == "__main__":
+    unittest.main()

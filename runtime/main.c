@@ -24,6 +24,7 @@ static const struct command commands[] = {
     {"test", test_main, "run the specs of tenants' scripts"},
     {"audit", audit_main, "show the log of who changed what, or verify that it is whole"},
     {"scripts", scripts_main, "list, push, compare and roll back tenants' scripts"},
+    {"prices", prices_main, "take prices from a list, keeping every version"},
     {"mock", mock_main, "run a scripted upstream for tests and benches"},
     {"version", print_version, "print the version"},
     {"help", print_help, "print this list"},

@@ -61,6 +61,10 @@ struct limit_request {
   uint64_t ttl_ms; /* after that an open reservation is given back by limiter_expire; 0: 1 hour */
 };
 
+/* "research/vision/ocr" as projects: itself, "research/vision", "research". Returns how many; of
+ * deeper ones the innermost. */
+size_t limit_project_chain(struct slice path, struct slice out[LIMIT_PROJECTS_MAX]);
+
 struct limit_actual {
   uint64_t input_tokens, output_tokens, cost_nanousd;
 };

@@ -234,6 +234,17 @@ static bool holds(const struct limit_rule *rule, const struct limit_request *r,
   return true;
 }
 
+size_t limit_project_chain(struct slice path, struct slice out[LIMIT_PROJECTS_MAX]) {
+  size_t count = 0;
+  while (path.len && count < LIMIT_PROJECTS_MAX) {
+    out[count++] = path;
+    while (path.len && path.data[path.len - 1] != '/')
+      path.len--;
+    if (path.len) path.len--;
+  }
+  return count;
+}
+
 struct matches {
   const struct limit_request *request;
   struct limit_match *out;

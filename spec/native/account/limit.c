@@ -289,7 +289,13 @@ static void test_projects_and_providers(void) {
                                   .scope = {{LIMIT_PROVIDER, SLICE("gpu")}},
                                   .scope_count = 1}};
   struct limiter *l = start(d, 3);
-  struct slice one[] = {SLICE("one"), SLICE("top")}, two[] = {SLICE("two"), SLICE("top")};
+  struct slice one[LIMIT_PROJECTS_MAX], two[LIMIT_PROJECTS_MAX];
+  CHECK(limit_project_chain(SLICE("top/one"), one) == 2);
+  CHECK(limit_project_chain(SLICE("top/two"), two) == 2);
+  CHECK_TEXT(one[0], "top/one");
+  CHECK_TEXT(one[1], "top");
+  struct slice none[LIMIT_PROJECTS_MAX];
+  CHECK(limit_project_chain(SLICE(""), none) == 0);
   struct limit_request a = anyone, b = anyone, attempt = anyone;
   a.projects = one;
   b.projects = two;

@@ -1,0 +1,108 @@
+#include "config/price_import.h"
+
+#include "check.h"
+
+static const char source[] =
+    "{\"openai\":{\"id\":\"openai\",\"models\":{"
+    "\"gpt-4o\":{\"cost\":{\"input\":2.5,\"output\":10,\"cache_read\":1.25}},"
+    "\"gpt-audio\":{\"cost\":{\"input\":2.50,\"output\":10,\"input_audio\":40,\"output_audio\":80}}"
+    ","
+    "\"whisper\":{\"limit\":{}},"
+    "\"odd\":{\"cost\":{\"input\":-1,\"output\":1}},"
+    "\"half\":{\"cost\":{\"input\":1}}}},"
+    "\"google\":{\"models\":{\"gemini-2.5-pro\":{\"cost\":{\"input\":1.25,\"output\":10,"
+    "\"cache_read\":0.31,\"context_over_200k\":{\"input\":2.5,\"output\":15,\"cache_read\":0.625}}}"
+    ","
+    "\"flash\":{\"cost\":{\"input\":0.0375,\"output\":0.15,\"reasoning\":0.6,\"cache_write\":1}}}},"
+    "\"sub\":{\"models\":{\"m\":{\"cost\":{\"input\":0,\"output\":0}}}},\"other\":5}";
+
+static const struct price_version *last(struct price_table *t) {
+  return &t->versions[t->count - 1];
+}
+
+static struct price price_of(const struct price_version *v, const char *name, struct arena *arena) {
+  struct price p = {0};
+  struct slice json = {NULL, 0};
+  struct bytes quoted;
+  bytes_init(&quoted);
+  bytes_printf(&quoted, "\"%s\":", name);
+  const char *found = strstr(v->prices.data, bytes_text(&quoted));
+  CHECK(found != NULL);
+  if (found) json = slice_of(found + quoted.len);
+  json.len = (size_t)(strchr(json.data, '\n') - json.data);
+  while (json.data[json.len - 1] != '}')
+    json.len--;
+  CHECK(price_read(json, arena, &p) == NULL);
+  bytes_fini(&quoted);
+  return p;
+}
+
+static void test_import(void) {
+  struct price_import i;
+  struct arena arena;
+  const char *problem;
+  arena_init(&arena);
+  price_import_init(&i);
+  CHECK(price_import_read(&i, slice_of(source), false, &problem));
+  CHECK(i.taken == 4 && i.without_cost == 1 && i.free == 1);
+  CHECK_TEXT(bytes_slice(&i.refused),
+             "\"openai/odd\": a price is no number from 0 to 1000000000 with at most 9 decimals\n"
+             "\"openai/half\": input or output is missing\n");
+  struct bytes table, name;
+  bytes_init(&table);
+  bytes_init(&name);
+  struct price_import_version v = {.source = SLICE("a \"b\""), .from_ms = 1795341601000};
+  price_version_name(NULL, v.from_ms, &name);
+  CHECK_TEXT(bytes_slice(&name), "2026-11-22.1");
+  v.version = bytes_slice(&name);
+  price_table_write(NULL, &v, bytes_slice(&i.prices), &table);
+  struct price_table *t = price_table_read(bytes_slice(&table), &arena, &problem);
+  CHECK(t && t->count == 1 && t->versions[0].from_ms == 1795341601000);
+  if (!t) exit(1);
+  CHECK_TEXT(t->versions[0].source, "a \"b\"");
+  struct price p = price_of(last(t), "google/gemini-2.5-pro", &arena);
+  CHECK(p.rates.input == 1250000000 && p.rates.cache_read == 310000000 && p.tier_count == 1);
+  CHECK(p.tiers[0].above_tokens == 200000 && p.tiers[0].rates.output == 15000000000);
+  p = price_of(last(t), "google/flash", &arena);
+  CHECK(p.rates.input == 37500000 && p.rates.has_reasoning && p.rates.cache_write_1h == 1000000000);
+  p = price_of(last(t), "openai/gpt-audio", &arena);
+  CHECK(p.rates.has_audio_input && p.rates.audio_output == 80000000000);
+  /* A second version stands behind the first, which stays as it was. */
+  struct bytes second;
+  bytes_init(&second);
+  struct price_import_version later = {.version = SLICE("2026-11-22.2"), .from_ms = 1796000000000};
+  price_version_name(t, 1795341601000, &name);
+  CHECK_TEXT(bytes_slice(&name), "2026-11-22.2");
+  price_table_write(t, &later, SLICE("{}"), &second);
+  t = price_table_read(bytes_slice(&second), &arena, &problem);
+  CHECK(t && t->count == 2);
+  if (t) CHECK_TEXT(t->versions[0].version, "2026-11-22.1");
+  if (t) CHECK(price_of(&t->versions[0], "openai/gpt-4o", &arena).rates.input == 2500000000);
+  bytes_fini(&second);
+  bytes_fini(&name);
+  bytes_fini(&table);
+  price_import_fini(&i);
+  arena_fini(&arena);
+}
+
+static void test_refused(void) {
+  static const char *const bad[] = {"", "[]", "{", "{}", "{\"a\":{\"models\":[]}}", "5"};
+  for (size_t n = 0; n < sizeof bad / sizeof *bad; n++) {
+    struct price_import i;
+    const char *problem = NULL;
+    price_import_init(&i);
+    CHECK(!price_import_read(&i, slice_of(bad[n]), true, &problem) && problem);
+    price_import_fini(&i);
+  }
+  struct price_import i;
+  const char *problem;
+  price_import_init(&i);
+  CHECK(price_import_read(&i, slice_of(source), true, &problem) && i.taken == 5 && i.free == 0);
+  price_import_fini(&i);
+}
+
+int main(void) {
+  test_import();
+  test_refused();
+  return checks_end();
+}

@@ -37,14 +37,15 @@ def run(command, core):
 
 
 def wrk(target, core, connections, seconds):
-    """target: port, path, body (a file) and pids of the server. One thread; the first half second warms up."""
+    """target: port, path, body (a file) and pids of the server, and the seconds that warm it up. One thread."""
     def ask(duration):
         url = "http://127.0.0.1:%d%s" % (target["port"], target["path"])
         script = os.path.join(programs.HERE, "tools", "wrk.lua")
         command = [servers.which("wrk"), "-t", 1, "-c", connections, "-d", "%ds" % duration, "--timeout", "30s", "-s",
                    script, url, "--", target["body"]] + HEADERS[1:]
         return json.loads(run(command, core).stderr.splitlines()[-1])
-    ask(1)
+    if target["warm"]:
+        ask(target["warm"])
     before = cpu_us(target["pids"])
     result = ask(max(1, round(seconds)))
     spent = cpu_us(target["pids"]) - before
@@ -59,7 +60,7 @@ def h2load(target, core, rate, seconds, folder):
     connections = max(1, rate // RATE_PER_CONNECTION)
     seconds = max(1, round(seconds))
     command = [servers.which("h2load"), "--h1", "-c", connections, "--rps", rate // connections, "-D", seconds,
-               "--warm-up-time", 1, "-d", target["body"], "--log-file", log]
+               "--warm-up-time", target["warm"], "-d", target["body"], "--log-file", log]
     for header in HEADERS:
         command += ["-H", header]
     began, before = time.monotonic(), cpu_us(target["pids"])

@@ -36,19 +36,22 @@ static bool check_scripts(const struct config *config, struct config_problems *p
   return generation != NULL;
 }
 
-static bool check_tls(const struct config *config, struct config_problems *problems) {
+static void check_tls(const struct config *config, struct config_problems *problems) {
   char error[256];
-  if (!config->tls.certificate || http_tls_check(config, error, sizeof error)) return true;
-  config_problem(problems, "%s: tls: %s", config->file, error);
-  return false;
+  bool is_whole = config->tls.certificate && config->tls.key;
+  if (is_whole && !http_tls_check(config, error, sizeof error))
+    config_problem(problems, "%s: tls: %s", config->file, error);
+}
+
+/* Told together with what is wrong in the file itself. */
+static void check_rest(const struct config *config, struct config_problems *problems) {
+  config_adapters_check(config, problems);
+  check_tls(config, problems);
 }
 
 struct config *load_config(const char *path, struct config_problems *problems) {
-  struct config *config = config_file_load(path, problems);
-  if (!config) return NULL;
-  config_adapters_check(config, problems);
-  if (problems->count == 0 && check_tls(config, problems) && check_scripts(config, problems))
-    return config;
+  struct config *config = config_file_load(path, check_rest, problems);
+  if (!config || check_scripts(config, problems)) return config;
   config_unref(config);
   return NULL;
 }
@@ -152,7 +155,7 @@ struct config *load_config_or_none(const char *path, bool is_asked,
                                    struct config_problems *problems) {
   struct value nothing = {.type = VALUE_MAP};
   bool is_there = is_asked || access(path, F_OK) == 0;
-  return is_there ? load_config(path, problems) : config_build(&nothing, path, problems);
+  return is_there ? load_config(path, problems) : config_build(&nothing, path, NULL, problems);
 }
 
 void load_print_problems(const struct config_problems *problems) {

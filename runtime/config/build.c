@@ -134,7 +134,7 @@ static void build_all(struct build *b) {
   build_quotas(b, &root);
 }
 
-struct config *config_build(const struct value *root, const char *file,
+struct config *config_build(const struct value *root, const char *file, config_check *also,
                             struct config_problems *problems) {
   struct config *c = must_calloc(1, sizeof *c);
   ref_init(&c->refs);
@@ -142,6 +142,7 @@ struct config *config_build(const struct value *root, const char *file,
   c->file = arena_text(&c->arena, slice_of(file));
   struct build b = {.config = c, .problems = problems, .root = root, .folder = folder_of(c->file)};
   build_all(&b);
+  if (also) also(c, problems);
   if (problems->count == 0) return c;
   config_problems_sort(problems);
   config_unref(c);

@@ -266,10 +266,12 @@ struct config_problems { /* one sentence each: "gateyes.lua:12: models.gpt-4o.pr
   size_t count;
 };
 
+/* Looks at what was built, whole or not, and adds what it finds wrong. */
+typedef void config_check(const struct config *config, struct config_problems *problems);
 /* Builds a snapshot from the tree that the script folder read (tree may be freed afterwards).
  * NULL when anything is wrong; problems then holds every problem, in the order of lines.
- * A problem that was there before counts too. */
-struct config *config_build(const struct value *root, const char *file,
+ * A problem that was there before counts too. also: NULL, or a check that needs the whole. */
+struct config *config_build(const struct value *root, const char *file, config_check *also,
                             struct config_problems *problems);
 
 struct tenant_file { /* tenant.lua, read into a tree */
@@ -283,6 +285,7 @@ struct tenant_file { /* tenant.lua, read into a tree */
  */
 struct config *config_build_tenant(struct config *base, const struct tenant_file *file,
                                    struct arena *arena, struct config_problems *problems);
+
 struct config *config_ref(struct config *c);
 void config_unref(struct config *c);
 void config_problems_init(struct config_problems *p);

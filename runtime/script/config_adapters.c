@@ -96,7 +96,8 @@ void config_adapters_check(const struct config *config, struct config_problems *
   bool has_presets = find_presets(&c);
   for (size_t i = 0; i < config->provider_count; i++) {
     const struct provider *p = &config->providers[i];
-    if (!names_find(&c.adapters, p->adapter)) report(&c, p, "adapter", &c.adapters);
+    if (p->adapter.len && !names_find(&c.adapters, p->adapter))
+      report(&c, p, "adapter", &c.adapters);
     if (has_presets && p->preset.len && !names_find(&c.presets, p->preset))
       report(&c, p, "preset", &c.presets);
   }

@@ -212,13 +212,14 @@ bool config_file_read(const char *path, struct arena *arena, struct value *root,
   return is_read;
 }
 
-struct config *config_file_load(const char *path, struct config_problems *problems) {
+struct config *config_file_load(const char *path, config_check *also,
+                                struct config_problems *problems) {
   struct config *config = NULL;
   struct value root;
   struct arena arena;
   arena_init(&arena);
   if (config_file_read(path, &arena, &root, problems))
-    config = config_build(&root, path, problems);
+    config = config_build(&root, path, also, problems);
   else
     config_problems_sort(problems);
   arena_fini(&arena);

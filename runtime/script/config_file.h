@@ -22,5 +22,7 @@ struct config_text {
 bool config_text_tree(const struct config_text *text, struct arena *arena, struct value *root,
                       struct config_problems *problems);
 
-/* Reads and builds. NULL with every problem, in the order of lines, when anything is wrong. */
-struct config *config_file_load(const char *path, struct config_problems *problems);
+/* Reads and builds. NULL with every problem, in the order of lines, when anything is wrong. also:
+ * see config_build. */
+struct config *config_file_load(const char *path, config_check *also,
+                                struct config_problems *problems);

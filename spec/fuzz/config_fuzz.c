@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   must(fd >= 0 && write(fd, data, size) == (ssize_t)size);
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
   config_problems_init(&problems);
-  struct config *config = config_file_load(path, &problems);
+  struct config *config = config_file_load(path, NULL, &problems);
   must((config != NULL) == (problems.count == 0));
   for (size_t i = 0; i < problems.count; i++) {
     must(strncmp(problems.items[i], path, strlen(path)) == 0);

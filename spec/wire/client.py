@@ -1,11 +1,12 @@
 """A client that sends exact bytes and keeps what came, when, and how it ended."""
 import json
 import os
-import re
 import socket
 import ssl
 import struct
 import time
+
+from events import parse_events
 
 SLACK = float(os.environ.get("GATEYES_SLACK", "1"))
 
@@ -39,19 +40,7 @@ class Reply:
         return self.json()["error"]
 
     def events(self):
-        """(event name, data) of each frame, by the rules of the WHATWG event stream format."""
-        text = self.body.decode().lstrip("\ufeff")
-        found, name, data = [], None, []
-        for line in re.split("\r\n|\r|\n", text):
-            if line == "":
-                if data:
-                    found.append((name, "\n".join(data)))
-                name, data = None, []
-            elif line.startswith("data:"):
-                data.append(line[5:][1:] if line[5:6] == " " else line[5:])
-            elif line.startswith("event:"):
-                name = line[6:].strip()
-        return found
+        return parse_events(self.body)
 
     def objects(self):
         return [json.loads(data) for _, data in self.events() if data != "[DONE]"]

@@ -8,6 +8,8 @@ import subprocess
 import time
 import unittest
 
+from events import parse_events
+
 USED_KNOBS = set()
 
 
@@ -82,19 +84,7 @@ class Answer:
         return json.loads(self.body)
 
     def events(self):
-        """(event name, data) of each frame, by the rules of the WHATWG event stream format."""
-        text = self.body.decode().lstrip("\ufeff")
-        found, name, data = [], None, []
-        for line in re.split("\r\n|\r|\n", text):
-            if line == "":
-                if data:
-                    found.append((name, "\n".join(data)))
-                name, data = None, []
-            elif line.startswith("data:"):
-                data.append(line[5:][1:] if line[5:6] == " " else line[5:])
-            elif line.startswith("event:"):
-                name = line[6:].strip()
-        return found
+        return parse_events(self.body)
 
     def objects(self):
         return [json.loads(data) for _, data in self.events() if data != "[DONE]"]

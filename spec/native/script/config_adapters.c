@@ -3,6 +3,26 @@
 
 #include "script/config_adapters.h"
 
+/* Told together with everything else, in the order of lines. */
+static void test_with_other_problems(void) {
+  static const char text[] = "return { providers = { p = { adapter = 'opnai', base_url = 'h' },\n"
+                             " q = { base_url = 'http://h' },\n"
+                             " r = { adapter = 'nthropic', base_url = 'http://h' } },\n"
+                             " lmits = {} }";
+  static const char *const wanted[] = {"p.base_url", "opnai", "q", "nthropic", "lmits"};
+  struct config_problems p;
+  write_beside("gateyes.lua", text, strlen(text));
+  config_problems_init(&p);
+  CHECK(config_file_load(config_path, config_adapters_check, &p) == NULL);
+  CHECK(p.count == 5);
+  for (size_t i = 0; i < 5 && i < p.count; i++)
+    CHECK(i < 2
+              ? p.lines[i] == 1 && (strstr(p.items[i], wanted[0]) || strstr(p.items[i], wanted[1]))
+              : strstr(p.items[i], wanted[i]) != NULL);
+  if (p.count != 5) print_problems(&p);
+  config_problems_fini(&p);
+}
+
 static void check_names(int line, const char *text, const char *const *wanted) {
   struct config_problems p;
   struct config *c = load_bytes(text, strlen(text), &p);
@@ -26,6 +46,7 @@ static void check_names(int line, const char *text, const char *const *wanted) {
 int main(void) {
   char command[128];
   kit_init();
+  test_with_other_problems();
   NAMES(
       "return { providers = { p = { adapter = 'openai', base_url = 'http://h', preset = 'vllm' },\n"
       " q = { adapter = 'anthropic', base_url = 'http://h' } } }");

@@ -4,7 +4,7 @@
 static void test_example(void) {
   struct config_problems p;
   config_problems_init(&p);
-  struct config *c = config_file_load(EXAMPLES "/basic/gateyes.lua", &p);
+  struct config *c = config_file_load(EXAMPLES "/basic/gateyes.lua", NULL, &p);
   print_problems(&p);
   CHECK(c && p.count == 0);
   if (c) {

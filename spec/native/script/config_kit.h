@@ -30,7 +30,7 @@ static inline int kit_end(void) {
 static inline struct config *load_bytes(const char *text, size_t len, struct config_problems *p) {
   write_beside("gateyes.lua", text, len);
   config_problems_init(p);
-  return config_file_load(config_path, p);
+  return config_file_load(config_path, NULL, p);
 }
 
 static inline void print_problems(const struct config_problems *p) {

@@ -81,12 +81,12 @@ static void test_files(void) {
   CHECK(contains(p.items[0], "attempt to load chunk with wrong mode"));
   config_problems_fini(&p);
   config_problems_init(&p);
-  CHECK(config_file_load("/nowhere/gateyes.lua", &p) == NULL && p.count == 1);
+  CHECK(config_file_load("/nowhere/gateyes.lua", NULL, &p) == NULL && p.count == 1);
   CHECK(strcmp(p.items[0], "/nowhere/gateyes.lua: cannot be read: No such file or directory; name "
                            "the file with --config") == 0);
   config_problems_fini(&p);
   config_problems_init(&p);
-  CHECK(config_file_load("/tmp", &p) == NULL && p.count == 1);
+  CHECK(config_file_load("/tmp", NULL, &p) == NULL && p.count == 1);
   CHECK(contains(p.items[0], "it is no plain file"));
   config_problems_fini(&p);
 }

@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static uint32_t core_count(void) {
   cpu_set_t cores;
@@ -134,12 +135,18 @@ static void build_all(struct build *b) {
   build_quotas(b, &root);
 }
 
+static int64_t changed_of(const char *path) {
+  struct stat file;
+  return stat(path, &file) == 0 ? file.st_mtim.tv_sec : 0;
+}
+
 struct config *config_build(const struct value *root, const char *file, config_check *also,
                             struct config_problems *problems) {
   struct config *c = must_calloc(1, sizeof *c);
   ref_init(&c->refs);
   arena_init(&c->arena);
   c->file = arena_text(&c->arena, slice_of(file));
+  c->changed_s = changed_of(file);
   struct build b = {.config = c, .problems = problems, .root = root, .folder = folder_of(c->file)};
   build_all(&b);
   if (also) also(c, problems);

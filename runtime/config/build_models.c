@@ -75,6 +75,7 @@ static void build_model(struct build *b, const struct place *at, struct model *m
   if (at->value->type != VALUE_MAP) return;
   struct place targets = place_find(at, "targets");
   struct place able = place_find(at, "capabilities");
+  if (!m->created) m->created = b->config->changed_s;
   if (able.value) walk_texts(b, &able, &m->capabilities, &m->capability_count);
   if (targets.value)
     build_targets(b, &targets, m);

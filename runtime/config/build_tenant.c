@@ -5,6 +5,7 @@
 
 #include "config/build.h"
 #include "model/address_policy.h"
+#include "model/url.h"
 
 void build_tenant_hosts(struct build *b, const struct place *root) {
   struct config *c = b->config;
@@ -58,7 +59,7 @@ void tenant_own_provider(struct build *b, const struct place *at, struct provide
   p->addresses = allowed ? allowed : &nothing;
   struct place url = place_find(at, "base_url");
   if (!url.value || p->host.len == 0) return;
-  struct slice host = p->host;
+  struct slice host = url_bare_host(p->host);
   const char *why = allowed && allowed->hosts.count
                         ? address_policy_refuses_host(allowed, host, p->port)
                         : "is at no host that tenants may name";

@@ -179,6 +179,7 @@ struct config {
   struct arena arena;
   uint64_t version; /* 1 for the first, +1 with each reload; set by the server */
   const char *file;
+  int64_t changed_s; /* when it was last changed, in seconds since 1970; 0: there is no such file */
   struct addresses listen, admin_listen;
   struct {
     const char *certificate, *key; /* NULL: plain */

@@ -81,7 +81,7 @@ static struct endpoint *endpoint_new(struct pool *p, struct bytes *key,
   list_init(&e->idle);
   list_init(&e->busy);
   e->timers = provider->timers;
-  e->is_wanted = e->is_unlisted = provider->index == PROVIDER_UNLISTED;
+  e->is_wanted = e->is_unlisted = provider->index == PROVIDER_UNLISTED || provider->addresses;
   if (e->is_unlisted && ++p->unlisted > UNLISTED_MAX) drop_unused(p);
   list_append(&p->endpoints, &e->link);
   return e;

@@ -1,5 +1,6 @@
 """What clients may send: limits, methods, framing, bytes that bite, and errors in the client's own protocol."""
 import json
+import os
 import time
 import unittest
 import zlib
@@ -178,6 +179,8 @@ class Paths(Case):
             self.assertEqual((anthropic["has_more"], anthropic["first_id"], anthropic["last_id"]),
                              (False, anthropic["data"][0]["id"], anthropic["data"][-1]["id"]))
             self.assertEqual(client.get("/v1/models/m").json()["created"], 1700000000)
+            self.assertEqual(client.get("/v1/models/claude").json()["created"],
+                             int(os.stat(self.gateway.path).st_mtime))
             self.assertEqual(client.get("/v1/models/hidden/m").json()["id"], "hidden/m")
             self.assertEqual(client.get("/v1/models/m", [("anthropic-version", "2023-06-01")]).json()["created_at"],
                              "2023-11-14T22:13:20Z")

@@ -1,4 +1,6 @@
 /* gateyes.lua from a file on disk to a snapshot. */
+#include <sys/stat.h>
+
 #include "config_kit.h"
 
 static void test_example(void) {
@@ -151,6 +153,19 @@ static void test_program(void) {
   config_unref(c);
 }
 
+/* A model without a date has that of the file. */
+static void test_created(void) {
+  struct stat file;
+  struct config *c =
+      accepted("return { providers = { p = { adapter = 'openai', base_url = 'http://h' } },\n"
+               " models = { m = { targets = { 'p/x' } },\n"
+               "   n = { targets = { 'p/x' }, created = 5 } } }");
+  CHECK(stat(config_path, &file) == 0);
+  const struct model *m = config_model_find(c, SLICE("m")), *n = config_model_find(c, SLICE("n"));
+  CHECK(m && m->created == file.st_mtim.tv_sec && n && n->created == 5);
+  config_unref(c);
+}
+
 int main(void) {
   kit_init();
   setenv("GATEYES_ADMIN_KEY", "admin-secret", 1);
@@ -160,6 +175,7 @@ int main(void) {
   test_documented();
   test_defaults();
   test_everything();
+  test_created();
   test_program();
   return kit_end();
 }

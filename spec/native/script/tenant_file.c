@@ -133,6 +133,16 @@ static void test_refused(void) {
         "adapters/opnai.lua (did you mean \"openai\"?)");
 }
 
+/* A host on the list may be named with any port. */
+static void test_ports(void) {
+  struct config *c =
+      fine("return { providers = {\n"
+           "  p = { adapter = 'openai', base_url = 'https://api.openai.com:8443/v1' },\n"
+           "  q = { adapter = 'openai', base_url = 'http://10.1.2.3:8000' } } }");
+  if (c) CHECK(c->provider_count == 2);
+  config_unref(c);
+}
+
 int main(void) {
   kit_init();
   base = accepted("return { tenant_hosts = { 'api.openai.com', '*.corp.example', '10.0.0.0/8' },\n"
@@ -142,6 +152,7 @@ int main(void) {
   test_overlay();
   test_override();
   test_refused();
+  test_ports();
   config_unref(base);
   return kit_end();
 }

@@ -4,7 +4,7 @@
 #include "base/utf8.h"
 #include "script/text_program.h"
 
-enum { MOST_DEPTH = 100, MOST_REPEAT = 1000, NO_LIMIT = -1 };
+enum { MOST_DEPTH = 100, MOST_REPEAT = 1000, MOST_POINTS = 50000, NO_LIMIT = -1 };
 
 enum flag { FLAG_NO_CASE = 1, FLAG_LINES = 2, FLAG_DOT_ALL = 4 };
 
@@ -13,6 +13,7 @@ struct parser {
   struct text_program *program;
   const char *error;
   unsigned flags, depth;
+  size_t points; /* ranges of characters sorted so far: what takes time in here */
 };
 
 static void fail(struct parser *p, const char *error) {
@@ -136,6 +137,8 @@ static uint32_t take_member(struct parser *p) {
 
 static void emit_points(struct parser *p, struct text_points *points, bool is_negated) {
   if (p->flags & FLAG_NO_CASE) text_points_fold(points);
+  p->points += points->count;
+  if (p->points > MOST_POINTS) fail(p, "the expression is too large");
   if (is_negated) text_points_negate(points);
   if (!p->error) text_points_emit(points, p->program);
   text_points_fini(points);
@@ -204,6 +207,10 @@ static bool parse_edge(struct parser *p) {
 }
 
 static void parse_alternatives(struct parser *p);
+
+static bool is_repeat(const struct parser *p) {
+  return has(p, '*') || has(p, '+') || has(p, '?');
+}
 
 /* (?i) and the like, up to the colon or the bracket; true: flags for the rest of the group. */
 static bool parse_flags(struct parser *p) {
@@ -282,7 +289,7 @@ static void parse_atom(struct parser *p) {
     parse_group(p);
   else if (take(p, "."))
     emit_dot(p);
-  else if (has(p, '*') || has(p, '+') || has(p, '?'))
+  else if (is_repeat(p))
     fail(p, "nothing to repeat");
   else if (has(p, '\\') && p->end - p->at < 2)
     fail(p, "ends with a backslash");
@@ -369,32 +376,30 @@ static bool take_counts(struct parser *p, int32_t times[2]) {
   return is_read;
 }
 
-static void parse_repeats(struct parser *p, uint32_t start) {
-  while (!p->error && p->at < p->end) {
-    int32_t times[2];
-    char kind = *p->at;
-    bool is_counted = kind == '{' && take_counts(p, times);
-    if (!is_counted && kind != '*' && kind != '+' && kind != '?') return;
-    if (!is_counted) p->at++;
-    bool is_lazy = take(p, "?");
-    if (is_counted)
-      make_counted(p, start, times, is_lazy);
-    else if (kind == '*')
-      make_star(p, start, is_lazy);
-    else if (kind == '+')
-      make_plus(p, start, is_lazy);
-    else
-      make_optional(p, start, is_lazy);
-    if (p->program->count > TEXT_PROGRAM_MOST) fail(p, "the expression is too large");
-  }
+/* One repetition of the piece before; another on top of it would say nothing new. */
+static void parse_repeat(struct parser *p, uint32_t start) {
+  int32_t times[2];
+  bool is_counted = take_counts(p, times);
+  if (p->error || (!is_counted && !is_repeat(p))) return;
+  char kind = is_counted ? '{' : *p->at++;
+  bool is_lazy = take(p, "?");
+  if (kind == '{')
+    make_counted(p, start, times, is_lazy);
+  else if (kind == '*')
+    make_star(p, start, is_lazy);
+  else if (kind == '+')
+    make_plus(p, start, is_lazy);
+  else
+    make_optional(p, start, is_lazy);
+  if (is_repeat(p) || take_counts(p, times)) fail(p, "nothing to repeat");
 }
 
 static void parse_sequence(struct parser *p) {
   while (!p->error && p->at < p->end && *p->at != '|' && *p->at != ')') {
     uint32_t start = p->program->count;
     parse_atom(p);
+    if (!p->error) parse_repeat(p, start);
     if (p->program->count > TEXT_PROGRAM_MOST) fail(p, "the expression is too large");
-    parse_repeats(p, start);
   }
 }
 
@@ -421,7 +426,7 @@ static void parse_alternatives(struct parser *p) {
 
 const char *text_program_compile(struct slice source, struct text_program *out, char error[128]) {
   *out = (struct text_program){0};
-  struct parser p = {source.data, source.data, source.data + source.len, out, NULL, 0, 0};
+  struct parser p = {source.data, source.data, source.data + source.len, out, NULL, 0, 0, 0};
   if (source.len > TEXT_EXPRESSION_MOST) fail(&p, "the expression is too long");
   emit_save(&p, 0);
   parse_alternatives(&p);

@@ -33,13 +33,12 @@ static void problem(struct load *l, const char *format, ...) {
 /* Pushes what `require "policies.NAME"` gives; false with the problem. */
 static bool push_module(struct load *l) {
   lua_State *L = l->chain->L;
-  struct bytes why;
+  struct bytes why, name;
   bytes_init(&why);
-  lua_getglobal(L, "require");
-  lua_pushliteral(L, "policies.");
-  surface_push_text(L, l->entry->module);
-  lua_concat(L, 2);
-  bool fine = sandbox_call(l->chain->sandbox, 1, 1, &why) == SANDBOX_DONE;
+  bytes_init(&name);
+  bytes_printf(&name, "policies.%.*s", (int)l->entry->module.len, l->entry->module.data);
+  bool fine = sandbox_require(l->chain->sandbox, bytes_slice(&name), &why) == SANDBOX_DONE;
+  bytes_fini(&name);
   if (!fine) {
     struct slice file = l->entry->file;
     if (file.len && l->entry->line)

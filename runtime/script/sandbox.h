@@ -5,8 +5,8 @@
  *
  * Host code outside of an entry may push values freely: the memory limit binds only scripts, and
  * the host functions that they call. Values of a script are read raw (lua_rawget, lua_next,
- * state_text), never with lua_getfield, lua_tostring of tables, or anything else that runs its
- * metamethods. */
+ * state_text), never with lua_getfield, lua_getglobal, lua_tostring of tables, or anything else
+ * that runs its metamethods. */
 #pragma once
 #include "script/state.h"
 
@@ -44,6 +44,9 @@ bool sandbox_load(struct sandbox *s, struct slice text, struct slice chunk_name,
                   struct bytes *error);
 /* What `require(name)` returns from now on: pops it from the state's stack. */
 void sandbox_preload(struct sandbox *s, const char *name);
+/* Calls require(name) as it was made, whatever scripts have put in its place: its result is on the
+ * state's stack after SANDBOX_DONE. */
+enum sandbox_result sandbox_require(struct sandbox *s, struct slice name, struct bytes *error);
 /* Calls the function below args arguments on the state's stack. On anything but SANDBOX_DONE they
  * are gone and error says "file:line: what" in one line. A call cannot await. */
 enum sandbox_result sandbox_call(struct sandbox *s, int args, int results, struct bytes *error);

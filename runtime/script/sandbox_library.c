@@ -152,6 +152,12 @@ void sandbox_push_json(lua_State *L) {
   api_json_push_guarded(L, &guard);
 }
 
+enum sandbox_result sandbox_require(struct sandbox *s, struct slice name, struct bytes *error) {
+  lua_pushcfunction(s->L, require);
+  lua_pushlstring(s->L, name.data, name.len);
+  return sandbox_call(s, 1, 1, error);
+}
+
 static void push_stock(lua_State *L, const char *library, const char *name) {
   lua_getglobal(L, library);
   lua_getfield(L, -1, name);

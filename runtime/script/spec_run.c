@@ -111,9 +111,7 @@ static void read_results(lua_State *L, struct slice file, struct spec_report *re
 
 static bool push_runner(struct sandbox *s, struct bytes *error) {
   lua_State *L = sandbox_state(s);
-  lua_getglobal(L, "require");
-  lua_pushliteral(L, "gateyes.spec.runner");
-  if (sandbox_call(s, 1, 1, error) != SANDBOX_DONE) return false;
+  if (sandbox_require(s, SLICE("gateyes.spec.runner"), error) != SANDBOX_DONE) return false;
   sandbox_push_field(L, -1, "run");
   lua_remove(L, -2);
   return true;

@@ -165,6 +165,23 @@ static void test_modules(void) {
   sandbox_free(s);
 }
 
+/* The host requires modules even where a script has put traps in the globals. */
+static void test_trapped_globals(void) {
+  static const struct kit_module modules[] = {
+      {"trap",
+       "require, string, tostring = nil, nil, nil "
+       "return setmetatable(_G, {__index = function() while true do end end, __newindex = error})"},
+      {"next", "return 'loaded'"},
+      {NULL, NULL}};
+  struct sandbox *s = kit_sandbox(modules);
+  bytes_clear(&error);
+  CHECK(sandbox_require(s, SLICE("trap"), &error) == SANDBOX_DONE);
+  CHECK(sandbox_require(s, SLICE("next"), &error) == SANDBOX_DONE);
+  CHECK_TEXT(state_text(sandbox_state(s), -1), "loaded");
+  CHECK(sandbox_require(s, SLICE("none"), &error) == SANDBOX_ERROR);
+  sandbox_free(s);
+}
+
 static void test_disabling(void) {
   struct sandbox *s =
       sandbox_new(&(struct sandbox_settings){.name = SLICE("acme"), .breaches = 3, .cpu_ms = 1});
@@ -255,6 +272,7 @@ int main(void) {
   test_await_errors();
   test_meter();
   test_modules();
+  test_trapped_globals();
   test_disabling();
   test_host_memory();
   test_size();

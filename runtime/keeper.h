@@ -28,6 +28,7 @@ struct keeper_start {
   struct config *config;
   const struct policy_host *const *hosts; /* one for each worker; outlive the keeper */
   size_t worker_count;
+  struct responses *responses; /* outlives it */
   const struct keeper_callbacks *callbacks;
   void *context;
 };

@@ -98,6 +98,7 @@ static bool build(struct job *job) {
                                .base = job->config,
                                .hosts = start->hosts,
                                .worker_count = start->worker_count,
+                               .responses = start->responses,
                                .skips_specs = job->kind == JOB_KEPT};
   bool fine = tenant_build(&build, &job->built, &job->problems);
   bundle_unref(whole);

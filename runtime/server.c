@@ -290,8 +290,13 @@ static bool start_keeper(struct server *s, struct config_problems *problems) {
   s->policy_hosts = must_calloc(s->worker_count, sizeof *s->policy_hosts);
   for (unsigned i = 0; i < s->worker_count; i++)
     s->policy_hosts[i] = worker_policy_host(s->workers[i]);
-  struct keeper_start start = {&s->loop,        s->config,         s->policy_hosts,
-                               s->worker_count, &keeper_callbacks, s};
+  struct keeper_start start = {.loop = &s->loop,
+                               .config = s->config,
+                               .hosts = s->policy_hosts,
+                               .worker_count = s->worker_count,
+                               .responses = s->responses,
+                               .callbacks = &keeper_callbacks,
+                               .context = s};
   s->keeper = keeper_new(&start, problems);
   return s->keeper != NULL;
 }

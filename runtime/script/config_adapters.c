@@ -7,6 +7,8 @@
 #include "script/embedded.h"
 #include "script/state.h"
 
+enum { FILES_MAX = 4096 };
+
 struct check {
   const struct config *config;
   struct config_problems *problems;
@@ -35,7 +37,6 @@ static size_t count_embedded(void) {
 
 static void find_embedded(struct check *c) {
   struct slice folder = SLICE("adapters/");
-  names_init(&c->adapters, &c->problems->arena, count_embedded());
   for (const struct embedded_file *f = embedded_files(); f->name; f++) {
     if (!slice_starts(slice_of(f->name), folder)) continue;
     struct slice name = stem(slice_skip(slice_of(f->name), folder.len));
@@ -43,12 +44,9 @@ static void find_embedded(struct check *c) {
   }
 }
 
-static void find_on_disk(struct check *c) {
-  enum { FILES_MAX = 4096 };
+static void find_on_disk(struct check *c, struct slice folder) {
   struct arena *a = &c->problems->arena;
-  struct slice folder = c->config->lua_path;
   DIR *dir = opendir(arena_printf(a, "%.*s/adapters", (int)folder.len, folder.data));
-  names_init(&c->adapters, a, FILES_MAX);
   const struct dirent *entry = dir ? readdir(dir) : NULL;
   for (size_t count = 0; entry && count < FILES_MAX; entry = readdir(dir), count++) {
     struct slice name = stem(slice_of(entry->d_name));
@@ -88,9 +86,13 @@ static void report(struct check *c, const struct provider *p, const char *kind,
 }
 
 void config_adapters_check(const struct config *config, struct config_problems *problems) {
-  struct check c = {.config = config, .problems = problems, .L = state_new(config->lua_path, NULL)};
+  struct check c = {.config = config,
+                    .problems = problems,
+                    .L = state_new(config->lua_path, config->site_path, NULL)};
+  names_init(&c.adapters, &problems->arena, 2 * FILES_MAX + count_embedded());
+  if (config->site_path.len) find_on_disk(&c, config->site_path);
   if (config->lua_path.len)
-    find_on_disk(&c);
+    find_on_disk(&c, config->lua_path);
   else
     find_embedded(&c);
   bool has_presets = find_presets(&c);

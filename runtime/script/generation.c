@@ -121,13 +121,16 @@ struct generation *generation_new(const struct config *config, struct responses 
   struct generation *g = must_calloc(1, sizeof *g);
   g->refs = 1;
   g->version = config->version;
-  g->L = state_new(config->lua_path, responses);
+  g->L = state_new(config->lua_path, config->site_path, responses);
   arena_init(&g->arena);
   bytes_init(&g->scratch);
-  g->adapters = arena_alloc(&g->arena, (config->provider_count + 1) * sizeof *g->adapters);
+  size_t below = config->base ? config->base->provider_count : 0;
+  g->adapters = arena_alloc(&g->arena, (config->provider_count + below + 1) * sizeof *g->adapters);
   bool fine = load_entries(g, error);
   for (size_t i = 0; fine && i < config->provider_count; i++)
     fine = describe(g, &config->providers[i], error);
+  for (size_t i = 0; fine && i < below; i++)
+    fine = describe(g, &config->base->providers[i], error);
   if (fine) return g;
   generation_free(g);
   return NULL;

@@ -69,14 +69,21 @@ static int load_module(lua_State *L, const char *folder, const char *name) {
   return result;
 }
 
-/* The one loader of `require` beside preloaded modules; the folder is its upvalue. */
+/* The one loader of `require` beside preloaded modules; the folders are its upvalues. */
 static int find_module(lua_State *L) {
   struct bytes name;
   bytes_init(&name);
   file_name(luaL_checkstring(L, 1), &name);
+  lua_settop(L, 1);
   lua_pushstring(L, bytes_text(&name));
   bytes_fini(&name);
-  if (load_module(L, lua_tostring(L, lua_upvalueindex(1)), lua_tostring(L, -1)) != 0)
+  const char *site = lua_tostring(L, lua_upvalueindex(2));
+  if (*site && load_module(L, site, lua_tostring(L, -1)) != LUA_ERRFILE) {
+    if (lua_isfunction(L, -1)) return 1;
+    return lua_error(L);
+  }
+  lua_settop(L, 2);
+  if (load_module(L, lua_tostring(L, lua_upvalueindex(1)), lua_tostring(L, 2)) != 0)
     return lua_error(L);
   return 1;
 }
@@ -88,7 +95,7 @@ static void open_library(lua_State *L, const char *name, lua_CFunction open) {
 }
 
 /* package.loaders = { preloaded, ours }: nothing is searched for on disk outside the folder. */
-static void set_loaders(lua_State *L, struct slice lua_path) {
+static void set_loaders(lua_State *L, struct slice lua_path, struct slice site_path) {
   lua_getglobal(L, "package");
   lua_createtable(L, 2, 0);
   lua_getfield(L, -2, "loaders");
@@ -96,7 +103,8 @@ static void set_loaders(lua_State *L, struct slice lua_path) {
   lua_rawseti(L, -3, 1);
   lua_pop(L, 1);
   lua_pushlstring(L, lua_path.data ? lua_path.data : "", lua_path.len);
-  lua_pushcclosure(L, find_module, 1);
+  lua_pushlstring(L, site_path.data ? site_path.data : "", site_path.len);
+  lua_pushcclosure(L, find_module, 2);
   lua_rawseti(L, -2, 2);
   lua_setfield(L, -2, "loaders");
   lua_getfield(L, -1, "preload");
@@ -115,7 +123,7 @@ static void hide_globals(lua_State *L) {
   }
 }
 
-lua_State *state_new(struct slice lua_path, struct responses *responses) {
+lua_State *state_new(struct slice lua_path, struct slice site_path, struct responses *responses) {
   lua_State *L = luaL_newstate();
   must(L != NULL);
   open_library(L, "", luaopen_base);
@@ -124,7 +132,7 @@ lua_State *state_new(struct slice lua_path, struct responses *responses) {
   open_library(L, LUA_MATHLIBNAME, luaopen_math);
   open_library(L, LUA_BITLIBNAME, luaopen_bit);
   open_library(L, LUA_LOADLIBNAME, luaopen_package);
-  set_loaders(L, lua_path);
+  set_loaders(L, lua_path, site_path);
   api_responses_open(L, responses);
   hide_globals(L);
   lua_pushcfunction(L, id_new);

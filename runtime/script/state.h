@@ -12,9 +12,10 @@
 
 struct responses;
 
-/* lua_path: folder that replaces the embedded files, or empty. responses outlives the state. Never
+/* lua_path: folder that replaces the embedded files, or empty. site_path: folder whose files go
+ * before those, or empty. responses outlives the state. Never
  * NULL. */
-lua_State *state_new(struct slice lua_path, struct responses *responses);
+lua_State *state_new(struct slice lua_path, struct slice site_path, struct responses *responses);
 /* Calls the function below `args` arguments; on error false, the stack is as before the function
  * and *error holds message and traceback. */
 bool state_call(lua_State *L, int args, int results, struct bytes *error);

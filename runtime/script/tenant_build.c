@@ -27,8 +27,12 @@ static bool load_all(const struct tenant_build *build, struct tenant_built *out,
   bytes_init(&error);
   bool fine = true;
   for (size_t i = 0; fine && i < build->worker_count; i++) {
-    struct tenant_source source = {build->tenant, build->number, build->bundle, out->config,
-                                   build->hosts ? build->hosts[i] : NULL};
+    struct tenant_source source = {build->tenant,
+                                   build->number,
+                                   build->bundle,
+                                   out->config,
+                                   build->hosts ? build->hosts[i] : NULL,
+                                   build->responses};
     out->scripts[i] = tenant_scripts_new(&source, &error);
     fine = out->scripts[i] != NULL;
     out->count += fine;

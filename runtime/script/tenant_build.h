@@ -11,7 +11,8 @@ struct tenant_build {
   const struct policy_host *const
       *hosts; /* one for each worker; NULL: one, that nothing waits in */
   size_t worker_count;
-  bool skips_specs; /* they have passed before */
+  struct responses *responses; /* of the process, or NULL */
+  bool skips_specs;            /* they have passed before */
 };
 
 struct tenant_built {

@@ -62,7 +62,10 @@ struct tenant_scripts *tenant_scripts_new(const struct tenant_source *source, st
   struct tenant_scripts *s = create(source->tenant, source->number);
   s->bundle = bundle_ref(source->bundle);
   s->config = config_ref(source->config);
-  if (load_policies(s, source->host, error)) return s;
+  /* Which adapters there are depends on the providers; the scripts are the operator's alone. */
+  bool has_providers = s->config->provider_count > 0;
+  if (has_providers) s->translation = generation_new(s->config, source->responses, error);
+  if ((s->translation || !has_providers) && load_policies(s, source->host, error)) return s;
   destroy(s);
   return NULL;
 }

@@ -11,12 +11,14 @@ struct policy_chain; /* script/policy.h */
 struct policy_host;
 struct sandbox;
 
-struct tenant_source { /* all borrowed for the call, but host, which outlives the result */
+struct tenant_source { /* all borrowed for the call, but host and responses, which outlive the
+                          result */
   struct slice tenant;
   uint64_t number;                /* of the generation; 1 is the tenant's first */
   struct bundle *bundle;          /* a reference is taken */
   struct config *config;          /* as tenant_config_load made it; a reference is taken */
   const struct policy_host *host; /* of the worker; NULL: nothing that waits is offered */
+  struct responses *responses;    /* store/responses.h, of the process; NULL: none is kept */
 };
 
 /* Loads every script that the tenant's configuration names. NULL: error has one line per problem.
@@ -34,7 +36,7 @@ struct slice tenant_scripts_name(const struct tenant_scripts *s); /* of the tena
 struct slice tenant_scripts_refusal(const struct tenant_scripts *s);
 /* NULL: no policies, or a refusal. */
 struct policy_chain *tenant_scripts_policies(const struct tenant_scripts *s);
-/* NULL: the tenant has no adapters or dialects of its own, use the operator's. */
+/* NULL: the tenant has no providers of its own, use the operator's. */
 struct generation *tenant_scripts_translation(const struct tenant_scripts *s);
 /* The operator's configuration with the tenant's models, aliases and providers laid over it, for
  * everything that looks for models. NULL with a refusal. */

@@ -9,6 +9,5 @@ int health_main(
 int test_main(int argc, char **argv);
 int audit_main(int argc, char **argv);   /* gateyes audit verify|list [--config PATH] [--json] */
 int scripts_main(int argc, char **argv); /* gateyes scripts: see its usage text */
-int audit_main(int argc, char **argv);   /* gateyes audit verify|list [--config PATH] [--json] */
 /* gateyes prices import|list: see docs/limits.md */
 int prices_main(int argc, char **argv);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "store/journal.h"
 
+enum { DAY_MS = 86400000, MARGIN_MS = 600000 };
 enum { WANTED_COUNT = sizeof(struct admit_fields) / sizeof(struct json_member) };
 
 static void find_fields(struct slice body, struct admit_fields *f) {
@@ -51,17 +52,9 @@ static struct slice find_customer(struct exchange *x, const struct admit_fields 
   return kept;
 }
 
-/* "a/b/c" is in a/b/c, a/b and a. */
 static void add_projects(struct exchange *x, struct limit_request *r) {
-  struct slice project = x->principal->project;
-  if (!project.len) return;
   struct slice *projects = arena_alloc(&x->arena, LIMIT_PROJECTS_MAX * sizeof *projects);
-  while (project.len && r->project_count < LIMIT_PROJECTS_MAX) {
-    projects[r->project_count++] = project;
-    while (project.len && project.data[project.len - 1] != '/')
-      project.len--;
-    if (project.len) project.len--;
-  }
+  r->project_count = limit_project_chain(x->principal->project, projects);
   r->projects = projects;
 }
 
@@ -84,6 +77,12 @@ static bool price_claim(const struct exchange *x, struct limit_request *r) {
   return is_known;
 }
 
+/* Longer than a request may take, with a target that is tried after another. */
+static uint64_t ttl_ms(const struct upstream_timers *t) {
+  if (!t->total_ms || !t->stream_total_ms) return DAY_MS;
+  return (uint64_t)t->total_ms + t->stream_total_ms + MARGIN_MS;
+}
+
 static void fill_claim(struct exchange *x) {
   struct limit_request *r = &x->claim;
   struct admit_fields fields;
@@ -99,7 +98,9 @@ static void fill_claim(struct exchange *x) {
                               .customer = x->customer,
                               .input_tokens = estimate_tokens(&prompt),
                               .output_tokens = output_at_most(x, &fields),
-                              .refuse_unpriced = slice_equal(x->config->unpriced, SLICE("block"))};
+                              .refuse_unpriced =
+                                  !slice_equal_text(x->config->unpriced, "allow_unpriced")};
+  r->ttl_ms = ttl_ms(&x->config->upstream);
   add_projects(x, r);
   r->is_unpriced = !price_claim(x, r);
 }

@@ -10,7 +10,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "account/limit.h"
 #include "admin.h"
 #include "base/clock.h"
 #include "base/mailbox.h"
@@ -20,13 +19,14 @@
 #include "observe/metric.h"
 #include "script/watchdog.h"
 #include "server_ledger.h"
+#include "server_limits.h"
 #include "store/kv.h"
 #include "store/responses.h"
 #include "upstream/gate.h"
 #include "upstream/health.h"
 #include "worker.h"
 
-enum { WATCH_INTERVAL_MS = 1000 };
+enum { EXPIRE_INTERVAL_MS = 5000, WATCH_INTERVAL_MS = 1000 };
 
 enum phase { PHASE_SERVING, PHASE_DRAINING, PHASE_CUT, PHASE_STOPPED };
 
@@ -52,7 +52,7 @@ struct server {
   struct mailbox mailbox;
   uv_signal_t hangup, terminate, interrupt;
   uv_fs_poll_t watch;
-  uv_timer_t hard_timer;
+  uv_timer_t hard_timer, expire_timer;
   enum phase phase;
 };
 
@@ -245,7 +245,7 @@ static bool apply(struct server *s, struct config *next, struct config_problems 
   directory_unref(s->directory);
   s->directory = directory;
   gates_reload(s->shared.gates, next);
-  limiter_apply(s->shared.limiter, next->quotas, next->quota_count);
+  server_limits_reload(s->shared.limiter, next);
   health_reload(s->shared.health, next);
   server_ledger_reload(&s->ledger, next);
   admin_reload(s->admin, next);
@@ -325,9 +325,9 @@ static void stop_workers(struct server *s) {
     uv_thread_join(&s->threads[i]);
     worker_free(s->workers[i]);
   }
-  uv_handle_t *handles[] = {(uv_handle_t *)&s->hangup, (uv_handle_t *)&s->terminate,
-                            (uv_handle_t *)&s->interrupt, (uv_handle_t *)&s->watch,
-                            (uv_handle_t *)&s->hard_timer};
+  uv_handle_t *handles[] = {(uv_handle_t *)&s->hangup,     (uv_handle_t *)&s->terminate,
+                            (uv_handle_t *)&s->interrupt,  (uv_handle_t *)&s->watch,
+                            (uv_handle_t *)&s->hard_timer, (uv_handle_t *)&s->expire_timer};
   for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
     uv_close(handles[i], NULL);
   admin_close(s->admin);
@@ -374,10 +374,18 @@ static void start_handles(struct server *s) {
   start_signal(s, &s->terminate, on_terminate, SIGTERM);
   start_signal(s, &s->interrupt, on_terminate, SIGINT);
   must(uv_timer_init(&s->loop, &s->hard_timer) == 0);
+  must(uv_timer_init(&s->loop, &s->expire_timer) == 0);
   must(uv_fs_poll_init(&s->loop, &s->watch) == 0);
-  s->hard_timer.data = s->watch.data = s;
+  s->hard_timer.data = s->watch.data = s->expire_timer.data = s;
   uv_fs_poll_start(&s->watch, on_file_change, s->path, WATCH_INTERVAL_MS);
   s->admin = admin_new(&s->loop, s->config, &admin_callbacks, s);
+}
+
+/* Requests that never ended: each is a bug, and what it held is given back. */
+static void on_expire_timer(uv_timer_t *timer) {
+  struct server *s = timer->data;
+  size_t expired = limiter_expire(s->shared.limiter);
+  if (expired) log_process(LOG_WARN, "%zu requests held their reservations for too long", expired);
 }
 
 static bool start_workers(struct server *s, struct config_problems *problems) {
@@ -387,9 +395,10 @@ static bool start_workers(struct server *s, struct config_problems *problems) {
                                      .health = health_new(),
                                      .journals = s->ledger.journals,
                                      .kv = kv_new(&script_store),
-                                     .limiter = limiter_new(&(struct limiter_settings){0})};
+                                     .limiter = server_limits_new()};
   gates_reload(s->shared.gates, s->config);
-  limiter_apply(s->shared.limiter, s->config->quotas, s->config->quota_count);
+  server_limits_reload(s->shared.limiter, s->config);
+  uv_timer_start(&s->expire_timer, on_expire_timer, EXPIRE_INTERVAL_MS, EXPIRE_INTERVAL_MS);
   health_reload(s->shared.health, s->config);
   s->directory = directory_new(s->config);
   s->worker_count = s->config->workers;

@@ -21,6 +21,27 @@
 ---@field where string?
 ---@field turn integer?
 
+---@class gateyes.Result What kit.run gives.
+---@field kind "pass"|"deny"|"answer"
+---@field status integer?
+---@field code string?
+---@field message string?
+---@field param string?
+---@field text string? Of an answer.
+---@field body table The body as it goes on, or the answer's.
+---@field edited boolean
+---@field model string
+---@field tags table<string, string>
+---@field residency string?
+---@field capabilities string[]
+---@field providers string[]?
+---@field context_tokens integer
+---@field impossible boolean
+---@field route string[]? Names of the candidates that are left, best first.
+---@field output string? What the deltas became.
+---@field reply string[]?
+---@field trace {policy: string, hook: string, what: string, why: string?}[]
+
 ---@class gateyes.Message One turn of the conversation.
 ---@field role string? Who speaks.
 ---@field text string Its text, parts joined by line breaks.
@@ -541,5 +562,31 @@ gateyes.tokens = {}
 ---@param model? string
 ---@return integer
 function gateyes.tokens.count(text, model) end
+
+---@class gateyes.kit In specs only (`*_spec.lua`): `local kit = require "gateyes.kit"`. What lies outside of Lua is what the spec says.
+gateyes.kit = {}
+
+---Runs the policy's hooks, with the code that serves, on a request with that body, or with one turn `text`: on_request; then, as long as it passes, route over `candidates` (tables of a candidate's fields; `name` is `provider/model`), on_delta over `deltas` (pieces of one text), on_delta and on_reply over `reply` (whole texts); at last on_finish with `outcome`. Raises when the policy or its settings would be refused at load.
+---@param policy gateyes.Policy
+---@param options? {text?: string, body?: table|string, dialect?: string, model?: string, headers?: table<string, string>, user?: string, project?: string, key?: string, roles?: string[], tags?: string[], session?: string, path?: string, stream?: boolean, settings?: table, on_error?: "deny"|"pass", candidates?: table[], deltas?: string[], reply?: string[], outcome?: table}
+---@return gateyes.Result
+function gateyes.kit.run(policy, options) end
+
+---What gateyes.fetch gives from now on: the reply's table, of which status 200, no headers and no body are filled in, or nil, a sentence and a code.
+---@param reply nil|fun(request: table|string): table?
+---@param string? 
+---@param string? 
+function gateyes.kit.fetch(reply, string, string) end
+
+---Stops the clock at this time; gateyes.sleep then moves it.
+---@param seconds? number
+function gateyes.kit.now(seconds) end
+
+---What gateyes.secret finds; to be said before the policy is required.
+---@param values? table<string, string>
+function gateyes.kit.secrets(values) end
+
+---Forgets the fakes, and empties the store.
+function gateyes.kit.reset() end
 
 return gateyes

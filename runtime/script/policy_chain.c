@@ -8,8 +8,6 @@
 #include "script/sandbox.h"
 #include "script/surface_private.h"
 
-enum { WALL_MS = 100, HOLD_BYTES = 64 << 10 };
-
 static const struct policy_host nothing;
 
 struct load {
@@ -162,9 +160,9 @@ static bool take_name(struct load *l, int module) {
   return fine;
 }
 
-static bool load_policy(struct load *l) {
+/* The module is on top, and goes. */
+static bool take_policy(struct load *l) {
   lua_State *L = l->chain->L;
-  if (!push_module(l)) return false;
   int module = lua_gettop(L);
   l->policy->name = l->policy->module = arena_slice(&l->chain->arena, l->entry->module);
   l->policy->on_error = l->entry->on_error;
@@ -178,15 +176,15 @@ static bool load_policy(struct load *l) {
   return fine;
 }
 
-static struct policy_chain *create(struct sandbox *sandbox, const struct policy_settings *settings,
+static struct policy_chain *create(lua_State *L, const struct policy_settings *settings,
                                    size_t count) {
   struct policy_chain *chain = must_calloc(1, sizeof *chain);
-  chain->sandbox = sandbox;
-  chain->L = sandbox_state(sandbox);
+  chain->sandbox = sandbox_of(L);
+  chain->L = L;
   chain->settings = *settings;
   if (!chain->settings.host) chain->settings.host = &nothing;
-  if (!chain->settings.wall_ms) chain->settings.wall_ms = WALL_MS;
-  if (!chain->settings.hold_bytes) chain->settings.hold_bytes = HOLD_BYTES;
+  if (!chain->settings.wall_ms) chain->settings.wall_ms = POLICY_WALL_MS;
+  if (!chain->settings.hold_bytes) chain->settings.hold_bytes = POLICY_HOLD_BYTES;
   arena_init(&chain->arena);
   chain->settings.tenant = arena_slice(&chain->arena, settings->tenant);
   chain->settings.hash_key = arena_slice(&chain->arena, settings->hash_key);
@@ -204,15 +202,31 @@ static struct policy_chain *create(struct sandbox *sandbox, const struct policy_
 
 struct policy_chain *policy_chain_new(struct sandbox *sandbox, const struct policy_entries *entries,
                                       const struct policy_settings *settings, struct bytes *error) {
-  struct policy_chain *chain = create(sandbox, settings, entries->count);
+  struct policy_chain *chain = create(sandbox_state(sandbox), settings, entries->count);
   bool fine = true;
   for (size_t i = 0; i < entries->count; i++) {
     struct load l = {chain, &entries->items[i], &chain->policies[i], error};
-    fine &= load_policy(&l);
+    fine &= push_module(&l) && take_policy(&l);
     chain->hooks |= chain->policies[i].hooks;
     if (chain->policies[i].holds_stream) chain->hooks |= 1u << POLICY_ON_DELTA;
   }
   if (chain->hooks & 1u << POLICY_ON_DELTA) chain->hooks |= 1u << POLICY_ON_REPLY;
+  if (fine) return chain;
+  policy_chain_free(chain);
+  return NULL;
+}
+
+struct policy_chain *policy_chain_new_direct(lua_State *L, int index,
+                                             const struct policy_entry *entry,
+                                             struct bytes *error) {
+  struct surface *s = surface_find(L);
+  struct policy_chain *chain = create(L, &s->settings, 1);
+  struct load l = {chain, entry, &chain->policies[0], error};
+  chain->is_direct = true;
+  lua_pushvalue(L, index);
+  bool fine = take_policy(&l);
+  chain->hooks = chain->policies[0].hooks;
+  chain->L = sandbox_state(chain->sandbox); /* L may be gone before the chain */
   if (fine) return chain;
   policy_chain_free(chain);
   return NULL;

@@ -11,6 +11,8 @@ struct detect_stream;
 struct detect_rules;
 
 enum {
+  POLICY_WALL_MS = 100,
+  POLICY_HOLD_BYTES = 64 << 10,
   POLICY_TAGS_MAX = 32,
   POLICY_TAG_BYTES = 128,
   POLICY_NAMES_MAX = 64, /* of capabilities, and of providers */
@@ -45,6 +47,7 @@ struct policy_chain {
     int reference;
   } idle[POLICY_IDLE_THREADS];
   size_t idle_count;
+  bool is_direct; /* of a spec: hooks run inside of the spec's own entry, and nothing waits */
 };
 
 struct window { /* of one policy and one text */
@@ -185,6 +188,11 @@ void policy_wait_stop(struct policy_run *run);       /* cancels what is under wa
 int policy_wait_push(struct policy_run *run);        /* results of the wait, onto run->L */
 void policy_resume(struct policy_run *run);          /* policy_run.c: what it waited for came */
 void policy_timeout(struct policy_run *run);
+
+/* policy_chain.c: the one policy whose table lies at index of L, called from inside an entry. NULL
+ * with the problems. */
+struct policy_chain *policy_chain_new_direct(lua_State *L, int index,
+                                             const struct policy_entry *entry, struct bytes *error);
 
 /* policy_settings.c: takes the schema (or nil) from the top of L and leaves the settings, checked
  * and with defaults. False: error has a line for each problem. */

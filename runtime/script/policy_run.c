@@ -73,10 +73,11 @@ static void fail_policy(struct policy_run *run, struct slice why) {
   struct loaded_policy *policy = &run->chain->policies[run->at];
   policy->breaches++;
   policy_trace(run, "error", why);
-  log_process(LOG_WARN, "policy %.*s of tenant %.*s failed in %s: %.*s", (int)policy->name.len,
-              policy->name.data, (int)run->chain->settings.tenant.len,
-              run->chain->settings.tenant.data, policy_hook_name(run->hook), (int)why.len,
-              why.data);
+  if (!run->chain->is_direct)
+    log_process(LOG_WARN, "policy %.*s of tenant %.*s failed in %s: %.*s", (int)policy->name.len,
+                policy->name.data, (int)run->chain->settings.tenant.len,
+                run->chain->settings.tenant.data, policy_hook_name(run->hook), (int)why.len,
+                why.data);
   if (run->hook == POLICY_ON_FINISH) return;
   if (policy->on_error == POLICY_ERROR_PASSES) {
     if (run->hook == POLICY_ON_DELTA || run->hook == POLICY_ON_REPLY) policy_pass_delta(run);
@@ -88,11 +89,11 @@ static void fail_policy(struct policy_run *run, struct slice why) {
   run->verdict.code = SLICE("policy_error");
   run->verdict.policy = policy->name;
   run->verdict.param = SLICE("");
+  const char *refusal = "which is refused for safety; the operator's log says where";
+  struct slice detail = run->chain->is_direct ? why : slice_of(refusal);
   run->verdict.message = slice_of(arena_printf(
-      &run->arena,
-      "the policy \"%.*s\" failed on this request, which is refused for safety; the operator's log "
-      "says where",
-      (int)policy->name.len, policy->name.data));
+      &run->arena, "the policy \"%.*s\" failed on this request%s%.*s", (int)policy->name.len,
+      policy->name.data, run->chain->is_direct ? ": " : ", ", (int)detail.len, detail.data));
 }
 
 static void end_hook(struct policy_run *run) {
@@ -131,6 +132,17 @@ static enum part take_result(struct policy_run *run, enum sandbox_result result,
   return PART_ENDED;
 }
 
+/* The entry of the spec has the budget, and its stop is taken up again when this returns. */
+static enum sandbox_result resume_direct(struct policy_run *run, int args, struct bytes *error) {
+  int status = lua_resume(run->L, args);
+  if (status == 0) return SANDBOX_DONE;
+  if (status == LUA_YIELD)
+    bytes_append_text(error, "stopped");
+  else
+    sandbox_describe(run->L, -1, error);
+  return SANDBOX_ERROR;
+}
+
 static enum part enter(struct policy_run *run, int args) {
   struct surface *s = run->chain->surface;
   struct policy_run *outer = s->run;
@@ -139,9 +151,14 @@ static enum part enter(struct policy_run *run, int args) {
   bytes_init(&error);
   s->run = run;
   s->phase = 1u << run->hook;
-  sandbox_set_meter(run->chain->sandbox, &run->cpu_ns);
-  enum sandbox_result result = sandbox_resume(run->chain->sandbox, run->L, args, &error);
-  sandbox_set_meter(run->chain->sandbox, NULL);
+  enum sandbox_result result;
+  if (run->chain->is_direct) {
+    result = resume_direct(run, args, &error);
+  } else {
+    sandbox_set_meter(run->chain->sandbox, &run->cpu_ns);
+    result = sandbox_resume(run->chain->sandbox, run->L, args, &error);
+    sandbox_set_meter(run->chain->sandbox, NULL);
+  }
   enum part part = take_result(run, result, &error);
   s->run = outer;
   s->phase = outer_phase;

@@ -5,6 +5,7 @@
 #include "script/embedded.h"
 #include "script/policy.h"
 #include "script/sandbox.h"
+#include "script/spec_kit.h"
 #include "script/surface.h"
 #include "script/tenant_sandbox.h"
 
@@ -142,6 +143,7 @@ void spec_run(const struct config *config, struct bundle *bundle, const struct b
   struct policy_settings policies = {.tenant = config->tenant->name, .host = &nothing};
   struct sandbox *s = sandbox_new(&settings);
   surface_open(sandbox_state(s), &policies);
+  spec_kit_open(sandbox_state(s));
   if (run_file(s, bundle, file, &error))
     read_results(sandbox_state(s), file->path, report);
   else

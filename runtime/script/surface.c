@@ -271,8 +271,9 @@ struct surface *surface_open(lua_State *L, const struct policy_settings *setting
   s->settings.tenant = arena_slice(&s->arena, settings->tenant);
   s->settings.secrets_path = arena_slice(&s->arena, settings->secrets_path);
   if (!s->settings.host) s->settings.host = &nothing;
+  if (!s->settings.wall_ms) s->settings.wall_ms = POLICY_WALL_MS;
   set_hash_key(s);
-  if (settings->host->store) s->space = kv_space_get(settings->host->store, s->settings.tenant);
+  if (s->settings.host->store) s->space = kv_space_get(s->settings.host->store, s->settings.tenant);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, on_collect);
   lua_setfield(L, -2, "__gc");

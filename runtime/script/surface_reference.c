@@ -28,6 +28,11 @@ static const struct owner {
     {"gateyes.json", "gateyes.json", "JSON that survives the way in and out of Lua.", NULL},
     {"gateyes.hash", "gateyes.hash", "Digests and encodings.", NULL},
     {"gateyes.tokens", "gateyes.tokens", "Counting tokens.", NULL},
+    {"gateyes.kit", "gateyes.kit",
+     "In specs only (`*_spec.lua`): `local kit = require \"gateyes.kit\"`. What lies outside of "
+     "Lua "
+     "is what the spec says.",
+     NULL},
 };
 
 enum { OWNER_COUNT = sizeof owners / sizeof *owners };
@@ -217,6 +222,26 @@ static const char annotations_opening[] =
     "---@field text gateyes.Text? Of a request: where it was found.\n"
     "---@field where string?\n"
     "---@field turn integer?\n\n"
+    "---@class gateyes.Result What kit.run gives.\n"
+    "---@field kind \"pass\"|\"deny\"|\"answer\"\n"
+    "---@field status integer?\n"
+    "---@field code string?\n"
+    "---@field message string?\n"
+    "---@field param string?\n"
+    "---@field text string? Of an answer.\n"
+    "---@field body table The body as it goes on, or the answer's.\n"
+    "---@field edited boolean\n"
+    "---@field model string\n"
+    "---@field tags table<string, string>\n"
+    "---@field residency string?\n"
+    "---@field capabilities string[]\n"
+    "---@field providers string[]?\n"
+    "---@field context_tokens integer\n"
+    "---@field impossible boolean\n"
+    "---@field route string[]? Names of the candidates that are left, best first.\n"
+    "---@field output string? What the deltas became.\n"
+    "---@field reply string[]?\n"
+    "---@field trace {policy: string, hook: string, what: string, why: string?}[]\n\n"
     "---@class gateyes.Message One turn of the conversation.\n"
     "---@field role string? Who speaks.\n"
     "---@field text string Its text, parts joined by line breaks.\n"

@@ -81,6 +81,7 @@ static void expected_list(struct bytes *out) {
   char **lines = must_calloc(count, sizeof *lines);
   for (size_t i = 0; i < count; i++) {
     if (strncmp(functions[i].owner, "gateyes", 7) != 0) continue;
+    if (strcmp(functions[i].owner, "gateyes.kit") == 0) continue; /* in specs only */
     struct bytes line;
     size_t len;
     bytes_init(&line);

@@ -398,6 +398,7 @@ static bool start_workers(struct server *s, struct config_problems *problems) {
                                      .limiter = server_limits_new()};
   gates_reload(s->shared.gates, s->config);
   server_limits_reload(s->shared.limiter, s->config);
+  server_ledger_seed(&s->ledger, s->config, s->shared.limiter);
   uv_timer_start(&s->expire_timer, on_expire_timer, EXPIRE_INTERVAL_MS, EXPIRE_INTERVAL_MS);
   health_reload(s->shared.health, s->config);
   s->directory = directory_new(s->config);

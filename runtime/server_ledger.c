@@ -5,6 +5,7 @@
 #include "load.h"
 #include "observe/log.h"
 #include "observe/metric.h"
+#include "server_seed.h"
 
 enum { REPLAY_MS = 5000, SHOW_MS = 500 };
 
@@ -38,6 +39,16 @@ void server_ledger_archive(struct server_ledger *l, const struct config *config,
   if (response_archive_loaded(l->archive))
     log_process(LOG_INFO, "%zu stored responses were read from the store",
                 response_archive_loaded(l->archive));
+}
+
+void server_ledger_seed(struct server_ledger *l, const struct config *config,
+                        struct limiter *limiter) {
+  if (!l->bookkeeper || config->quota_count == 0) return;
+  enum store_result result = server_seed_limits(limiter, bookkeeper_store(l->bookkeeper),
+                                                config->quotas, config->quota_count);
+  if (result != STORE_FINE)
+    log_process(LOG_ERROR, "limits and budgets begin at zero, since the store is %s",
+                store_result_name(result));
 }
 
 static void grow(enum metric family, uint64_t before, uint64_t now) {

@@ -5,6 +5,8 @@
 #include "config/config.h"
 #include "store/response_archive.h"
 
+struct limiter;
+
 struct server_ledger {
   struct bookkeeper *bookkeeper;    /* NULL: the configuration wants no ledger */
   struct journals *journals;        /* borrowed from it */
@@ -20,6 +22,9 @@ bool server_ledger_open(struct server_ledger *l, const struct config *config, uv
 /* With a key for content, stored responses outlive the process. Waits; before anyone is served. */
 void server_ledger_archive(struct server_ledger *l, const struct config *config,
                            struct responses *responses);
+/* Limits and budgets go on from what the ledger says. Waits; before anyone is served. */
+void server_ledger_seed(struct server_ledger *l, const struct config *config,
+                        struct limiter *limiter);
 void server_ledger_start(struct server_ledger *l);
 /* What a running process cannot change becomes a problem. */
 void server_ledger_compare(const struct config *before, const struct config *next,

@@ -261,6 +261,7 @@ struct store *sqlite_store_new(const char *path) {
       .requests = sqlite_requests,
       .usage = sqlite_usage,
       .used = sqlite_used,
+      .used_by = sqlite_used_by,
       .write = sqlite_entity_write,
       .find = sqlite_entity_find,
       .list = sqlite_entity_list,

@@ -74,6 +74,8 @@ enum store_result sqlite_requests(struct store *s, const struct request_query *q
 enum store_result sqlite_usage(struct store *s, const struct usage_query *query,
                                const struct usage_sink *sink);
 enum store_result sqlite_used(struct store *s, const struct used_query *query, struct used *used);
+enum store_result sqlite_used_by(struct store *s, const struct used_by_query *query,
+                                 const struct used_by_sink *sink);
 /* Adds the rows of requests behind `sequence` to the rollups. */
 enum store_result sqlite_roll_up(struct sqlite *s, int64_t sequence);
 enum store_result sqlite_entity_write(struct store *s, struct entity_change *changes, size_t count);

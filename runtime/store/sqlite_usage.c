@@ -1,6 +1,5 @@
 /* Rollups: made of the requests that a batch has added, asked for by people and by limits. */
-#include <stdio.h>
-
+#include "base/clock.h"
 #include "store/sqlite_private.h"
 
 #define GROUP_COLUMNS                                                                              \
@@ -179,4 +178,68 @@ enum store_result sqlite_used(struct store *base, const struct used_query *query
     result = add_requests(s, query, first_whole_day * MS_PER_DAY, used);
   if (result == STORE_FINE) result = add_rollups(s, query, first_whole_day, used);
   return sqlite_end_read(s, result);
+}
+
+/* One part of the answer: requests of [from, to), or rollups of those days. */
+static void write_used_part(const struct used_by_query *query, bool is_rollups, struct bytes *sql) {
+  const char *column = is_rollups ? "day" : "time_ms";
+  bytes_append_text(sql, "SELECT ");
+  for (int i = 0; i < USAGE_BY_TAG; i++)
+    bytes_printf(sql, "%s, ",
+                 query->groups[i] ? usage_dimension_name((enum usage_dimension)i) : "''");
+  bytes_printf(sql, "(%s / ? + 1) * ?, %s FROM %s WHERE %s >= ? AND %s < ?",
+               is_rollups ? "day * 86400000" : "time_ms", is_rollups ? ROLLUP_SUMS : REQUEST_SUMS,
+               is_rollups ? "rollups" : "requests", column, column);
+  sqlite_filter_write(&query->filter, sql);
+  bytes_append_text(sql, " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12");
+}
+
+struct used_part {
+  int64_t bucket_ms, from, to;
+};
+
+static void bind_used_part(const struct used_by_query *query, struct used_part part,
+                           struct query *q) {
+  query_number(q, part.bucket_ms);
+  query_number(q, part.bucket_ms);
+  query_number(q, part.from);
+  query_number(q, part.to);
+  sqlite_filter_bind(&query->filter, q);
+}
+
+static void give_used_by(struct query *q, const struct used_by_sink *sink) {
+  while (query_next(q)) {
+    struct used_by_row row = {.end_ms = query_column_number(q, USAGE_BY_TAG)};
+    for (int i = 0; i < USAGE_BY_TAG; i++)
+      row.values[i] = query_column(q, i);
+    read_used(q, USAGE_BY_TAG + 1, &row.used);
+    sink->on_row(sink->context, &row);
+  }
+}
+
+enum store_result sqlite_used_by(struct store *base, const struct used_by_query *query,
+                                 const struct used_by_sink *sink) {
+  const int64_t never_ms = (int64_t)1 << 52;
+  struct sqlite *s = sqlite_of(base);
+  enum store_result result = sqlite_begin_read(s);
+  if (result != STORE_FINE) return result;
+  int64_t first_whole_day = (query->from_ms + MS_PER_DAY - 1) / MS_PER_DAY;
+  int64_t bucket_ms = query->bucket_ms ? (int64_t)query->bucket_ms : never_ms;
+  bool is_long = clock_wall_ms() - query->from_ms > 2 * (int64_t)MS_PER_DAY;
+  struct bytes sql;
+  bytes_init(&sql);
+  write_used_part(query, false, &sql);
+  bytes_append_text(&sql, " UNION ALL ");
+  write_used_part(query, true, &sql);
+  bytes_append_text(&sql, " ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12");
+  struct query q = query_new(s, s->reader, bytes_text(&sql));
+  bytes_fini(&sql);
+  struct used_part requests = {bucket_ms, query->from_ms,
+                               is_long ? first_whole_day * MS_PER_DAY : never_ms};
+  struct used_part days = {bucket_ms > MS_PER_DAY ? bucket_ms : MS_PER_DAY, first_whole_day,
+                           is_long ? never_ms : 0};
+  bind_used_part(query, requests, &q);
+  bind_used_part(query, days, &q);
+  give_used_by(&q, sink);
+  return sqlite_end_read(s, query_end(&q));
 }

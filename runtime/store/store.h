@@ -59,6 +59,8 @@ struct store_calls {
                              const struct usage_sink *sink);
   /* Everything of one subject since from_ms: days that are whole come from the rollups. */
   enum store_result (*used)(struct store *s, const struct used_query *query, struct used *used);
+  enum store_result (*used_by)(struct store *s, const struct used_by_query *query,
+                               const struct used_by_sink *sink);
 
   /* Tenants, keys and what else people manage: all of the changes, or none. */
   enum store_result (*write)(struct store *s, struct entity_change *changes, size_t count);

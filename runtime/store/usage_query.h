@@ -65,6 +65,27 @@ struct used_query { /* for limits: what has a subject used since its window bega
   int64_t from_ms;
 };
 
+/* The same for every subject at once: a row for each combination of the grouped dimensions and each
+ * stretch of bucket_ms (0: one for all), in the order of time. Whole days come from the rollups
+ * when the window is longer than two days; then a stretch is a day at least. */
+struct used_by_query {
+  struct usage_filter filter;
+  bool groups[USAGE_BY_TAG];
+  int64_t from_ms;
+  uint64_t bucket_ms;
+};
+
+struct used_by_row {
+  struct slice values[USAGE_BY_TAG]; /* of grouped dimensions; else empty */
+  int64_t end_ms;                    /* of the stretch */
+  struct used used;
+};
+
+struct used_by_sink {
+  void (*on_row)(void *context, const struct used_by_row *row);
+  void *context;
+};
+
 bool usage_filter_matches(const struct usage_filter *filter, const struct ledger_record *record);
 void used_add(struct used *used, const struct ledger_record *record);
 

@@ -155,6 +155,69 @@ static void test_used(struct store *s) {
   CHECK(memcmp(&used, &wanted, sizeof used) == 0);
 }
 
+struct pieces {
+  struct used sum;
+  size_t rows, changes;
+  int64_t last_ms;
+  char last[64];
+};
+
+static void on_used_by(void *context, const struct used_by_row *row) {
+  struct pieces *pieces = context;
+  char name[64];
+  snprintf(name, sizeof name, "%.*s %.*s", (int)row->values[USAGE_BY_TENANT].len,
+           row->values[USAGE_BY_TENANT].data, (int)row->values[USAGE_BY_MODEL].len,
+           row->values[USAGE_BY_MODEL].data);
+  if (strcmp(name, pieces->last) != 0) {
+    pieces->changes++;
+    pieces->last_ms = 0;
+  }
+  CHECK(row->end_ms >= pieces->last_ms);
+  pieces->last_ms = row->end_ms;
+  snprintf(pieces->last, sizeof pieces->last, "%s", name);
+  pieces->rows++;
+  pieces->sum.requests += row->used.requests;
+  pieces->sum.cost_nanousd += row->used.cost_nanousd;
+}
+
+static struct pieces used_by(struct store *s, const struct used_by_query *query) {
+  struct pieces pieces = {0};
+  struct used_by_sink sink = {on_used_by, &pieces};
+  CHECK(s->calls->used_by(s, query, &sink) == STORE_FINE);
+  return pieces;
+}
+
+static void test_used_by(struct store *s) {
+  struct used_by_query query = {.from_ms = 20003 * day_ms + 5 * 3600000 + 1};
+  query.groups[USAGE_BY_TENANT] = query.groups[USAGE_BY_MODEL] = true;
+  query.filter.values[USAGE_BY_KEY] = SLICE("key_b");
+  struct used wanted = expected(750, &query.filter, query.from_ms);
+  struct pieces pieces = used_by(s, &query);
+  CHECK(pieces.sum.requests == wanted.requests && pieces.sum.cost_nanousd == wanted.cost_nanousd);
+  CHECK(pieces.changes == 4 && pieces.rows == 8); /* the first day, and the whole days */
+  query.bucket_ms = (uint64_t)day_ms / 4;
+  pieces = used_by(s, &query);
+  CHECK(pieces.sum.requests == wanted.requests && pieces.changes == 4 && pieces.rows > 100);
+}
+
+/* A window of less than two days is counted request by request. */
+static void test_used_by_recent(struct store *s) {
+  char id[32];
+  int64_t now_ms = clock_wall_ms();
+  for (size_t i = 0; i < 40; i++) {
+    struct ledger_record record = record_of(id, 1000 + i);
+    record.time_ms = (uint64_t)now_ms - i * 3600000;
+    record.tenant = SLICE("recent");
+    struct store_batch batch = {&record, 1, NULL, 0};
+    uint64_t stored;
+    CHECK(s->calls->save(s, &batch, &stored) == STORE_FINE && stored == 1);
+  }
+  struct used_by_query query = {.from_ms = now_ms - 10 * 3600000 - 1000, .bucket_ms = 3600000};
+  query.groups[USAGE_BY_TENANT] = true;
+  struct pieces pieces = used_by(s, &query);
+  CHECK(pieces.sum.requests == 11 && pieces.rows >= 11 && pieces.changes == 1);
+}
+
 static void test_requests(struct store *s) {
   struct request_query query = {.limit = 100};
   struct rows page = requests(s, &query);
@@ -241,7 +304,9 @@ int main(void) {
   test_usage(s);
   test_used(s);
   test_requests(s);
+  test_used_by(s);
   test_retention(s);
+  test_used_by_recent(s);
   kit_end(s);
   s = kit_begin();
   test_year(s);

@@ -159,10 +159,20 @@ void sandbox_set_meter(struct sandbox *s, uint64_t *used_ns) {
 
 int sandbox_load_chunk(lua_State *L, struct slice text, const char *chunk_name) {
   const char *why = NULL;
-  if (text.len > MAX_CHUNK_BYTES) why = "is larger than 1 MiB; split it into modules";
-  if (text.len && text.data[0] == LUA_SIGNATURE[0]) why = "is bytecode; scripts are source text";
+  int line = 1, foreign_line = 0;
+  if (text.len > MAX_CHUNK_BYTES)
+    why = "is larger than 1 MiB; split it into modules";
+  else if (text.len && text.data[0] == LUA_SIGNATURE[0])
+    why = "is bytecode; scripts are source text";
+  else
+    foreign_line = sandbox_foreign_line(text);
+  if (foreign_line) {
+    why = "numbers of LuaJIT's foreign function library (1LL, 2i) are not offered";
+    line = foreign_line;
+  }
   if (!why) return luaL_loadbufferx(L, text.data, text.len, chunk_name, "t");
-  lua_pushfstring(L, "%s:1: %s", chunk_name + (*chunk_name == '@' || *chunk_name == '='), why);
+  lua_pushfstring(L, "%s:%d: %s", chunk_name + (*chunk_name == '@' || *chunk_name == '='), line,
+                  why);
   return LUA_ERRSYNTAX;
 }
 

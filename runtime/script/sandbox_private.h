@@ -27,3 +27,5 @@ struct sandbox {
 void sandbox_library_push(lua_State *L);
 /* luaL_loadbufferx with the limits of sandbox_load: pushes function or message. */
 int sandbox_load_chunk(lua_State *L, struct slice text, const char *chunk_name);
+/* The line of a number that would load the foreign function library; 0: there is none. */
+int sandbox_foreign_line(struct slice text);

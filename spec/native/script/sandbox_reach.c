@@ -180,6 +180,52 @@ static void test_bytecode(void) {
   bytes_fini(&error);
 }
 
+/* No cdata: their literals would load the foreign function library. */
+static void test_foreign_numbers(void) {
+  static const char *const refused[] = {"return 1LL",          "return 1ull",
+                                        "return 0x1fLL",       "return 2i",
+                                        "return 1e3i",         "x = 1\n y=.5I",
+                                        "return 1ULL+1",       "return-1LL",
+                                        "return '\\'' .. 1LL", "--[==[ ]]]=]]==]return 1LL",
+                                        "return [[a]]..1LL",   "--'\rreturn 1LL",
+                                        "#'\nreturn 1LL",      "\xef\xbb\xbf#'\rreturn 1LL",
+                                        "x=0xe--'\ny=1LL",     "x=1e+1--'\ny=1LL",
+                                        "x='\\\n'y=1LL",       "--[=x'\ny=1LL",
+                                        "x=[[']]y=1LL",        "a.b=.5--'\ny=1LL",
+                                        "x='\\z\n '..1LL",     "--[==[]=]']==]y=1LL"};
+  static const char *const fine[] = {"return x1LL",
+                                     "return '1LL'",
+                                     "return \"a\\\"1LL\"",
+                                     "-- 1LL\nreturn 1",
+                                     "return [[1LL]]",
+                                     "return [==[]]1LL]==]",
+                                     "--[[1LL\n]] return 1",
+                                     "return 1e+5, 0xff, .5, 3",
+                                     "return 1 ..'i', 2 .. 'LL'",
+                                     "return a.b1i",
+                                     "local t = {1,2} return t[t[1]]",
+                                     "return 0x1p4",
+                                     "return 5--1LL"};
+  struct bytes error;
+  bytes_init(&error);
+  struct sandbox *s = kit_sandbox(NULL);
+  for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+    bytes_clear(&error);
+    CHECK(!sandbox_load(s, slice_of(refused[i]), SLICE("@a.lua"), &error));
+    bool is_said = strstr(bytes_text(&error), "foreign function library") != NULL;
+    if (!is_said) fprintf(stderr, "%s: %s\n", refused[i], bytes_text(&error));
+    CHECK(is_said);
+  }
+  for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) {
+    bytes_clear(&error);
+    bool is_loaded = sandbox_load(s, slice_of(fine[i]), SLICE("@a.lua"), &error);
+    if (!is_loaded) fprintf(stderr, "%s: %s\n", fine[i], bytes_text(&error));
+    CHECK(is_loaded);
+  }
+  sandbox_free(s);
+  bytes_fini(&error);
+}
+
 /* A hostile tenant marks whatever it can write to, by every way of writing. */
 static const char marker[] =
     "local seen = {}\n"
@@ -215,7 +261,7 @@ static void test_leaks(int rounds) {
   struct sandbox *a = kit_sandbox(NULL), *b = kit_sandbox(NULL);
   sandbox_set_cpu_ms(a, 5000), sandbox_set_cpu_ms(b, 5000);
   offer_modules(a), offer_modules(b);
-  int in_a = 0, in_b = 0;
+  int in_a = 1, in_b = 0; /* only the first mark of a count from 0 is reported */
   for (int i = 0; i < rounds; i++) {
     CHECK(kit_run(a, marker, &error) == SANDBOX_DONE || error.len > 0);
     lua_settop(sandbox_state(a), 0);
@@ -226,7 +272,7 @@ static void test_leaks(int rounds) {
   }
   walk_sandbox(a, &in_a, on_marked);
   walk_sandbox(b, &in_b, on_marked);
-  CHECK(in_a > 0 && in_b == 0);
+  CHECK(in_a > 1 && in_b == 0);
   sandbox_free(a), sandbox_free(b);
   bytes_fini(&error);
 }
@@ -236,6 +282,7 @@ int main(int argc, char **argv) {
   test_reachable(argc > 1 && strcmp(argv[1], "--write") == 0);
   test_escapes();
   test_bytecode();
+  test_foreign_numbers();
   test_leaks(argc > 2 ? atoi(argv[2]) : 3000);
   return kit_end();
 }

@@ -36,7 +36,8 @@ void dial_settle(struct dial *d) {
     d->names[i].host = NULL;
   }
   free(d->host);
-  d->host = NULL;
+  free(d->sentence);
+  d->host = d->sentence = NULL;
 }
 
 void dial_end(struct dial *d) {
@@ -67,10 +68,16 @@ static void refuse(struct dial *d, enum failure_kind kind, const char *format, .
 
 static void refuse(struct dial *d, enum failure_kind kind, const char *format, ...) {
   va_list list;
+  struct bytes text;
+  size_t length;
   d->kind = kind;
+  bytes_init(&text);
   va_start(list, format);
-  vsnprintf(d->sentence, sizeof d->sentence, format, list);
+  bytes_vprintf(&text, format, list);
   va_end(list);
+  bytes_append_byte(&text, 0);
+  free(d->sentence);
+  d->sentence = bytes_take(&text, &length);
   forget_names(d);
   deadline_disarm(&d->deadline);
   if (d->phase != DIAL_OVER) later_add(d->upstream, &d->refuse);
@@ -114,8 +121,8 @@ static bool give_addresses(struct dial *d, const struct dial_name *n,
 
 static void refuse_address(struct dial *d) {
   refuse(d, FAILURE_UPSTREAM_ADDRESS,
-         "%s has the %s address %s, which this provider may not reach; only the operator can allow "
-         "it",
+         "%s has the %s address %s, which requests from here may not reach; only the operator can "
+         "allow it",
          d->host, d->guard.kind, d->guard.address);
 }
 

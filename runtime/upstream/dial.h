@@ -33,7 +33,7 @@ struct dial {
   struct deadline deadline;
   struct later refuse;
   enum failure_kind kind; /* decided here; FAILURE_NONE: libcurl's result says it */
-  char sentence[320];
+  char *sentence;         /* owned */
   /* Once, in a later tick: libcurl's whole transfer is over, or the dial failed. */
   void (*on_done)(struct dial *d, CURLcode result);
 };

@@ -75,8 +75,11 @@ static void blame_attempt(struct exchange *x) {
   target_end(x, last ? last->failure : FAILURE_NONE);
 }
 
+/* What was refused since the ledger cannot be written must not fill the memory that is left for
+ * requests that were paid. */
 static enum step_result append_record(struct exchange *x) {
-  if (!x->host->journal || !x->principal || x->route.endpoint != ENDPOINT_GENERATE)
+  if (!x->host->journal || !x->principal || x->route.endpoint != ENDPOINT_GENERATE ||
+      x->failure == FAILURE_LEDGER_UNAVAILABLE)
     return STEP_NEXT;
   struct ledger_record record;
   record_fill(x, &record);

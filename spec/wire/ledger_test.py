@@ -51,7 +51,7 @@ class Ledger(MoneyCase):
         cut = self.chat_as("a", model="cut", stream=True)
         self.assertIn(b"error", cut.body)
         wait_for(lambda: self.rows("key_id = 'a'")[0] == 3, 10, "three rows")
-        self.assertEqual(self.rows("model = 'm'"), (2, 2 * COST))
+        self.assertEqual(self.rows("model = 'm' and key_id = 'a'"), (2, 2 * COST))
         self.assertEqual(whole.headers["x-gateyes-cost"], "%.9f" % (COST / 1e9))
         count, cost = self.rows("model = 'cut' and failure <> '' and usage_source = 2")
         self.assertEqual(count, 1)

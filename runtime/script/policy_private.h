@@ -129,6 +129,7 @@ struct policy_run {
 /* policy_run.c */
 enum policy_progress policy_call(struct policy_run *run, enum policy_hook hook);
 void policy_trace(struct policy_run *run, const char *what, struct slice why);
+void policy_trace_pass(struct policy_run *run); /* a hook that said nothing; once for each */
 const struct loaded_policy *policy_now(const struct policy_run *run);
 
 /* policy_body.c: the body and its texts as the hooks have left them. */

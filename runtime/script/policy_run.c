@@ -102,7 +102,7 @@ static void end_hook(struct policy_run *run) {
                  slice_of(arena_printf(&run->arena, "%zu %s", run->edits,
                                        run->edits == 1 ? "change" : "changes")));
   else if (run->trace_count == run->traces_before)
-    policy_trace(run, "pass", SLICE(""));
+    policy_trace_pass(run);
   run->edits = 0;
 }
 

@@ -28,6 +28,15 @@ void policy_trace(struct policy_run *run, const char *what, struct slice why) {
   };
 }
 
+/* A guard passes each window of a long stream: said once, it leaves room for what matters. */
+void policy_trace_pass(struct policy_run *run) {
+  for (size_t i = 0; i < run->trace_count; i++) {
+    const struct policy_trace *t = &run->traces[i];
+    if (t->hook == run->hook && slice_equal(t->policy, policy_now(run)->name)) return;
+  }
+  policy_trace(run, "pass", SLICE(""));
+}
+
 size_t policy_trace_count(const struct policy_run *run) {
   return run->trace_count;
 }

@@ -211,13 +211,19 @@ static void check_neighbour(struct sandbox *neighbour, struct bytes *error, cons
   }
 }
 
+/* A bomb that is slow to build, as under sanitizers, may run out of time first. */
+static bool is_expected(const struct attack *a, enum sandbox_result result) {
+  bool is_bomb = a->results[0] == SANDBOX_MEMORY || a->results[1] == SANDBOX_MEMORY;
+  return result == a->results[0] || result == a->results[1] || (is_bomb && result == SANDBOX_CPU);
+}
+
 static uint64_t attack_once(const struct attack *a, struct sandbox *s, struct bytes *error) {
   uint64_t start = kit_cpu_ns();
   enum sandbox_result result = kit_run(s, a->script, error);
   uint64_t used_ns = kit_cpu_ns() - start;
-  if (result != a->results[0] && result != a->results[1])
+  if (!is_expected(a, result))
     fprintf(stderr, "%s: result %d: %s\n", a->name, result, bytes_text(error));
-  CHECK(result == a->results[0] || result == a->results[1]);
+  CHECK(is_expected(a, result));
   CHECK(result == SANDBOX_DONE || error->len > 0);
   lua_settop(sandbox_state(s), 0);
   return used_ns;

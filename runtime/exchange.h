@@ -21,6 +21,7 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
   struct config *config;
   struct generation *generation;
   const struct policy_host *policy_host; /* what scripts reach; NULL: nothing that waits */
+  struct shadow_log *shadows;            /* of the process */
   struct tenant_set *tenants;            /* scripts of the tenants that have any */
   struct directory *directory;
   struct upstream *upstream;

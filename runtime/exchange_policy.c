@@ -3,6 +3,7 @@
 #include "account/price.h"
 #include "base/clock.h"
 #include "exchange_guard.h"
+#include "script/shadow_log.h"
 
 /* The run outlives the connection whose headers these are. */
 static struct headers kept_headers(struct exchange *x) {
@@ -29,7 +30,7 @@ static unsigned hooks_of(const struct exchange *x) {
   return chain ? policy_chain_hooks(chain) : 0;
 }
 
-static void open_run(struct exchange *x) {
+static const struct policy_request *request_of(struct exchange *x) {
   struct policy_principal *principal = arena_alloc(&x->arena, sizeof *principal);
   const struct principal *p = x->principal;
   *principal = (struct policy_principal){p->tenant, p->project, p->user,       p->name,
@@ -44,7 +45,35 @@ static void open_run(struct exchange *x) {
                                      .body = arena_slice(&x->arena, bytes_slice(&x->body)),
                                      .is_stream = x->is_stream,
                                      .principal = principal};
-  x->run = policy_run_new(tenant_scripts_policies(x->scripts), request, &callbacks, x);
+  return request;
+}
+
+static void open_run(struct exchange *x) {
+  x->run = policy_run_new(tenant_scripts_policies(x->scripts), request_of(x), &callbacks, x);
+}
+
+static void on_ignored(void *context) {
+  (void)context;
+}
+
+/* The shadow sees what the client sent, and changes nothing. It has no way to wait; where it would,
+ * it has no verdict. */
+static void ask_shadow(struct exchange *x) {
+  static const struct policy_callbacks ignored = {on_ignored};
+  const struct tenant_scripts *s =
+      x->scripts ? tenant_set_shadow_find(x->host->tenants, x->principal->tenant) : NULL;
+  if (!s) return;
+  struct policy_chain *chain = tenant_scripts_policies(s);
+  bool looks = chain && policy_chain_hooks(chain) & 1u << POLICY_ON_REQUEST;
+  struct policy_run *run = looks ? policy_run_new(chain, request_of(x), &ignored, NULL) : NULL;
+  bool is_done = run && policy_on_request(run) == POLICY_DONE;
+  struct shadow_note note = {.tenant = x->principal->tenant,
+                             .request_id = slice_of(x->id),
+                             .generation = tenant_scripts_number(s),
+                             .running = x->run ? policy_verdict(x->run) : NULL,
+                             .shadow = is_done ? policy_verdict(run) : NULL};
+  shadow_log_note(x->host->shadows, &note);
+  if (run) policy_run_free(run);
 }
 
 /* A tenant's models and providers are laid over the operator's, its adapters take their place. */
@@ -109,6 +138,7 @@ static enum step_result take_edits(struct exchange *x, const struct verdict *ver
 }
 
 static enum step_result take_verdict(struct exchange *x) {
+  ask_shadow(x);
   const struct verdict *verdict = policy_verdict(x->run);
   switch (verdict->kind) {
   case VERDICT_DENY: {
@@ -125,7 +155,11 @@ enum step_result policies_step(struct exchange *x) {
   bool is_asked =
       x->route.endpoint == ENDPOINT_GENERATE || x->route.endpoint == ENDPOINT_COUNT_TOKENS;
   if (x->run) return take_verdict(x); /* a hook has waited */
-  if (!is_asked || !hooks_of(x)) return STEP_NEXT;
+  if (!is_asked) return STEP_NEXT;
+  if (!hooks_of(x)) {
+    ask_shadow(x);
+    return STEP_NEXT;
+  }
   open_run(x);
   return policy_on_request(x->run) == POLICY_WAITING ? STEP_PARK : take_verdict(x);
 }

@@ -140,6 +140,7 @@ static void start_next(struct keeper *k) {
     job->number = t->last_number + 1;
     memcpy(job->known_digest, t->folder_digest, SHA256_BYTES);
     job->always = job->always || !t->has_folder;
+    job->has_current = t->roles[TENANT_CURRENT] != 0;
   }
   job->work.data = job;
   if (k->is_surveyed) {

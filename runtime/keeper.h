@@ -28,7 +28,8 @@ struct keeper_start {
   struct config *config;
   const struct policy_host *const *hosts; /* one for each worker; outlive the keeper */
   size_t worker_count;
-  struct responses *responses; /* outlives it */
+  struct responses *responses; /* outlive it */
+  struct shadow_log *shadows;
   const struct keeper_callbacks *callbacks;
   void *context;
 };

@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 #include "keeper_private.h"
-#include "observe/log.h"
+#include "script/shadow_log.h"
 
 static const char *const role_names[] = {"running", "canary", "shadow"};
 static const char *const source_names[] = {"folder", "push", "site"};
@@ -225,6 +225,13 @@ static void drop(struct keeper *k, struct keeper_tenant *t, void *token) {
   keeper_answer_tenant(k, t, token);
 }
 
+static void differences(struct keeper *k, const struct keeper_tenant *t, void *token) {
+  struct bytes body;
+  bytes_init(&body);
+  shadow_log_write(k->start.shadows, slice_of(t->name), &body);
+  answer(k, token, 200, &body);
+}
+
 void keeper_ask(struct keeper *k, const struct scripts_question *q, void *token) {
   struct keeper_tenant *t = keeper_tenant_find(k, q->tenant);
   if (q->action == SCRIPTS_LIST) {
@@ -234,7 +241,7 @@ void keeper_ask(struct keeper *k, const struct scripts_question *q, void *token)
   } else if (!t) {
     answer_error(k, token, 404, "no such tenant has scripts");
   } else if (q->action == SCRIPTS_DIFFERENCES) {
-    answer_error(k, token, 404, "no shadow runs");
+    differences(k, t, token);
   } else if (q->action == SCRIPTS_SHOW) {
     show(k, t, q, token);
   } else if (q->action == SCRIPTS_DROP) {

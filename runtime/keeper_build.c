@@ -92,6 +92,10 @@ static bool read_files(struct job *job) {
 static bool build(struct job *job) {
   const struct keeper_start *start = &job->keeper->start;
   struct bundle *whole = bundle_over(job->bundle, job->site);
+  int effect = !job->is_asked_role          ? BUILD_AS_TENANT_SAYS
+               : job->role == TENANT_SHADOW ? BUILD_SHADOW
+                                            : BUILD_EFFECTIVE;
+  if (!job->has_current && !job->is_asked_role) effect = BUILD_EFFECTIVE;
   struct tenant_build build = {.tenant = job->tenant,
                                .number = job->number,
                                .bundle = whole,
@@ -99,6 +103,7 @@ static bool build(struct job *job) {
                                .hosts = start->hosts,
                                .worker_count = start->worker_count,
                                .responses = start->responses,
+                               .effect = effect,
                                .skips_specs = job->kind == JOB_KEPT};
   bool fine = tenant_build(&build, &job->built, &job->problems);
   bundle_unref(whole);

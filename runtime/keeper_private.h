@@ -60,6 +60,7 @@ struct job { /* what runs off the loop: one at a time, in the order asked for */
   struct tenant_share share;
   uint8_t known_digest[SHA256_BYTES];
   bool is_asked_role; /* role is what somebody asked for, not what tenant.lua says */
+  bool has_current;   /* when it began */
   bool always;        /* build it even when the files are the known ones */
   struct slice body;  /* JOB_PUSH */
   void *token;        /* who waits for the answer; NULL: nobody */

@@ -17,6 +17,7 @@
 #include "load.h"
 #include "observe/log.h"
 #include "observe/metric.h"
+#include "script/shadow_log.h"
 #include "script/watchdog.h"
 #include "server_ledger.h"
 #include "server_limits.h"
@@ -295,6 +296,7 @@ static bool start_keeper(struct server *s, struct config_problems *problems) {
                                .hosts = s->policy_hosts,
                                .worker_count = s->worker_count,
                                .responses = s->responses,
+                               .shadows = s->shared.shadows,
                                .callbacks = &keeper_callbacks,
                                .context = s};
   s->keeper = keeper_new(&start, problems);
@@ -395,6 +397,7 @@ static bool start_workers(struct server *s, struct config_problems *problems) {
                                      .health = health_new(),
                                      .journals = s->ledger.journals,
                                      .kv = kv_new(&script_store),
+                                     .shadows = shadow_log_new(),
                                      .limiter = server_limits_new()};
   gates_reload(s->shared.gates, s->config);
   server_limits_reload(s->shared.limiter, s->config);
@@ -458,6 +461,7 @@ static int serve(struct server *s, struct config_problems *problems) {
   free(s->threads);
   free(s->policy_hosts);
   kv_free(s->shared.kv);
+  shadow_log_free(s->shared.shadows);
   gates_free(s->shared.gates);
   health_free(s->shared.health);
   limiter_free(s->shared.limiter);

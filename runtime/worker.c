@@ -74,6 +74,7 @@ struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot
   w->host.generation = snapshot->generation;
   w->host.directory = directory_ref(snapshot->directory);
   w->host.tenants = tenant_set_new();
+  w->host.shadows = shared->shadows;
   w->host.log = log_new(config);
   w->host.health = shared->health;
   w->host.journal = shared->journals ? journals_writer(shared->journals, index) : NULL;

@@ -28,6 +28,7 @@ struct worker_shared { /* what all workers have in common; outlives them */
   struct health *health;
   struct journals *journals; /* NULL: no ledger is kept */
   struct kv *kv;             /* what scripts keep */
+  struct shadow_log *shadows;
   struct limiter *limiter;
 };
 

@@ -25,13 +25,15 @@ static bool load_all(const struct tenant_build *build, struct tenant_built *out,
                      struct config_problems *problems) {
   struct bytes error;
   bytes_init(&error);
+  bool is_shadow = build->effect == BUILD_SHADOW ||
+                   (build->effect == BUILD_AS_TENANT_SAYS && out->config->tenant->is_shadow);
   bool fine = true;
   for (size_t i = 0; fine && i < build->worker_count; i++) {
     struct tenant_source source = {build->tenant,
                                    build->number,
                                    build->bundle,
                                    out->config,
-                                   build->hosts ? build->hosts[i] : NULL,
+                                   build->hosts && !is_shadow ? build->hosts[i] : NULL,
                                    build->responses};
     out->scripts[i] = tenant_scripts_new(&source, &error);
     fine = out->scripts[i] != NULL;

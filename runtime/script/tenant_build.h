@@ -12,7 +12,9 @@ struct tenant_build {
       *hosts; /* one for each worker; NULL: one, that nothing waits in */
   size_t worker_count;
   struct responses *responses; /* of the process, or NULL */
-  bool skips_specs;            /* they have passed before */
+  /* A shadow has no host: it must not wait, fetch or store. */
+  enum { BUILD_EFFECTIVE, BUILD_SHADOW, BUILD_AS_TENANT_SAYS } effect;
+  bool skips_specs; /* they have passed before */
 };
 
 struct tenant_built {

@@ -91,13 +91,13 @@ class Swap(GatewayCase):
         return {"tenant.lua": "return { policies = { 'first', 'second' } }", "policies/first.lua": FIRST,
                 "policies/second.lua": SECOND, "lib/mark.lua": "return 'mark %d'" % number, "lib/mark_spec.lua": SPEC}
 
-    def open_streams(self):
+    def open_streams(self, generation):
         clients = []
         for _ in range(STREAMS):
             client = Client(self.gateway.port, wait=600)
             client.post(PATHS["chat"], chat_body("held", True))
             reply = client.read_until(client.read_head(), b"w04")
-            self.assertEqual(reply.headers["x-gateyes-generation"], "1")
+            self.assertEqual(reply.headers["x-gateyes-generation"], str(generation))
             clients.append((client, reply))
         return clients
 
@@ -116,21 +116,53 @@ class Swap(GatewayCase):
                 client = Client(self.gateway.port)
         client.close()
 
+    def ask_scripts(self, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request("http://%s/admin/tenants/acme/scripts%s" % (self.gateway.admin.text, path), data,
+                                         {"authorization": "Bearer " + ADMIN_KEY})
+        with urllib.request.urlopen(request, timeout=120) as reply:
+            return json.load(reply)
+
+    def test_shadow_and_canary(self):
+        """A shadow changes nothing and is compared; a canary gets its key's requests."""
+        first = self.push(self.files(0))[1]["running"]
+        deny = FIRST.replace('request:set("user", mark)', 'context:deny { code = "no_more" }')
+        reply = self.ask_scripts("", {"files": dict(self.files(1), **{"policies/first.lua": deny}), "shadow": True})
+        self.assertEqual((reply["running"], reply["shadow"]), (first, first + 1))
+        for _ in range(3):
+            with self.gateway.client() as client:
+                answer = client.ask(PATHS["chat"], chat_body("m", True))
+            self.assertEqual((answer.status, answer.headers["x-gateyes-generation"]), (200, str(first)))
+        found = self.ask_scripts("/differences")
+        self.assertEqual((found["requests"], found["different"], len(found["differences"])), (3, 3, 3))
+        self.assertEqual(found["differences"][0]["shadow"], "deny 403 no_more")
+        self.assertTrue(found["differences"][0]["running"].startswith("pass, body "))
+        self.ask_scripts("/drop", {})
+        reply = self.ask_scripts("", {"files": self.files(2), "canary": {"percent": 0, "keys": ["wire"]}})
+        self.assertEqual(reply["canary"], first + 2)
+        with self.gateway.client() as client:
+            answer = client.ask(PATHS["chat"], chat_body("m", True))
+        self.assertEqual(answer.headers["x-gateyes-generation"], str(first + 2))
+        self.ask_scripts("/drop", {})
+        with self.gateway.client() as client:
+            answer = client.ask(PATHS["chat"], chat_body("m", True))
+        self.assertEqual(answer.headers["x-gateyes-generation"], str(first))
+
     def test_swaps(self):
-        self.assertEqual(self.push(self.files(1))[1]["running"], 1)
-        clients = self.open_streams()
+        first = self.push(self.files(1))[1]["running"]
+        clients = self.open_streams(first)
         stopping, failures, seen = threading.Event(), [], []
         threads = [threading.Thread(target=self.run_load, args=(stopping, failures, seen)) for _ in range(4)]
         for thread in threads:
             thread.start()
-        running, warm, began = 1, None, time.monotonic()
+        running, warm, began = first, None, time.monotonic()
         try:
             for number in range(2, SWAPS + 2):
                 broken = number % 5 == 0
                 files = dict(self.files(number), **(BROKEN[number // 5 % len(BROKEN)] if broken else {}))
                 status, reply = self.push(files)
                 self.assertEqual(status, 422 if broken else 200, reply)
-                running = running if broken else number
+                running = running if broken else first + number - 1
                 if number == SWAPS // 4:
                     warm = self.gateway.rss()
         finally:

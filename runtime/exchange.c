@@ -207,18 +207,35 @@ void exchange_ping_all(struct exchange_host *host) {
   }
 }
 
+static void cut(struct exchange *x, const char *sentence) {
+  if (x->step < STEP_SETTLE) {
+    exchange_fail(x, FAILURE_DRAINING, "%s", sentence);
+    x->step = STEP_SETTLE;
+  }
+  send_cancel(x); /* also of an answered request whose provider has not closed its framing */
+  exchange_wake(x);
+}
+
 void exchange_cut_all(struct exchange_host *host) {
+  list_each_safe(node, &host->exchanges)
+      cut(list_entry(node, struct exchange, link),
+          "the gateway is shutting down and this request took longer than drain.hard allows");
+}
+
+bool exchange_cut_retired(struct exchange_host *host, uint64_t now_ns) {
+  uint64_t allowed_ns = host->config->drain_hard_ms * 1000000ull;
+  bool more = false;
   list_each_safe(node, &host->exchanges) {
     struct exchange *x = list_entry(node, struct exchange, link);
-    if (x->step < STEP_SETTLE) {
-      exchange_fail(
-          x, FAILURE_DRAINING,
-          "the gateway is shutting down and this request took longer than drain.hard allows");
-      x->step = STEP_SETTLE;
-    }
-    send_cancel(x); /* also of an answered request whose provider has not closed its framing */
-    exchange_wake(x);
+    uint64_t retired_ns = x->scripts ? tenant_scripts_retired_ns(x->scripts) : 0;
+    if (!retired_ns) continue;
+    if (now_ns - retired_ns < allowed_ns)
+      more = true;
+    else
+      cut(x, "the scripts this request began with were replaced, and it took longer after that "
+             "than drain.hard allows");
   }
+  return more;
 }
 
 static void describe(const struct exchange *x, uint64_t now_ns, struct bytes *out) {

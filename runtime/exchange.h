@@ -46,5 +46,7 @@ void exchange_run_ready(struct exchange_host *host);
 void exchange_ping_all(struct exchange_host *host);
 /* Ends every open request with an error of its protocol (drain.hard has passed). */
 void exchange_cut_all(struct exchange_host *host);
+/* The same for those whose scripts were replaced drain.hard ago. True: there are younger ones. */
+bool exchange_cut_retired(struct exchange_host *host, uint64_t now_ns);
 /* JSON array of the open requests, for /admin/exchanges. */
 void exchange_describe_all(const struct exchange_host *host, struct bytes *out);

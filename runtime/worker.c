@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mailbox.h"
 #include "exchange.h"
 #include "exchange_policy_host.h"
@@ -16,7 +17,7 @@ struct worker {
   struct mailbox mailbox;
   uv_prepare_t prepare;
   uv_check_t check;
-  uv_timer_t drain_timer, ping_timer;
+  uv_timer_t drain_timer, ping_timer, retire_timer;
   uint64_t part_ms; /* loop time when idle connections are closed */
   const struct worker_callbacks *callbacks;
   void *context;
@@ -84,8 +85,9 @@ struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot
   mailbox_init(&w->mailbox, &w->loop, w);
   must(uv_timer_init(&w->loop, &w->drain_timer) == 0);
   must(uv_timer_init(&w->loop, &w->ping_timer) == 0);
+  must(uv_timer_init(&w->loop, &w->retire_timer) == 0);
   must(uv_timer_init(&w->loop, &w->host.background_timer) == 0);
-  w->drain_timer.data = w->ping_timer.data = w;
+  w->drain_timer.data = w->ping_timer.data = w->retire_timer.data = w;
   set_ping(w);
   start_turns(w);
   w->http = http_server_new(&w->loop, config, exchange_handler(), &w->host);
@@ -183,10 +185,24 @@ struct tenant_message {
   struct tenant_share share;
 };
 
+static void on_retire_timer(uv_timer_t *timer) {
+  struct worker *w = timer->data;
+  if (!exchange_cut_retired(&w->host, clock_mono_ns())) uv_timer_stop(timer);
+}
+
+/* Requests that outlive their scripts by drain.hard are ended, a quarter of that later at most. */
+static void watch_retired(struct worker *w) {
+  uint64_t every_ms = w->host.config->drain_hard_ms / 4 + 1;
+  bool is_watched = uv_is_active((uv_handle_t *)&w->retire_timer);
+  if (is_watched && uv_timer_get_repeat(&w->retire_timer) <= every_ms) return;
+  uv_timer_start(&w->retire_timer, on_retire_timer, every_ms, every_ms);
+}
+
 static void deliver_tenant(struct mailbox_message *base, void *owner) {
   struct tenant_message *m = (struct tenant_message *)base;
   struct worker *w = owner;
   tenant_set_put(w->host.tenants, m->tenant, m->role, m->scripts, &m->share);
+  watch_retired(w);
   arena_fini(&m->arena);
   free(m);
 }
@@ -246,6 +262,7 @@ static void on_upstream_closed(void *context) {
   mailbox_close(&w->mailbox, NULL);
   uv_close((uv_handle_t *)&w->drain_timer, NULL);
   uv_close((uv_handle_t *)&w->ping_timer, NULL);
+  uv_close((uv_handle_t *)&w->retire_timer, NULL);
   uv_close((uv_handle_t *)&w->host.background_timer, NULL);
   uv_close((uv_handle_t *)&w->prepare, NULL);
   uv_close((uv_handle_t *)&w->check, NULL);

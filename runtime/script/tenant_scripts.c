@@ -2,12 +2,13 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "script/policy.h"
 #include "script/tenant_sandbox.h"
 
 struct tenant_scripts {
   unsigned refs;
-  uint64_t number;
+  uint64_t number, retired_ns;
   struct arena arena;
   struct slice tenant, refusal;
   struct bundle *bundle;
@@ -111,4 +112,12 @@ struct config *tenant_scripts_config(const struct tenant_scripts *s) {
 
 struct bundle *tenant_scripts_bundle(const struct tenant_scripts *s) {
   return s->bundle;
+}
+
+void tenant_scripts_retire(struct tenant_scripts *s) {
+  if (!s->retired_ns) s->retired_ns = clock_mono_ns();
+}
+
+uint64_t tenant_scripts_retired_ns(const struct tenant_scripts *s) {
+  return s->retired_ns;
 }

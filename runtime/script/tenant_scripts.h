@@ -30,6 +30,9 @@ struct tenant_scripts *tenant_scripts_new_refusal(struct slice tenant, struct sl
 struct tenant_scripts *tenant_scripts_ref(struct tenant_scripts *s);
 void tenant_scripts_unref(struct tenant_scripts *s); /* NULL is fine; the last one frees it */
 
+/* When another generation took its place, by the monotonic clock; 0: it is in use. */
+uint64_t tenant_scripts_retired_ns(const struct tenant_scripts *s);
+void tenant_scripts_retire(struct tenant_scripts *s); /* the set's to call */
 uint64_t tenant_scripts_number(const struct tenant_scripts *s);
 struct slice tenant_scripts_name(const struct tenant_scripts *s); /* of the tenant */
 /* Empty: fine. Else the request fails with this sentence (503, policy_error). */

@@ -72,6 +72,7 @@ void tenant_set_free(struct tenant_set *set) {
 
 static void replace(struct tenant_slot *slot, enum tenant_role role,
                     struct tenant_scripts *scripts) {
+  if (slot->scripts[role]) tenant_scripts_retire(slot->scripts[role]);
   tenant_scripts_unref(slot->scripts[role]);
   slot->scripts[role] = scripts;
 }

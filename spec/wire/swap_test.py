@@ -123,6 +123,27 @@ class Swap(GatewayCase):
         with urllib.request.urlopen(request, timeout=120) as reply:
             return json.load(reply)
 
+    def test_what_outlives_its_scripts(self):
+        """drain.hard ends a request whose scripts were replaced that long ago."""
+        self.is_open.clear()
+        config = dict(self.gateway.config, drain={"hard": 1, "grace": 0})
+        self.gateway.reload(config)
+        self.push(self.files(0))
+        with self.gateway.client(wait=60) as client, self.gateway.client(wait=60) as second:
+            client.post(PATHS["chat"], chat_body("held", True))
+            reply = client.read_until(client.read_head(), b"w04")
+            self.push(self.files(1))
+            second.post(PATHS["chat"], chat_body("held", True))
+            other = second.read_until(second.read_head(), b"w04")
+            client.read_body(reply)
+            self.assertIn(b"were replaced", reply.body)
+            self.assertEqual(len(self.gateway.exchanges()), 1)  # the other runs on the newest
+            self.push(self.files(2))
+            second.read_body(other)
+            self.assertIn(b"were replaced", other.body)
+        self.is_open.set()
+        self.gateway.reload(dict(config, drain={"hard": 600}))
+
     def test_shadow_and_canary(self):
         """A shadow changes nothing and is compared; a canary gets its key's requests."""
         first = self.push(self.files(0))[1]["running"]
@@ -150,6 +171,7 @@ class Swap(GatewayCase):
 
     def test_swaps(self):
         first = self.push(self.files(1))[1]["running"]
+        self.is_open.clear()
         clients = self.open_streams(first)
         stopping, failures, seen = threading.Event(), [], []
         threads = [threading.Thread(target=self.run_load, args=(stopping, failures, seen)) for _ in range(4)]

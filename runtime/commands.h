@@ -6,6 +6,7 @@ int health_main(
     int argc,
     char **argv); /* gateyes health [--config PATH]: asks /healthz of the running gateway */
 /* gateyes test [path] [--config PATH] [--json | --tap]: a folder of tenants, a tenant, or a spec */
+int try_main(int argc, char **argv); /* gateyes try POLICY.lua --request FILE: see command_try.c */
 int test_main(int argc, char **argv);
 int audit_main(int argc, char **argv);   /* gateyes audit verify|list [--config PATH] [--json] */
 int scripts_main(int argc, char **argv); /* gateyes scripts: see its usage text */

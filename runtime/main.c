@@ -21,6 +21,7 @@ static const struct command commands[] = {
     {"serve", server_main, "run the gateway"},
     {"check", check_main, "check a configuration and say everything that is wrong with it"},
     {"health", health_main, "ask the running gateway whether it is alive"},
+    {"try", try_main, "show what a policy makes of a request"},
     {"test", test_main, "run the specs of tenants' scripts"},
     {"audit", audit_main, "show the log of who changed what, or verify that it is whole"},
     {"scripts", scripts_main, "list, push, compare and roll back tenants' scripts"},

@@ -51,8 +51,13 @@ static bool load_policies(struct tenant_scripts *s, const struct policy_host *ho
         .line = t->policies[i].line,
         .on_error = t->policies[i].passes_on_error ? POLICY_ERROR_PASSES : POLICY_ERROR_DENIES};
   struct policy_entries entries = {items, t->policy_count};
-  struct policy_settings settings = {
-      .tenant = s->tenant, .wall_ms = t->scripts.wall_ms, .host = host};
+  struct slice secrets = s->config->base ? s->config->base->tenant_secrets_path : SLICE("");
+  struct slice parts[] = {secrets, SLICE("/"), s->tenant};
+  struct policy_settings settings = {.tenant = s->tenant,
+                                     .secrets_path =
+                                         secrets.len ? arena_join(&s->arena, parts, 3) : SLICE(""),
+                                     .wall_ms = t->scripts.wall_ms,
+                                     .host = host};
   s->sandbox = tenant_sandbox_new(s->config, s->bundle);
   s->policies = policy_chain_new(s->sandbox, &entries, &settings, error);
   sandbox_set_cpu_ms(s->sandbox, t->scripts.cpu_ms);

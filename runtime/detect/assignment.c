@@ -80,9 +80,9 @@ static struct make make_of(struct slice value) {
 
 /* Code and addresses: calls, paths, names of other values. */
 static bool is_code(struct slice value, char next) {
-  static const char *const starts[] = {"http", "/",    "./",   "os.",   "process.", "env",
-                                       "$",    "{",    "%",    "<",     "self.",    "this.",
-                                       "None", "null", "true", "false", "undefined"};
+  static const char *const starts[] = {"http",  "/",    "./",   "os.",  "process.", "env",
+                                       "$",     "{",    "%(",   "%{",   "<",        "self.",
+                                       "this.", "None", "null", "true", "false",    "undefined"};
   for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
     if (slice_starts(value, slice_of(starts[i]))) return true;
   return next == '(' || next == '[' || memchr(value.data, '(', value.len) ||

@@ -5,7 +5,9 @@ enum { CHARACTER = 3 };
 
 static bool is_han(const struct scan *s, size_t at) {
   unsigned char first = (unsigned char)scan_byte(s, at);
-  return first >= 0xe4 && first <= 0xe9 && at + 2 < s->len;
+  return first >= 0xe4 && first <= 0xe9 && at + 2 < s->len &&
+         ((unsigned char)s->text[at + 1] & 0xc0) == 0x80 &&
+         ((unsigned char)s->text[at + 2] & 0xc0) == 0x80;
 }
 
 /* One of the characters of set stands at `at`. */
@@ -117,8 +119,7 @@ void match_name(struct scan *s, size_t start, size_t end) {
   size_t family = family_name(s, at), stop = at + family;
   if (family == 0) return;
   for (unsigned i = 0; i < 2 && is_han(s, stop); i++) {
-    if (stands(s, stop,
-               "的是在来有和与也去说电手身住先女小同老性年今现毕从您你他她它我们经总要想可"))
+    if (stands(s, stop, "的是在来有和与也去说电手身住先女同性年今现毕从您你他她它我们经总要想可"))
       break;
     stop += CHARACTER;
   }

@@ -148,6 +148,7 @@ void encoded_take(struct encoded *e, const struct normal *n, struct detect_findi
 }
 
 void encoded_drop(struct encoded *e, size_t count) {
+  if (e->off) return;
   must(count <= e->at);
   e->at -= count;
   if (e->open) e->run -= (ptrdiff_t)count;

@@ -101,6 +101,10 @@ static void gps(struct scan *s, const struct number *n) {
     at++;
   if (at == gap || !degree(s, &at, 180, &others)) return;
   letters = letters && hemisphere(s, &at, "NSEW");
+  if (at + 3 > s->len && !s->ended) {
+    scan_wait(s, start);
+    return;
+  }
   if (is_alnum(scan_byte(s, at)) ||
       (scan_byte(s, at) == ',' && !letters && is_digit(scan_byte(s, at + 2))))
     return;
@@ -190,6 +194,7 @@ void match_colons(struct scan *s, size_t start) {
   if (end == 0 || is_alnum(after) || after == ':' || groups > 8 || (gap ? groups > 7 : groups != 8))
     return;
   if (gap && groups < 2 && !(groups == 1 && first == 0 && end - start == 3)) return;
+  if (gap && groups == 2 && first < 0x1000) return; /* names in C++ look like this */
   if (groups == 0) return;
   bool documentation = first == 0x2001 && (s->text[start + 5] | 32) == 'd' &&
                        (s->text[start + 6] | 32) == 'b' && s->text[start + 7] == '8';
@@ -197,4 +202,12 @@ void match_colons(struct scan *s, size_t start) {
                  (first & 0xff00) == 0xff00 || documentation;
   scan_hit(s, private ? DETECT_IPV6_PRIVATE : DETECT_IPV6, (struct hit_at){start, end, start},
            (struct detect_finding){.score = gap && groups < 3 ? 60 : 80});
+}
+
+void match_dashes(struct scan *s, size_t start) {
+  if (!scan_wants(s, DETECT_MAC)) return;
+  if (scan_is_open(s, start, "0123456789abcdefABCDEF-", 20))
+    scan_wait(s, start);
+  else
+    mac(s, start);
 }

@@ -209,12 +209,13 @@ static size_t turn(struct normal *n, struct slice piece, bool ended) {
 }
 
 void normal_feed(struct normal *n, struct slice piece, bool ended) {
+  if (!piece.data) piece = SLICE("");
   while (n->carried) {
     /* What waits and a few more bytes: enough for any one character. */
     char joined[sizeof n->carry * 2];
     size_t more = piece.len < sizeof n->carry ? piece.len : sizeof n->carry;
     memcpy(joined, n->carry, n->carried);
-    memcpy(joined + n->carried, piece.data ? piece.data : "", more);
+    memcpy(joined + n->carried, piece.data, more);
     size_t before = n->carried;
     bool last = ended && more == piece.len;
     size_t read = turn(n, (struct slice){joined, before + more}, last);

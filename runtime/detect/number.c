@@ -77,6 +77,7 @@ void match_number(struct scan *s, size_t start) {
   if ((before == '.' || before == '-' || before == '/') && is_digit(earlier)) return;
   n.glued = before == '-' && is_alnum(earlier);
   n.inner = before == ' ' && is_digit(earlier);
+  if (n.inner && scan_byte(s, start + 1) == ' ') return; /* somewhere in a list of digits */
   n.sign = before == '+' || before == '$' ? before : 0;
   size_t end = start;
   while (end < s->len && end - start <= 14 &&

@@ -78,7 +78,7 @@ static unsigned rule_score(struct scan *s, const struct number_rule *r, const st
                            bool *context) {
   bool shaped = shape_fits(r, v);
   const struct number *n = v->number;
-  if (v->groups > 1 && !shaped && (!v->whole || v->separator == '?' || v->separator == '/'))
+  if (v->groups > 1 && !shaped && (!v->whole || (v->separator != ' ' && v->separator != '-')))
     return 0;
   unsigned score = shaped ? r->shaped : r->plain;
   if (v->groups > 1 && !shaped && score >= 10) score -= 10;

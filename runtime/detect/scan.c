@@ -2,7 +2,7 @@
 
 #include "detect/rules.h"
 
-enum { TOKEN_BYTES_MAX = 80, MAIL_LOCAL_MAX = 64, PLACE_BEHIND = 9, WORD_BEHIND = 17 };
+enum { TOKEN_BYTES_MAX = 80, MAIL_LOCAL_MAX = 64, PLACE_BEHIND = 12, WORD_BEHIND = 17 };
 
 void scan_hit(struct scan *s, enum detect_kind kind, struct hit_at at, struct detect_finding like) {
   if (!scan_wants(s, kind) || like.score < s->rules->min_score) return;
@@ -88,6 +88,8 @@ static void on_run(struct scan *s, size_t start) {
     match_token(s, &t);
   if (t.end - start <= 4 && scan_byte(s, t.end) == ':' && scan_before(s, start) != ':')
     match_colons(s, start);
+  if (t.end - start == 2 && scan_byte(s, t.end) == '-' && scan_before(s, start) != '-')
+    match_dashes(s, start);
 }
 
 static void on_mark(struct scan *s, size_t at) {

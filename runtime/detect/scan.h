@@ -134,6 +134,7 @@ void match_token(struct scan *s, const struct token *t);
 void match_email(struct scan *s, size_t at);
 void match_url(struct scan *s, size_t colon);
 void match_colons(struct scan *s, size_t start);
+void match_dashes(struct scan *s, size_t start);
 void match_crypto(struct scan *s, const struct token *t);
 void match_seed(struct scan *s, const struct token *t);
 void match_secret(struct scan *s, unsigned row, size_t start, size_t end);

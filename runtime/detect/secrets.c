@@ -168,7 +168,8 @@ static void prefixed(struct scan *s, const struct secret_row *row, size_t start,
   struct slice value = {s->text + end, stop - end};
   if (value.len < row->least || value.len > row->most || is_alnum(scan_byte(s, stop))) return;
   if (text_entropy(value) < row->entropy || text_is_sample(value)) return;
-  if (end - start <= 4 && !has_digit(value)) return; /* names in programs begin like this too */
+  if (end - start <= 4 && row->alphabet != ALPHABET_BASE32 && !has_digit(value))
+    return; /* names in programs begin like this too */
   bool proven = has_checksum(row) && checksum_fits(value);
   bool own = strcmp(row->rule, "gateway_key") == 0;
   scan_hit(

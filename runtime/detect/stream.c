@@ -5,13 +5,25 @@
 #include "detect/rules.h"
 
 /* A whole text is scanned in pieces of this size, so that memory does not follow the text. */
-enum { PIECE_BYTES = 32 * 1024, NEIGHBOURS = 16 };
+enum { PIECE_BYTES = 32 * 1024 };
+
+struct proof {
+  size_t start, end;
+  size_t reach; /* the furthest end of this and all before it */
+  bool settled; /* handed out */
+};
+
+struct proofs {
+  struct proof *items;
+  size_t count, cap;
+};
 
 struct detect_stream {
   const struct detect_rules *rules;
   struct normal normal;
   struct scan scan;
   struct encoded encoded;
+  struct proofs proofs;
 };
 
 void detect_findings_init(struct detect_findings *list) {
@@ -51,6 +63,7 @@ static void stream_init(struct detect_stream *stream, const struct detect_rules 
 static void stream_fini(struct detect_stream *stream) {
   normal_fini(&stream->normal);
   encoded_fini(&stream->encoded);
+  free(stream->proofs.items);
   free(stream->scan.hits);
   free(stream->scan.list_end);
 }
@@ -117,21 +130,68 @@ static bool is_allowed(const struct scan *s, const struct detect_finding *f) {
   return at && allowed_has(s->rules, slice_skip(text, (size_t)(at - text.data)));
 }
 
-/* A guess gives way to what is proven at the same place. Both are settled together: a guess waits
- * for the end of its value, and what it gives way to lies inside. */
-static bool is_outdone(const struct scan *s, const struct hit *guess) {
-  const struct detect_finding *g = &guess->finding;
-  if (g->kind != DETECT_SECRET_ASSIGNMENT) return false;
-  size_t at = (size_t)(guess - s->hits);
-  size_t last = s->hit_count - at > NEIGHBOURS ? at + NEIGHBOURS : s->hit_count;
-  for (size_t i = at > NEIGHBOURS ? at - NEIGHBOURS : 0; i < last; i++) {
-    const struct detect_finding *f = &s->hits[i].finding;
-    if (f != g && f->kind != DETECT_SECRET_ASSIGNMENT && f->kind != DETECT_KEYWORD &&
-        detect_kind_group(f->kind) == DETECT_GROUP_SECRET && f->offset < g->offset + g->length &&
-        g->offset < f->offset + f->length)
-      return true;
+static bool is_proof(const struct detect_finding *f) {
+  return f->kind != DETECT_SECRET_ASSIGNMENT && detect_kind_group(f->kind) == DETECT_GROUP_SECRET;
+}
+
+static void proof_add(struct proofs *p, struct proof proof) {
+  if (p->count == p->cap) {
+    p->cap = p->cap ? p->cap * 2 : 8;
+    p->items = must_realloc(p->items, p->cap * sizeof *p->items);
   }
-  return false;
+  p->items[p->count++] = proof;
+}
+
+static int proof_order(const void *left, const void *right) {
+  const struct proof *a = left, *b = right;
+  return a->start == b->start ? 0 : a->start < b->start ? -1 : 1;
+}
+
+/* Where secrets are proven: those of earlier passes that reach into this one, and this one's. */
+static void proofs_gather(struct proofs *p, const struct scan *s) {
+  for (size_t i = 0; i < s->hit_count; i++) {
+    const struct detect_finding *f = &s->hits[i].finding;
+    if (is_proof(f))
+      proof_add(p, (struct proof){.start = f->offset,
+                                  .end = f->offset + f->length,
+                                  .settled = s->hits[i].anchor < s->live});
+  }
+  if (p->count) qsort(p->items, p->count, sizeof *p->items, proof_order);
+  size_t reach = 0;
+  for (size_t i = 0; i < p->count; i++) {
+    if (p->items[i].end > reach) reach = p->items[i].end;
+    p->items[i].reach = reach;
+  }
+}
+
+/* What later guesses may still meet, and the next pass will not find again. */
+static void proofs_keep(struct proofs *p, const struct scan *s) {
+  size_t kept = 0;
+  for (size_t i = 0; i < p->count; i++)
+    if (p->items[i].settled && p->items[i].end > s->live) p->items[kept++] = p->items[i];
+  p->count = kept;
+}
+
+static void proofs_drop(struct proofs *p, size_t count) {
+  for (size_t i = 0; i < p->count; i++) {
+    struct proof *at = &p->items[i];
+    at->start = at->start > count ? at->start - count : 0;
+    at->end -= count;
+  }
+}
+
+/* A guess gives way to what is proven at the same place. */
+static bool is_outdone(const struct proofs *p, const struct detect_finding *guess) {
+  if (guess->kind != DETECT_SECRET_ASSIGNMENT) return false;
+  size_t low = 0, high = p->count;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (p->items[middle].start < guess->offset + guess->length)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low > 0 && p->items[low - 1].reach > guess->offset;
 }
 
 /* No guess may leave before what would outdo it is certain. Chains end soon: a guessed value holds
@@ -149,16 +209,18 @@ static void hold_guesses(struct scan *s) {
 static void hits_take(struct detect_stream *stream, struct detect_findings *out) {
   struct scan *s = &stream->scan;
   size_t first = out->count;
+  proofs_gather(&stream->proofs, s);
   for (size_t i = 0; i < s->hit_count; i++) {
     struct detect_finding f = s->hits[i].finding;
     if ((s->hits[i].anchor >= s->live && !s->ended) || is_allowed(s, &f) ||
-        is_outdone(s, &s->hits[i]))
+        is_outdone(&stream->proofs, &f))
       continue;
     size_t end = normal_raw_end(&stream->normal, f.offset + f.length - 1);
     f.offset = normal_raw_start(&stream->normal, f.offset);
     f.length = end - f.offset;
     detect_findings_add(out, f);
   }
+  proofs_keep(&stream->proofs, s);
   if (s->truncated) out->truncated = true;
   encoded_take(&stream->encoded, &stream->normal, out);
   if (out->count - first > 1)
@@ -190,6 +252,7 @@ static size_t stream_pass(struct detect_stream *stream, bool ended, struct detec
     size_t drop = s->from - SCAN_BEHIND;
     encoded_drop(&stream->encoded, drop);
     normal_drop(n, drop);
+    proofs_drop(&stream->proofs, drop);
     s->from -= drop;
   }
   return settled;
@@ -198,6 +261,7 @@ static size_t stream_pass(struct detect_stream *stream, bool ended, struct detec
 size_t detect_stream_feed(struct detect_stream *stream, struct slice piece,
                           struct detect_findings *out) {
   size_t settled = 0;
+  if (!piece.data) piece = SLICE("");
   do {
     size_t len = piece.len < PIECE_BYTES ? piece.len : PIECE_BYTES;
     normal_feed(&stream->normal, (struct slice){piece.data, len}, false);

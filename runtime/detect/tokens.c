@@ -118,7 +118,7 @@ void match_groups(struct scan *s, size_t start) {
         !((sep == '-' || sep == '_') && is_alnum(next)))
       compact_judge(s, &c, at);
     if (sep == '(') hong_kong(s, &c, at);
-    if (!joins || !is_alnum(next)) return;
+    if (!joins || !is_alnum(next) || (c.lower && sep == ' ')) return;
     at++;
   }
 }

@@ -1,0 +1,89 @@
+/* Reads texts, one JSON string a line; answers with one line each, a JSON list of findings.
+ *   detect_probe [--kinds a,b] [--score n] [--split bytes] [--ignore-test-numbers] */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "detect/detect.h"
+
+struct settings {
+  struct detect_options options;
+  size_t split;
+};
+
+static void setting(struct settings *s, const char *name, const char *value) {
+  struct slice rest = slice_of(value);
+  if (strcmp(name, "--score") == 0) s->options.min_score = (uint8_t)atoi(value);
+  if (strcmp(name, "--split") == 0) s->split = (size_t)atoi(value);
+  while (strcmp(name, "--kinds") == 0 && rest.len > 0)
+    must(detect_kinds_add(&s->options.kinds, slice_cut(rest, ',', &rest)));
+}
+
+static void scan(const struct detect_rules *rules, struct slice text, size_t split,
+                 struct detect_findings *found) {
+  if (split == 0) {
+    detect_scan(rules, text, found);
+    return;
+  }
+  struct detect_stream *stream = detect_stream_new(rules);
+  while (text.len > 0) {
+    size_t len = text.len < split ? text.len : split;
+    detect_stream_feed(stream, (struct slice){text.data, len}, found);
+    text = slice_skip(text, len);
+  }
+  detect_stream_finish(stream, found);
+  detect_stream_free(stream);
+}
+
+static void answer(const struct detect_findings *found, struct bytes *out) {
+  bytes_append_byte(out, '[');
+  for (size_t i = 0; i < found->count; i++) {
+    const struct detect_finding *f = &found->items[i];
+    bytes_printf(out, "%s{\"kind\":\"%s\",\"rule\":", i ? "," : "", detect_kind_name(f->kind));
+    json_quote(out, slice_of(f->rule));
+    bytes_printf(out, ",\"offset\":%zu,\"length\":%zu,\"score\":%u,\"validated\":%s}", f->offset,
+                 f->length, f->score, f->validated ? "true" : "false");
+  }
+  bytes_append_text(out, "]\n");
+}
+
+int main(int argc, char **argv) {
+  struct settings s = {0};
+  struct bytes text, out;
+  char *line = NULL;
+  size_t cap = 0;
+  bytes_init(&text);
+  bytes_init(&out);
+  for (int i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--ignore-test-numbers") == 0)
+      s.options.ignore_test_numbers = true;
+    else if (i + 1 < argc)
+      setting(&s, argv[i], argv[i + 1]), i++;
+  }
+  struct detect_kinds none = {0};
+  if (memcmp(&none, &s.options.kinds, sizeof none) == 0)
+    must(detect_kinds_add(&s.options.kinds, SLICE("all")));
+  struct detect_rules *rules = detect_rules_new(&s.options, &out);
+  must(rules);
+  struct detect_findings found;
+  detect_findings_init(&found);
+  for (ssize_t len; (len = getline(&line, &cap, stdin)) > 0;) {
+    struct slice token = {line, (size_t)len - (line[len - 1] == '\n')};
+    bytes_clear(&text);
+    bytes_clear(&out);
+    detect_findings_clear(&found);
+    if (!json_validate(token, 1, NULL) || !json_string(token, &text)) {
+      fprintf(stderr, "detect_probe: a line is no JSON string\n");
+      return 1;
+    }
+    scan(rules, bytes_slice(&text), s.split, &found);
+    answer(&found, &out);
+    fwrite(out.data, 1, out.len, stdout);
+  }
+  detect_findings_fini(&found);
+  detect_rules_unref(rules);
+  bytes_fini(&text);
+  bytes_fini(&out);
+  free(line);
+  return 0;
+}

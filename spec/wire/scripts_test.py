@@ -9,7 +9,9 @@ import unittest
 import urllib.error
 import urllib.request
 
-from harness import ADMIN_KEY, BINARY, Gateway, GatewayCase, wait_for
+from harness import ADMIN_KEY, BINARY, KEY, Gateway, GatewayCase, chat_body, wait_for
+from streams import BODIES
+from upstream import Upstream, stream
 
 POLICY = """local policy = { name = "residency" }
 function policy.on_request(request, context)
@@ -246,7 +248,8 @@ class Scripts(GatewayCase):
             self.assertTrue(state(first, "lost")["is_blocked"])
             self.put("kept", {"a.txt": "2"}, root)
             wait_for(lambda: state(first, "kept")["running"] == 2, 10, "generation 2")
-            done = subprocess.run([BINARY, "scripts", "rollback", "kept", "--config", first.path], timeout=60)
+            done = subprocess.run([BINARY, "scripts", "rollback", "kept", "--config", first.path],
+                                  stdout=subprocess.DEVNULL, timeout=60)
             self.assertEqual(done.returncode, 0)
             self.assertEqual(first.stop(), 0, first.process_log())
             second = Gateway(config)
@@ -275,6 +278,92 @@ class Scripts(GatewayCase):
         self.put("signal", {"tenant.lua": "return {}"})
         self.gateway.process.send_signal(signal.SIGHUP)
         self.wait_running("signal", 1)
+
+
+class Layers(GatewayCase):
+    """The operator's folders below the tenants', and providers that a tenant names."""
+    uses_mock = False
+
+    @classmethod
+    def configuration(cls):
+        cls.folder = tempfile.mkdtemp(prefix="gateyes-layers-")
+        for name in ("tenants/acme", "site/lib", "site/policies"):
+            os.makedirs(os.path.join(cls.folder, name))
+        here = os.path.dirname(os.path.abspath(__file__))
+        shutil.copytree(os.path.join(here, "..", "..", "lua"), os.path.join(cls.folder, "lua"))
+        cls.write("site/policies/shared.lua", 'local word = require "lib.word"\nlocal policy = { name = "shared" }\n'
+                  'function policy.on_request(request) request:set("user", word) end\nreturn policy\n')
+        cls.write("site/lib/word.lua", "return 'one'")
+        cls.write("tenants/acme/tenant.lua", "return { policies = { 'shared' } }")
+        cls.upstream, cls.private = Upstream(), Upstream()
+        for upstream in (cls.upstream, cls.private):
+            upstream.plays = {"m": [stream(BODIES["chat"])]}
+        return {"tenants": cls.folder + "/tenants", "site": cls.folder + "/site", "lua": cls.folder + "/lua",
+                "tenant_hosts": ["127.0.0.1", "127.0.0.0/8"], "workers": 2,
+                "providers": {"o": {"adapter": "openai", "base_url": cls.upstream.url + "/v1", "credential": "sk-platform"}},
+                "models": {"m": {"targets": ["o/m"]}},
+                "keys": [{"name": "wire", "key": KEY, "tenant": "acme"}, {"name": "other", "key": "gy-other"}]}
+
+    @classmethod
+    def end(cls):
+        super().end()
+        shutil.rmtree(cls.folder)
+
+    @classmethod
+    def write(cls, path, text):
+        whole = os.path.join(cls.folder, path)
+        with open(whole + "~", "w") as file:
+            file.write(text)
+        os.rename(whole + "~", whole)
+
+    def state(self):
+        return json.loads(self.gateway.get_admin("/admin/tenants/acme/scripts")[1])
+
+    def user(self, upstream, key=KEY):
+        upstream.forget()
+        reply = self.ask("/v1/chat/completions", chat_body("m", True), key=key)
+        self.assertEqual(reply.status, 200, reply.body)
+        return upstream.requests("m")[0].json.get("user")
+
+    def test_layers(self):
+        self.assertEqual(self.user(self.upstream), "one")
+        self.assertIsNone(self.user(self.upstream, "gy-other"))
+        running = self.state()["running"]
+        self.write("site/lib/word.lua", "return 'two'")
+        wait_for(lambda: self.state()["running"] > running, 10, "a generation over the new site folder")
+        self.assertEqual(self.user(self.upstream), "two")
+        self.write("site/lib/word.lua", "return (")
+        wait_for(lambda: self.state()["refused"], 10, "the refusal")
+        self.assertEqual(self.user(self.upstream), "two")
+        self.write("site/lib/word.lua", "return 'two'")
+        wait_for(lambda: not self.state()["refused"], 10, "the repaired site folder")
+
+    def test_lua_folder(self):
+        before, path = self.gateway.reloads("ok"), "lua/adapters/openai.lua"
+        with open(os.path.join(self.folder, path)) as file:
+            text = file.read()
+        self.write(path, text + "-- changed\n")
+        wait_for(lambda: self.gateway.reloads("ok") > before, 10, "a reload for the changed adapter")
+        refused = self.gateway.reloads("refused")
+        self.write(path, "return {")
+        wait_for(lambda: self.gateway.reloads("refused") > refused, 10, "the refusal of a broken adapter")
+        self.assertEqual(self.chat("m", True).status, 200)
+        before = self.gateway.reloads("ok")
+        self.write(path, text)
+        wait_for(lambda: self.gateway.reloads("ok") > before, 10, "the repaired adapter")
+
+    def test_providers_of_a_tenant(self):
+        running = self.state()["running"]
+        self.write("tenants/acme/tenant.lua", """return { policies = { 'shared' },
+          providers = { o = { adapter = 'openai', base_url = '%s/v1' } } }""" % self.private.url)
+        wait_for(lambda: self.state()["running"] > running, 10, "the tenant's provider")
+        self.assertIsNotNone(self.user(self.private))
+        record = self.private.requests("m")[0]
+        self.assertNotIn("authorization", record.headers)  # the platform's key stays at home
+        self.assertIsNone(self.user(self.upstream, "gy-other"))
+        running = self.state()["running"]
+        self.write("tenants/acme/tenant.lua", "return { policies = { 'shared' } }")
+        wait_for(lambda: self.state()["running"] > running, 10, "the operator's provider")
 
 
 if __name__ == "__main__":

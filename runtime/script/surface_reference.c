@@ -98,7 +98,12 @@ static const char opening[] =
     "elements, `string` unless said), `about`.\n\n"
     "Calls that may wait (`gateyes.fetch`, `gateyes.sleep`) look like any other. When the client "
     "leaves they are cancelled, and the hook does not go on. A call in a hook where it is not "
-    "allowed raises an error that names the hooks where it is.\n";
+    "allowed raises an error that names the hooks where it is.\n\n"
+    "`gateyes try policies/NAME.lua --request body.json` shows what a policy makes of a request: "
+    "verdict, requirements, tags, the edited body and the trace; with `--config gateyes.lua` also "
+    "the route. `--dialect` says which protocol the body speaks, `--json` prints JSON. Editors "
+    "that "
+    "read LuaLS annotations find those of everything below in `lua/types`.\n";
 
 static void append_phases(struct bytes *out, unsigned phases) {
   bool first = true;

@@ -22,13 +22,11 @@ static uint32_t get_u32(const char *at) {
   return value;
 }
 
-static void put_varint(struct bytes *out, uint64_t value) {
-  char *at = bytes_reserve(out, VARINT_BYTES);
-  size_t len = 0;
+static inline char *write_varint(char *at, uint64_t value) {
   for (; value >= 0x80; value >>= 7)
-    at[len++] = (char)(value | 0x80);
-  at[len++] = (char)value;
-  out->len += len;
+    *at++ = (char)(value | 0x80);
+  *at++ = (char)value;
+  return at;
 }
 
 static bool take_varint(struct slice *data, uint64_t *value) {
@@ -43,18 +41,24 @@ static bool take_varint(struct slice *data, uint64_t *value) {
   return false;
 }
 
-static void put_number(struct bytes *out, uint64_t tag, uint64_t value) {
+static inline void put_number(struct bytes *out, uint64_t tag, uint64_t value) {
   if (value == 0) return;
-  put_varint(out, tag * 2 + KIND_NUMBER);
-  put_varint(out, value);
+  char *at = bytes_reserve(out, 2 * VARINT_BYTES);
+  at = write_varint(write_varint(at, tag * 2 + KIND_NUMBER), value);
+  out->len = (size_t)(at - out->data);
 }
 
-static void put_text(struct bytes *out, uint64_t tag, struct slice text) {
+static inline void put_bytes(struct bytes *out, uint64_t tag, struct slice text) {
+  char *at = bytes_reserve(out, 2 * VARINT_BYTES + text.len);
+  at = write_varint(write_varint(at, tag * 2 + KIND_TEXT), text.len);
+  memcpy(at, text.data, text.len);
+  out->len = (size_t)(at + text.len - out->data);
+}
+
+static inline void put_text(struct bytes *out, uint64_t tag, struct slice text) {
   if (text.len == 0) return;
   if (text.len > RECORD_TEXT_MAX) text.len = RECORD_TEXT_MAX;
-  put_varint(out, tag * 2 + KIND_TEXT);
-  put_varint(out, text.len);
-  bytes_append_slice(out, text);
+  put_bytes(out, tag, text);
 }
 
 static void put_json(struct bytes *out, uint64_t tag, struct slice text) {
@@ -62,10 +66,7 @@ static void put_json(struct bytes *out, uint64_t tag, struct slice text) {
   if (text.len > RECORD_JSON_MAX)
     text = (struct slice){
         note, (size_t)snprintf(note, sizeof note, "{\"left_out_bytes\":%zu}", text.len)};
-  if (text.len == 0) return;
-  put_varint(out, tag * 2 + KIND_TEXT);
-  put_varint(out, text.len);
-  bytes_append_slice(out, text);
+  if (text.len) put_bytes(out, tag, text);
 }
 
 void record_encode(const struct ledger_record *record, struct bytes *out) {

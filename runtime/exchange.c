@@ -45,6 +45,7 @@ static void exchange_free(struct exchange *x) {
   bytes_fini(&x->reply);
   bytes_fini(&x->out);
   bytes_fini(&x->last_response);
+  bytes_fini(&x->transcript);
   meter_fini(&x->meter);
   generation_unref(x->generation);
   directory_unref(x->directory);

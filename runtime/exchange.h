@@ -11,6 +11,7 @@
 #include "upstream/attempt.h"
 
 struct exchange;
+struct bookkeeper;
 struct limiter;
 struct journal;
 
@@ -25,8 +26,9 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
   struct tenant_set *tenants;            /* scripts of the tenants that have any */
   struct directory *directory;
   struct upstream *upstream;
-  struct health *health;   /* of the process */
-  struct journal *journal; /* NULL: no ledger is kept */
+  struct health *health;         /* of the process */
+  struct journal *journal;       /* NULL: no ledger is kept */
+  struct bookkeeper *bookkeeper; /* NULL: no ledger is kept */
   struct limiter *limiter;
   struct log *log;
   struct list exchanges; /* all that are open, oldest first */

@@ -1,6 +1,7 @@
 /* The provider's reply on its way to the client: frame by frame, or whole. Until the first content
  * has come the frames wait here, so that a failure can still move on to another target. */
 #include "base/clock.h"
+#include "exchange_content.h"
 #include "exchange_follow.h"
 #include "exchange_guard.h"
 #include "exchange_policy.h"
@@ -254,6 +255,7 @@ static void flush(struct exchange *x) {
   }
   if (x->guard && !out->len) return;
   if (x->recording) recording_append(x->recording, bytes_slice(out));
+  content_append(x, bytes_slice(out));
   open_stream(x);
   bool is_full = out->len && x->stream && !stream_write(x->stream, bytes_slice(out));
   /* After the last frame nobody would let a provider go on. */

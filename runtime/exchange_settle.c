@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "exchange_admit.h"
 #include "exchange_background.h"
+#include "exchange_content.h"
 #include "exchange_guard.h"
 #include "exchange_policy.h"
 #include "exchange_record.h"
@@ -102,6 +103,7 @@ enum step_result settle_step(struct exchange *x) {
   blame_attempt(x);
   (void)settle_book(x);
   settle_store(x);
+  content_settle(x);
   struct bytes *line = log_buffer(x->host->log);
   record_write_line(x, line);
   log_line_end(x->host->log);

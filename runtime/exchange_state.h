@@ -132,12 +132,13 @@ struct exchange {
   bool has_standing;
   struct slice customer;
 
-  bool is_booked;     /* usage, cost and ledger are done */
-  bool is_kept;       /* the response has been stored, if it is to be */
-  bool error_relayed; /* the client has the provider's own error event */
-  bool has_event;     /* the running attempt sent a frame that is no comment */
-  bool opened;        /* the client has the head of a stream */
-  bool committed;     /* and content: no other target can take over */
+  struct bytes transcript; /* of a stream whose content is kept: what the client was given */
+  bool is_booked;          /* usage, cost and ledger are done */
+  bool is_kept;            /* the response has been stored, if it is to be */
+  bool error_relayed;      /* the client has the provider's own error event */
+  bool has_event;          /* the running attempt sent a frame that is no comment */
+  bool opened;             /* the client has the head of a stream */
+  bool committed;          /* and content: no other target can take over */
   uint64_t written_ns;
   struct answer answer;
   enum failure_kind failure;

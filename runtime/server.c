@@ -396,6 +396,7 @@ static bool start_workers(struct server *s, struct config_problems *problems) {
                                      .gates = gates_new(),
                                      .health = health_new(),
                                      .journals = s->ledger.journals,
+                                     .bookkeeper = s->ledger.bookkeeper,
                                      .kv = kv_new(&script_store),
                                      .shadows = shadow_log_new(),
                                      .limiter = server_limits_new()};

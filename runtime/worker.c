@@ -78,6 +78,7 @@ struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot
   w->host.shadows = shared->shadows;
   w->host.log = log_new(config);
   w->host.health = shared->health;
+  w->host.bookkeeper = shared->bookkeeper;
   w->host.journal = shared->journals ? journals_writer(shared->journals, index) : NULL;
   w->host.limiter = shared->limiter;
   w->host.upstream = upstream_new(&w->loop, config, shared->gates);

@@ -17,6 +17,7 @@ struct worker_callbacks { /* called on the worker's thread */
 
 struct gates;
 struct journals;
+struct bookkeeper;
 struct kv;
 struct health;
 struct limiter;
@@ -26,8 +27,9 @@ struct worker_shared { /* what all workers have in common; outlives them */
   void *context;
   struct gates *gates;
   struct health *health;
-  struct journals *journals; /* NULL: no ledger is kept */
-  struct kv *kv;             /* what scripts keep */
+  struct journals *journals;     /* NULL: no ledger is kept */
+  struct bookkeeper *bookkeeper; /* NULL, too */
+  struct kv *kv;                 /* what scripts keep */
   struct shadow_log *shadows;
   struct limiter *limiter;
 };

@@ -8,11 +8,14 @@ import unittest
 
 from harness import BINARY, GatewayCase, wait_for
 
+KEY = "00112233445566778899aabbccddeeff" * 2
+
 
 class Store(GatewayCase):
     @classmethod
     def configuration(cls):
-        return {"providers": cls.mock_providers(), "content": {"key": "00112233445566778899aabbccddeeff" * 2},
+        return {"providers": cls.mock_providers(), "content": {"key": KEY, "tenants": ["kept"], "no_responses": ["kept"]},
+                "keys": [{"name": "wire", "key": "gy-wire-key-1"}, {"name": "k", "key": "gy-kept-key-1", "tenant": "kept"}],
                 "models": {"m": {"targets": ["o/m@frames=8"]}}}
 
     @classmethod
@@ -25,14 +28,37 @@ class Store(GatewayCase):
 
     def test_responses_outlive_a_restart(self):
         first = self.responses("m").json()
-        wait_for(lambda: self.rows("SELECT count(*) FROM texts")[0][0] > 0, 5, "the response in the store")
+        wait_for(lambda: self.rows("SELECT count(*) FROM texts WHERE kind = 0")[0][0] > 0, 5, "the response in the store")
         self.assertEqual(self.rows("SELECT count(*) FROM texts WHERE instr(sealed, 'output')")[0][0], 0)
         self.gateway.crash()
         with self.gateway.client() as client:
             kept = client.get("/v1/responses/" + first["id"])
             self.assertEqual((kept.status, kept.json()["output"]), (200, first["output"]))
             self.assertEqual(client.get("/v1/responses/" + first["id"], method="DELETE").status, 200)
-        wait_for(lambda: self.rows("SELECT count(*) FROM texts")[0][0] == 0, 5, "the response gone from the store")
+        wait_for(lambda: self.rows("SELECT count(*) FROM texts WHERE kind = 0")[0][0] == 0, 5, "the response gone from the store")
+
+    def test_content_of_tenants_that_want_it(self):
+        def texts():
+            return self.rows("SELECT kind, id, length(sealed) FROM texts WHERE tenant = 'kept' ORDER BY kind")
+
+        secret = "the patient is called Ann"
+        body = {"model": "m", "messages": [{"role": "user", "content": secret}]}
+        other = self.ask("/v1/chat/completions", body)
+        for stream in (False, True):
+            reply = self.ask("/v1/chat/completions", dict(body, stream=stream), key="gy-kept-key-1")
+            self.assertEqual((reply.status, other.status), (200, 200))
+            wait_for(lambda: [row[0] for row in texts() if row[1] == reply.id] == [1, 2], 5, "prompt and reply in the store")
+            sizes = {row[0]: row[2] for row in texts() if row[1] == reply.id}
+            self.assertEqual(sizes[2], len(reply.body) + 29)  # version, nonce and tag beside the sealed text
+        self.assertEqual(self.rows("SELECT count(*) FROM texts WHERE tenant <> 'kept' AND kind > 0"), [(0,)])
+        kept = self.ask("/v1/responses", {"model": "m", "input": secret}, key="gy-kept-key-1")
+        self.assertEqual(kept.status, 200)
+        self.assertEqual(self.rows("SELECT count(*) FROM texts WHERE tenant = 'kept' AND kind = 0"), [(0,)])
+        for name in os.listdir(self.gateway.folder):
+            path = os.path.join(self.gateway.folder, name)
+            if os.path.isfile(path):
+                with open(path, "rb") as file:
+                    self.assertNotIn(secret.encode(), file.read(), name)
 
     def audit(self, *words):
         done = subprocess.run([BINARY, "audit", *words, "--config", self.gateway.path, "--json"], capture_output=True,

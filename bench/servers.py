@@ -14,8 +14,8 @@ return {
   listen = { "127.0.0.1:%(port)d" },
   admin = { listen = { "127.0.0.1:%(admin)d" } },
   workers = %(workers)d,
-  store = "sqlite::memory:",
-  log = { file = "%(folder)s/gateyes.log" },
+%(extra)s
+  log = { file = "%(folder)s/%(port)d.log" },
   providers = {
     bench = { adapter = "openai", base_url = "http://127.0.0.1:%(upstream)d/v1" },
   },
@@ -31,6 +31,19 @@ return {
   },
 }
 """
+
+# What the plain gateway leaves out: the difference is what limits, a budget and the ledger cost.
+EXTRA = {
+    "gateyes": """
+  store = "sqlite:%(folder)s/gateyes.db",
+  quotas = {
+    { name = "requests", scope = { key = "*" }, requests = 1000000000000, window = "1m" },
+    { name = "tokens", scope = { tenant = "*" }, total_tokens = 1000000000000000, window = "1h" },
+    { name = "at once", scope = { key = "bench" }, concurrent = 1000000 },
+    { name = "budget", scope = { tenant = "default" }, money = 1000000000, window = "month" },
+  },""",
+    "gateyes-plain": "  store = \"none\",",
+}
 
 NGINX = """
 worker_processes 1;
@@ -171,11 +184,13 @@ def start(name, gateyes, upstream, core, folder, workers=1, prefix=()):
     port = free_port()
     values = {"port": port, "upstream": upstream.port, "folder": folder, "workers": workers,
               "admin": free_port()}
+    values["extra"] = EXTRA.get(name, "") % values
     config = os.path.join(folder, name + ".conf")
     text, command = {
         "nginx": (NGINX, [which("nginx"), "-p", folder, "-c", config]),
         "haproxy": (HAPROXY, [which("haproxy"), "-f", config]),
         "gateyes": (GATEYES, [gateyes, "serve", "--config", config]),
+        "gateyes-plain": (GATEYES, [gateyes, "serve", "--config", config]),
     }[name]
     if not command[0]:
         return None

@@ -8,8 +8,9 @@ enum { CACHE_SLOTS = 256 };
 
 /* Every series that requests of one kind touch: found once, then kept per thread. */
 struct series {
-  uint64_t config_version;
-  uint32_t model, provider; /* indexes in the configuration, plus one; 0: none */
+  uint64_t serial; /* of the configuration that both belong to; NULL: none */
+  const struct model *model;
+  const struct provider *provider;
   int status;
   enum dialect dialect;
   struct metric_series *requests, *duration, *overhead, *server_duration, *first_token, *per_token;
@@ -58,16 +59,15 @@ static void find_series(const struct exchange *x, struct series *s) {
 static const struct series *series_of(const struct exchange *x, int status) {
   static _Thread_local struct series cache[CACHE_SLOTS];
   const struct provider *p = provider_of(x);
-  uint32_t model = x->model ? x->model->index + 1 : 0, provider = p ? p->index + 1 : 0;
   enum dialect dialect = x->route.dialect;
-  struct series *s =
-      &cache[(model * 31 + provider * 7 + (uint32_t)status * 3 + dialect) % CACHE_SLOTS];
-  bool known = s->requests && s->config_version == x->config->version && s->model == model &&
-               s->provider == provider && s->status == status && s->dialect == dialect;
+  size_t place = (uintptr_t)x->model / sizeof *x->model * 31 + (uintptr_t)p / sizeof *p * 7;
+  struct series *s = &cache[(place + (size_t)status * 3 + dialect) % CACHE_SLOTS];
+  bool known = s->requests && s->serial == x->config->serial && s->model == x->model &&
+               s->provider == p && s->status == status && s->dialect == dialect;
   if (known) return s;
-  *s = (struct series){.config_version = x->config->version,
-                       .model = model,
-                       .provider = provider,
+  *s = (struct series){.serial = x->config->serial,
+                       .model = x->model,
+                       .provider = p,
                        .status = status,
                        .dialect = dialect};
   find_series(x, s);

@@ -144,6 +144,7 @@ struct config *config_build(const struct value *root, const char *file, config_c
                             struct config_problems *problems) {
   struct config *c = must_calloc(1, sizeof *c);
   ref_init(&c->refs);
+  c->serial = config_serial_next();
   arena_init(&c->arena);
   c->file = arena_text(&c->arena, slice_of(file));
   c->changed_s = changed_of(file);

@@ -155,6 +155,7 @@ static struct config *lay_over(struct config *base, const char *file) {
   struct config *c = must_alloc(sizeof *c);
   *c = *base;
   ref_init(&c->refs);
+  c->serial = config_serial_next();
   arena_init(&c->arena);
   c->base = config_ref(base);
   c->file = arena_text(&c->arena, slice_of(file));

@@ -4,6 +4,11 @@
 
 #include "config/names.h"
 
+uint64_t config_serial_next(void) {
+  static atomic_uint_fast64_t last;
+  return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+}
+
 struct config *config_ref(struct config *c) {
   ref_take(&c->refs);
   return c;

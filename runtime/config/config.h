@@ -177,6 +177,7 @@ struct tenant_figure {
 struct config {
   struct ref refs;
   struct arena arena;
+  uint64_t serial;  /* differs between any two configurations of the process, tenants' too */
   uint64_t version; /* 1 for the first, +1 with each reload; set by the server */
   const char *file;
   int64_t changed_s; /* when it was last changed, in seconds since 1970; 0: there is no such file */
@@ -287,6 +288,7 @@ struct tenant_file { /* tenant.lua, read into a tree */
 struct config *config_build_tenant(struct config *base, const struct tenant_file *file,
                                    struct arena *arena, struct config_problems *problems);
 
+uint64_t config_serial_next(void);
 struct config *config_ref(struct config *c);
 void config_unref(struct config *c);
 void config_problems_init(struct config_problems *p);

@@ -361,6 +361,8 @@ class Layers(GatewayCase):
         record = self.private.requests("m")[0]
         self.assertNotIn("authorization", record.headers)  # the platform's key stays at home
         self.assertIsNone(self.user(self.upstream, "gy-other"))
+        counted = 'gateyes_upstream_attempts_total{provider="acme/o",outcome="ok"}'
+        wait_for(lambda: self.gateway.metric(counted) == 1, 5, "an attempt under the tenant's own name")
         running = self.state()["running"]
         self.write("tenants/acme/tenant.lua", "return { policies = { 'shared' } }")
         wait_for(lambda: self.state()["running"] > running, 10, "the operator's provider")

@@ -153,7 +153,8 @@ static void build_settings(struct build *b, const struct place *root, struct ten
 /* A copy of the operator's, whose own parts are then made anew. */
 static struct config *lay_over(struct config *base, const char *file) {
   struct config *c = must_alloc(sizeof *c);
-  *c = *base;
+  size_t counted = offsetof(struct config, arena); /* base's count changes meanwhile */
+  memcpy((char *)c + counted, (const char *)base + counted, sizeof *c - counted);
   ref_init(&c->refs);
   c->serial = config_serial_next();
   arena_init(&c->arena);

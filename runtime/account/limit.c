@@ -262,6 +262,7 @@ static size_t find_crossings(const struct reservation *r, struct crossing *out) 
 static bool try_claim(struct limiter *l, struct reservation *r, const struct limit_request *request,
                       struct limit_refusal *refusal) {
   struct instant now = limiter_now(l);
+  r->expires_ns = now.mono_ns;
   struct verdict verdict = {0};
   struct crossing crossings[MATCHES_USUAL];
   size_t crossed = 0;
@@ -297,7 +298,7 @@ static void register_open(struct limiter *l, struct reservation *r, uint64_t ttl
   if (!ttl_ms) ttl_ms = TTL_DEFAULT_MS;
   if (ttl_ms > most_ms) ttl_ms = most_ms;
   r->id = atomic_fetch_add(&l->last_id, 1) + 1;
-  r->expires_ns = limiter_now(l).mono_ns + (int64_t)(ttl_ms * MS_NS);
+  r->expires_ns += (int64_t)(ttl_ms * MS_NS);
   struct limit_open *open = &l->open[r->id % LIMIT_OPEN_LISTS];
   uv_mutex_lock(&open->lock);
   list_append(&open->list, &r->link);
@@ -356,11 +357,12 @@ bool limiter_reserve(struct limiter *l, const struct limit_request *request,
 }
 
 /* is_end: the reservation lets go of the slot, too, and news of thresholds is told. */
-static void settle_hold(struct limiter *l, struct limit_hold *h, uint64_t actual, bool is_end) {
+static void settle_hold(struct limiter *l, struct limit_hold *h, uint64_t actual,
+                        struct instant now, bool is_end) {
   uint8_t percent = 0;
   uv_mutex_t *lock = lock_of(l, h->hash);
   uv_mutex_lock(lock);
-  counter_advance(&h->slot->counter, &h->rule->counter, limiter_now(l));
+  counter_advance(&h->slot->counter, &h->rule->counter, now);
   counter_settle(&h->slot->counter, &h->rule->counter, h->claim, actual);
   if (is_end) percent = limit_slot_crossed(h->slot, h->rule);
   if (is_end && !percent) h->slot->holds--;
@@ -388,10 +390,11 @@ void limiter_settle(struct limiter *l, struct reservation **reservation,
                     const struct limit_actual *a) {
   struct reservation *r = take(l, reservation);
   if (!r) return;
+  struct instant now = limiter_now(l);
   for (size_t i = 0; i < r->count; i++) {
     enum limit_kind kind = r->holds[i].rule->definition.kind;
     settle_hold(l, &r->holds[i], wanted(kind, a->input_tokens, a->output_tokens, a->cost_nanousd),
-                true);
+                now, true);
   }
   reservation_free(r);
 }
@@ -399,8 +402,9 @@ void limiter_settle(struct limiter *l, struct reservation **reservation,
 void limiter_release(struct limiter *l, struct reservation **reservation) {
   struct reservation *r = take(l, reservation);
   if (!r) return;
+  struct instant now = limiter_now(l);
   for (size_t i = 0; i < r->count; i++)
-    settle_hold(l, &r->holds[i], 0, true);
+    settle_hold(l, &r->holds[i], 0, now, true);
   reservation_free(r);
 }
 
@@ -423,7 +427,7 @@ size_t limiter_expire(struct limiter *l) {
       if (r->expires_ns > now.mono_ns) continue;
       list_remove(node);
       for (size_t k = 0; k < r->count; k++) {
-        settle_hold(l, &r->holds[k], 0, false);
+        settle_hold(l, &r->holds[k], 0, now, false);
         r->holds[k].claim.want = 0; /* settling it later adds to its window, if that still runs */
       }
       expired++;

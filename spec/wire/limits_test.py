@@ -147,6 +147,35 @@ class Limits(GatewayCase):
                          [(200, "small"), (200, "o"), (200, "o")])
 
 
+class Restart(unittest.TestCase):
+    def test_a_killed_process_forgets_no_budget(self):
+        upstream = Upstream()
+        upstream.plays = {"m": [whole(ANSWER)]}
+        scope = {"tenant": "*", "model": "m"}
+        gateway = Gateway({
+            "providers": {"o": {"adapter": "openai", "base_url": upstream.url + "/v1"}},
+            "models": {"m": {"targets": ["o/m"], "price": PRICE}},
+            "quotas": [{"name": "year", "scope": scope, "money": 0.2, "window": "year"},
+                       {"name": "hour", "scope": {"key": "*"}, "requests": 8, "window": "1h"},
+                       {"name": "o", "scope": {"provider": "o"}, "requests": 1000, "window": "1h"}]})
+        try:
+            for _ in range(3):
+                with gateway.client() as client:
+                    for status in (200, 200):
+                        self.assertEqual(client.ask(PATHS["chat"], chat_body("m", max_tokens=20)).status, status)
+                gateway.crash()
+            with gateway.client() as client:
+                reply = client.ask(PATHS["chat"], chat_body("m", max_tokens=100))
+                self.assertEqual(reply.status, 402)
+                self.assertIn("0.12 used", reply.error()["message"])
+                reply = client.ask(PATHS["chat"], chat_body("m", max_tokens=20))
+                self.assertEqual((reply.status, reply.headers["x-ratelimit-remaining-requests"]), (200, "1"))
+        finally:
+            self.assertEqual(gateway.stop(), 0)
+            gateway.remove()
+            upstream.close()
+
+
 class Prices(unittest.TestCase):
     def test_import_and_use(self):
         upstream = Upstream()

@@ -35,7 +35,7 @@ bool uk_nino(struct slice t) {
 
 /* Income Tax Department: the fourth letter is the holder's type. */
 bool in_pan(struct slice t) {
-  return has_shape(t, "AAAAA9999A") && strchr("ABCFGHJLPT", t.data[3]) && number_at(t, 5, 4) > 0;
+  return has_shape(t, "AAAAA9999A") && strchr("ABCFGHJKLPT", t.data[3]) && number_at(t, 5, 4) > 0;
 }
 
 /* GSTN: state, PAN, entity, Z, check character by Luhn mod 36. */

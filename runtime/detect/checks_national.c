@@ -51,7 +51,8 @@ bool in_aadhaar(const uint8_t *d, unsigned count) {
 /* Resident Registration Act: date, century and sex digit. */
 bool kr_rrn_shape(const uint8_t *d, unsigned count) {
   static const unsigned centuries[] = {1800, 1900, 1900, 2000, 2000, 1900, 1900, 2000, 2000, 1800};
-  if (count != 13) return false;
+  if (count != 13 || check_value(d + 7, 2) > 96) return false; /* 00 to 96: where it was issued */
+  if (centuries[d[6]] == 2000 && d[0] >= 5) return false;
   return check_date(centuries[d[6]] + d[0] * 10u + d[1], d[2] * 10u + d[3], d[4] * 10u + d[5]);
 }
 
@@ -136,17 +137,19 @@ bool br_cnpj(const uint8_t *d, unsigned count) {
          digit_mod11(d, weights, 13) == d[13];
 }
 
-/* Ministerstwo Cyfryzacji: the month carries the century. */
+/* Ministerstwo Cyfryzacji: the month carries the century. Nobody was born after 2049 yet. */
 bool pl_pesel(const uint8_t *d, unsigned count) {
   static const uint8_t weights[] = {1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1};
-  static const unsigned centuries[] = {1900, 2000, 2100, 2200, 1800};
   if (count != 11) return false;
   unsigned month = d[2] * 10u + d[3], year = d[0] * 10u + d[1];
-  unsigned century = centuries[month / 20];
-  if (!check_date(century >= 2100 ? 2000 + year % 100 : (century == 1800 ? 1900 : century) + year,
-                  month % 20, d[4] * 10u + d[5]))
-    return false;
-  return check_weighted(d, weights, 11) % 10 == 0;
+  if (month >= 80)
+    year += year >= 50 ? 1800 : 0;
+  else if (month >= 20)
+    year += month < 40 && year < 50 ? 2000 : 0;
+  else
+    year += 1900;
+  return check_date(year, month % 20, d[4] * 10u + d[5]) &&
+         check_weighted(d, weights, 11) % 10 == 0;
 }
 
 /* Ordinance No. 85 of 2014 of the Ministry of Internal Affairs and Communications. */

@@ -76,6 +76,10 @@ void match_plate(struct scan *s, size_t start, size_t end) {
   size_t count = stop - at;
   bool suffix = count == 4 && stands(s, stop, "警学挂港澳领使");
   if (suffix) stop += CHARACTER;
+  if (stop == s->len && !s->ended) {
+    scan_wait(s, start);
+    return;
+  }
   bool energy = count == 6 && (is_upper(s->text[at]) || is_upper(s->text[stop - 1])) && digits >= 4;
   if ((count != 5 && !suffix && !energy) || is_alnum(scan_byte(s, stop)) || digits < 2) return;
   if (count == 5 && digits < 3) return;

@@ -91,16 +91,23 @@ TYPES = [
                                           f"{m.pick('.com', '.co.uk', '.de', '.io')}"]),
     ("mac_address", "mac", "mac", lambda m: [":".join(f"{m.random.randint(0, 255):02x}" for _ in range(6))]),
 ]
-# Where the two differ on purpose: numbers formally right that the authority never gives out, the character 0 that GB 32100
-# has for a remainder of 0, and the second check digit of foreigners in Korea.
+# Where the two differ on purpose. The detectors refuse what the authority never gives out (regions, dates, letters that do
+# not exist, births to come) and know more: series of passports, the 0 that GB 32100 has for a remainder of 0, the second
+# check digit of foreigners in Korea.
+PROVINCES = "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82 83".split()
 DIFFER = {
-    "cn_resident_id": lambda v: not 1850 <= int(v[6:10]) < 2100,
+    "pl_pesel": lambda v: v[2] in "2389",
+    "tw_id": lambda v: v[1] not in "1289",
+    "cn_resident_id": lambda v: not 1850 <= int(v[6:10]) < 2100 or v[:2] not in PROVINCES,
     "cn_uscc": lambda v: v.endswith("0"),
     "kr_rrn": lambda v: v[6] in "5678",
     "us_ssn": lambda v: v.endswith("0000") or [len(g) for g in v.split("-")] != [3, 2, 4],
     "ca_sin": lambda v: v[0] in "08",
     "de_steuer_id": lambda v: len(set(v[:10])) == 10,
-    "cn_passport": lambda v: not v[1:].isdigit() and v[1] in "IO",
+    "cn_passport": lambda v: v[0] not in "EG" or (not v[1:].isdigit() and v[1] in "IO"),
+    "payment_card": lambda v: v[:2] in ("36", "38", "39"),
+    "it_cf": lambda v: not v[9:11].isdigit() or int(v[9:11]) > 71 or 31 < int(v[9:11]) < 41,
+    "fr_nir": lambda v: v[0] in "56",
 }
 
 

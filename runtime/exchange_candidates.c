@@ -31,7 +31,8 @@ static void order_weighted(const struct model_target **targets, size_t count) {
 /* Only embeddings cannot be translated: a target serves them itself or not at all. */
 static bool can_serve(struct exchange *x, const struct model_target *target) {
   if (x->route.dialect != DIALECT_EMBEDDINGS) return true;
-  const struct adapter_info *adapter = generation_adapter(x->generation, target->provider->adapter);
+  const struct adapter_info *adapter =
+      generation_adapter(policies_generation(x, target), target->provider->adapter);
   return adapter && adapter->native[DIALECT_EMBEDDINGS].len > 0;
 }
 
@@ -69,8 +70,8 @@ enum step_result candidates_find(struct exchange *x) {
 bool candidates_count_tokens(struct exchange *x) {
   size_t count = 0;
   for (size_t i = 0; i < x->candidate_count; i++) {
-    const struct adapter_info *adapter =
-        generation_adapter(x->generation, x->candidates[i]->provider->adapter);
+    const struct adapter_info *adapter = generation_adapter(
+        policies_generation(x, x->candidates[i]), x->candidates[i]->provider->adapter);
     if (adapter && adapter->count_tokens.len) x->candidates[count++] = x->candidates[i];
   }
   x->candidate_count = count;

@@ -96,6 +96,13 @@ enum step_result policies_pick(struct exchange *x) {
   return STEP_NEXT;
 }
 
+struct generation *policies_generation(const struct exchange *x,
+                                       const struct model_target *target) {
+  struct generation *own = x->scripts ? tenant_scripts_adapters(x->scripts) : NULL;
+  bool is_tenants = target->provider->index == PROVIDER_UNLISTED;
+  return own && is_tenants ? own : x->generation;
+}
+
 static struct error_detail denial(struct exchange *x, const struct verdict *verdict) {
   return (struct error_detail){.status = verdict->status,
                                .code = arena_slice(&x->arena, verdict->code),
@@ -104,7 +111,7 @@ static struct error_detail denial(struct exchange *x, const struct verdict *verd
 }
 
 static enum step_result answer_text(struct exchange *x, struct slice text) {
-  if (exchange_open_translation(x) == STEP_FAIL) return STEP_FAIL;
+  if (exchange_open_translation(x, x->generation) == STEP_FAIL) return STEP_FAIL;
   struct slice out = translation_answer(x->translation, text);
   if (!out.len)
     return exchange_fail(x, FAILURE_TRANSLATION,

@@ -8,6 +8,8 @@ enum step_result policies_pick(struct exchange *x);
 enum step_result policies_step(struct exchange *x);
 /* Leaves out the candidates that the policies exclude. */
 enum step_result policies_require(struct exchange *x);
+/* The scripts that translate for this target. */
+struct generation *policies_generation(const struct exchange *x, const struct model_target *target);
 /* Lets the route hooks narrow and order x->candidates; leaves out what the requirements exclude. */
 enum step_result policies_route(struct exchange *x);
 /* Does the target meet what the policies require? Asked before every attempt. */

@@ -104,7 +104,8 @@ static void write_native(struct exchange *x, const struct sse_frame *frame) {
 static void relay_native_error(struct exchange *x, const struct sse_frame *frame) {
   struct error_detail detail = {0};
   struct provider_error reply = {x->adapter->name, frame->data, 0};
-  script_provider_error(x->generation, &reply, &x->arena, &detail);
+  script_provider_error(policies_generation(x, x->records[x->record_count - 1].target), &reply,
+                        &x->arena, &detail);
   bool ends =
       x->route.dialect != DIALECT_RESPONSES || slice_equal(frame->name, SLICE("response.failed"));
   if (!is_before_content(x) && ends) {

@@ -182,7 +182,7 @@ static enum failure_kind kind_of_status(int status) {
 static enum step_result fail_with_provider_error(struct exchange *x, enum failure_kind kind) {
   struct error_detail detail = {0};
   struct provider_error reply = {x->adapter->name, bytes_slice(&x->reply), x->upstream_status};
-  script_provider_error(x->generation, &reply, &x->arena, &detail);
+  script_provider_error(policies_generation(x, record_of(x)->target), &reply, &x->arena, &detail);
   detail.status = x->upstream_status;
   if (kind == FAILURE_UPSTREAM_AUTH) {
     const struct model_target *target = record_of(x)->target;

@@ -171,7 +171,7 @@ void error_fill(struct error_detail *detail, enum failure_kind kind);
 const char *error_http_body(int status, struct slice path, const char *sentence, struct bytes *out);
 
 /* exchange_steps.c: decodes the body, once. */
-enum step_result exchange_open_translation(struct exchange *x);
+enum step_result exchange_open_translation(struct exchange *x, struct generation *generation);
 
 /* exchange_body.c: the client's body. */
 enum step_result body_read_fields(struct exchange *x);

@@ -103,9 +103,10 @@ static enum step_result step_route(struct exchange *x) {
   return STEP_NEXT;
 }
 
-enum step_result exchange_open_translation(struct exchange *x) {
+enum step_result exchange_open_translation(struct exchange *x, struct generation *generation) {
   struct error_detail error = {0};
-  if (x->translation) return STEP_NEXT;
+  if (x->translation && translation_generation(x->translation) == generation) return STEP_NEXT;
+  translation_free(x->translation);
   struct translation_settings settings = {.dialect = x->route.dialect,
                                           .body = bytes_slice(&x->body),
                                           .public_model = x->public_model,
@@ -114,13 +115,13 @@ enum step_result exchange_open_translation(struct exchange *x) {
                                           .response_id = x->response_id,
                                           .is_stream = x->is_stream,
                                           .include_usage = x->include_usage};
-  x->translation = translation_open(x->generation, &settings, &x->arena, &error);
+  x->translation = translation_open(generation, &settings, &x->arena, &error);
   return x->translation ? STEP_NEXT : exchange_fail_with(x, FAILURE_BAD_REQUEST, &error);
 }
 
 static enum step_result encode_translated(struct exchange *x, const struct model_target *target) {
   struct error_detail error = {0};
-  if (exchange_open_translation(x) == STEP_FAIL) return STEP_FAIL;
+  if (exchange_open_translation(x, policies_generation(x, target)) == STEP_FAIL) return STEP_FAIL;
   struct translation_target wanted = {x->model, target, x->config->strict};
   struct encoded encoded;
   if (!translation_encode(x->translation, &wanted, &encoded, &error))
@@ -138,7 +139,7 @@ static enum step_result encode_translated(struct exchange *x, const struct model
 static enum step_result step_encode(struct exchange *x) {
   const struct model_target *target = x->candidates[x->candidate];
   bool count_tokens = x->route.endpoint == ENDPOINT_COUNT_TOKENS;
-  x->adapter = generation_adapter(x->generation, target->provider->adapter);
+  x->adapter = generation_adapter(policies_generation(x, target), target->provider->adapter);
   must(x->adapter != NULL);
   x->is_native = count_tokens || x->adapter->native[x->route.dialect].len > 0;
   x->dropped = (struct slice){"", 0};

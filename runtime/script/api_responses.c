@@ -9,6 +9,15 @@ static struct slice check_slice(lua_State *L, int index) {
   return s;
 }
 
+/* The owner, which for a tenant's scripts must be of that tenant: "4:acme/…", as exchange_steps.c
+ * names owners. */
+static struct slice check_owner(lua_State *L) {
+  struct slice owner = check_slice(L, 1), tenant;
+  tenant.data = lua_tolstring(L, lua_upvalueindex(2), &tenant.len);
+  if (tenant.data && !slice_starts(owner, tenant)) luaL_error(L, "not an owner of this tenant");
+  return owner;
+}
+
 static struct responses *store_of(lua_State *L) {
   return lua_touserdata(L, lua_upvalueindex(1));
 }
@@ -46,7 +55,7 @@ static struct response_item *check_index(lua_State *L, int table, size_t text_le
 
 static int put(lua_State *L) {
   lua_settop(L, 6);
-  struct response_record record = {.owner = check_slice(L, 1),
+  struct response_record record = {.owner = check_owner(L),
                                    .id = check_slice(L, 2),
                                    .response = check_slice(L, 3),
                                    .items = check_slice(L, 4)};
@@ -61,7 +70,7 @@ static void push_slice(lua_State *L, struct slice s) {
 }
 
 static int get(lua_State *L) {
-  struct response_texts *t = responses_find(store_of(L), check_slice(L, 1), check_slice(L, 2));
+  struct response_texts *t = responses_find(store_of(L), check_owner(L), check_slice(L, 2));
   if (!t) return 0;
   push_slice(L, response_texts_response(t));
   push_slice(L, response_texts_items(t));
@@ -72,7 +81,7 @@ static int get(lua_State *L) {
 static int item(lua_State *L) {
   struct slice text;
   struct response_texts *t =
-      responses_find_item(store_of(L), check_slice(L, 1), check_slice(L, 2), &text);
+      responses_find_item(store_of(L), check_owner(L), check_slice(L, 2), &text);
   if (!t) return 0;
   push_slice(L, text);
   response_texts_unref(t);
@@ -80,19 +89,28 @@ static int item(lua_State *L) {
 }
 
 static int delete (lua_State *L) {
-  lua_pushboolean(L, responses_delete(store_of(L), check_slice(L, 1), check_slice(L, 2)));
+  lua_pushboolean(L, responses_delete(store_of(L), check_owner(L), check_slice(L, 2)));
   return 1;
 }
 
-static int open_module(lua_State *L) {
+/* Upvalues: the store, and the prefix that owners must have or nil. */
+static void push_functions(lua_State *L, struct responses *store, struct slice prefix) {
   static const luaL_Reg functions[] = {
       {"put", put}, {"get", get}, {"item", item}, {"delete", delete}, {NULL, NULL}};
   lua_newtable(L);
   for (const luaL_Reg *f = functions; f->name; f++) {
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_pushcclosure(L, f->func, 1);
+    lua_pushlightuserdata(L, store);
+    if (prefix.len)
+      push_slice(L, prefix);
+    else
+      lua_pushnil(L);
+    lua_pushcclosure(L, f->func, 2);
     lua_setfield(L, -2, f->name);
   }
+}
+
+static int open_module(lua_State *L) {
+  push_functions(L, store_of(L), (struct slice){"", 0});
   return 1;
 }
 
@@ -103,4 +121,12 @@ void api_responses_open(lua_State *L, struct responses *store) {
   lua_pushcclosure(L, open_module, 1);
   lua_setfield(L, -2, "gateyes.responses");
   lua_pop(L, 2);
+}
+
+void api_responses_push(lua_State *L, struct responses *store, struct slice tenant) {
+  struct bytes prefix;
+  bytes_init(&prefix);
+  bytes_printf(&prefix, "%zu:%.*s/", tenant.len, (int)tenant.len, tenant.data);
+  push_functions(L, store, bytes_slice(&prefix));
+  bytes_fini(&prefix);
 }

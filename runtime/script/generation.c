@@ -4,6 +4,10 @@
 #include <string.h>
 
 #include "script/generation_private.h"
+#include "script/sandbox.h"
+
+/* A translation works on whole bodies, a policy on the little it asks for. */
+enum { CPU_FACTOR = 10 };
 
 static const struct {
   const char *module, *function;
@@ -27,12 +31,18 @@ static const struct {
     [ENTRY_FAILED_FRAMES] = {"dialects.responses", "failed_frames"},
 };
 
-static bool push_function(lua_State *L, const char *module, const char *function,
-                          struct bytes *error) {
+static bool push_module(lua_State *L, const char *module, struct bytes *error) {
+  struct sandbox *sandbox = sandbox_find(L);
+  if (sandbox) return sandbox_require(sandbox, slice_of(module), error) == SANDBOX_DONE;
   lua_getglobal(L, "require");
   lua_pushstring(L, module);
-  if (!state_call(L, 1, 1, error)) return false;
-  lua_getfield(L, -1, function);
+  return state_call(L, 1, 1, error);
+}
+
+static bool push_function(lua_State *L, const char *module, const char *function,
+                          struct bytes *error) {
+  if (!push_module(L, module, error)) return false;
+  state_push_field(L, -1, function);
   lua_remove(L, -2);
   if (lua_isfunction(L, -1)) return true;
   lua_pop(L, 1);
@@ -48,7 +58,8 @@ static bool load_entries(struct generation *g, struct bytes *error) {
   return true;
 }
 
-/* Pairs of a table with text keys and values, at the top of the stack, into headers. */
+/* Pairs of a table with text keys and values, at the top of the stack, into headers. What could not
+ * stand in a head is left out. */
 static struct headers read_headers(lua_State *L, struct arena *arena) {
   enum { MAX = 16 };
   struct header *items = arena_alloc(arena, MAX * sizeof *items);
@@ -57,8 +68,8 @@ static struct headers read_headers(lua_State *L, struct arena *arena) {
     lua_pushnil(L);
     while (lua_next(L, -2) && count < MAX) {
       struct slice name = state_text(L, -2), value = state_text(L, -1);
-      must(header_is_clean(name, value));
-      items[count++] = (struct header){arena_slice(arena, name), arena_slice(arena, value)};
+      if (header_is_clean(name, value))
+        items[count++] = (struct header){arena_slice(arena, name), arena_slice(arena, value)};
       lua_pop(L, 1);
     }
   }
@@ -77,21 +88,21 @@ static void read_relay(lua_State *L, struct adapter_info *info, struct arena *ar
 
 /* The table of translate.describe is on top. */
 static void read_adapter(lua_State *L, struct adapter_info *info, struct arena *arena) {
-  lua_getfield(L, -1, "native");
+  state_push_field(L, -1, "native");
   for (int d = 0; d < DIALECT_COUNT; d++)
     info->native[d] = state_field_text(L, -1, dialect_name((enum dialect)d), arena);
   info->count_tokens = state_field_text(L, -1, "count_tokens", arena);
   lua_pop(L, 1);
-  lua_getfield(L, -1, "auth");
+  state_push_field(L, -1, "auth");
   if (lua_istable(L, -1)) {
     info->auth_header = state_field_text(L, -1, "header", arena);
     info->auth_prefix = state_field_text(L, -1, "prefix", arena);
   }
   lua_pop(L, 1);
-  lua_getfield(L, -1, "headers");
+  state_push_field(L, -1, "headers");
   info->headers = read_headers(L, arena);
   lua_pop(L, 1);
-  lua_getfield(L, -1, "relay");
+  state_push_field(L, -1, "relay");
   read_relay(L, info, arena);
   lua_pop(L, 1);
 }
@@ -110,28 +121,53 @@ static bool describe(struct generation *g, const struct provider *provider, stru
 }
 
 static void generation_free(struct generation *g) {
-  lua_close(g->L);
+  if (g->sandbox)
+    sandbox_free(g->sandbox);
+  else
+    lua_close(g->L);
   arena_fini(&g->arena);
   bytes_fini(&g->scratch);
   free(g);
 }
 
-struct generation *generation_new(const struct config *config, struct responses *responses,
-                                  struct bytes *error) {
+static struct generation *create(const struct config *config, size_t adapters) {
   struct generation *g = must_calloc(1, sizeof *g);
   g->refs = 1;
   g->version = config->version;
-  g->L = state_new(config->lua_path, config->site_path, responses);
   arena_init(&g->arena);
   bytes_init(&g->scratch);
+  g->adapters = arena_alloc(&g->arena, (adapters + 1) * sizeof *g->adapters);
+  return g;
+}
+
+static bool describe_all(struct generation *g, const struct config *config, struct bytes *error) {
+  for (size_t i = 0; i < config->provider_count; i++)
+    if (!describe(g, &config->providers[i], error)) return false;
+  return true;
+}
+
+struct generation *generation_new(const struct config *config, struct responses *responses,
+                                  struct bytes *error) {
   size_t below = config->base ? config->base->provider_count : 0;
-  g->adapters = arena_alloc(&g->arena, (config->provider_count + below + 1) * sizeof *g->adapters);
-  bool fine = load_entries(g, error);
-  for (size_t i = 0; fine && i < config->provider_count; i++)
-    fine = describe(g, &config->providers[i], error);
-  for (size_t i = 0; fine && i < below; i++)
-    fine = describe(g, &config->base->providers[i], error);
-  if (fine) return g;
+  struct generation *g = create(config, config->provider_count + below);
+  g->L = state_new(config->lua_path, config->site_path, responses);
+  if (load_entries(g, error) && describe_all(g, config, error) &&
+      (!below || describe_all(g, config->base, error)))
+    return g;
+  generation_free(g);
+  return NULL;
+}
+
+struct generation *generation_new_sandboxed(const struct config *config, struct sandbox *sandbox,
+                                            struct responses *responses, struct bytes *error) {
+  struct generation *g = create(config, config->provider_count);
+  g->sandbox = sandbox;
+  g->L = sandbox_state(sandbox);
+  state_open_sandboxed(sandbox, config->tenant->name, responses);
+  if (load_entries(g, error) && describe_all(g, config, error)) {
+    sandbox_set_cpu_ms(sandbox, config->tenant->scripts.cpu_ms * CPU_FACTOR);
+    return g;
+  }
   generation_free(g);
   return NULL;
 }

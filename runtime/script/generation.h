@@ -6,6 +6,7 @@
 #include "model/header.h"
 
 struct generation;
+struct sandbox;
 
 struct adapter_info { /* what C needs to relay a native request without entering Lua */
   struct slice name;
@@ -24,6 +25,10 @@ struct responses; /* store/responses.h */
  * it. */
 struct generation *generation_new(const struct config *config, struct responses *responses,
                                   struct bytes *error);
+/* The same in a sandbox, which is taken, for the providers of a tenant's own configuration: their
+ * adapters may be the tenant's. It reads and writes stored responses of that tenant alone. */
+struct generation *generation_new_sandboxed(const struct config *config, struct sandbox *sandbox,
+                                            struct responses *responses, struct bytes *error);
 struct generation *generation_ref(struct generation *g);
 void generation_unref(struct generation *g);
 uint64_t generation_version(const struct generation *g);

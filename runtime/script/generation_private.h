@@ -28,6 +28,7 @@ struct generation {
   unsigned refs;
   uint64_t version;
   lua_State *L;
+  struct sandbox *sandbox; /* owner of L; NULL where the scripts are trusted */
   int entries[ENTRY_COUNT];
   struct arena arena;
   struct bytes scratch; /* of the frame that was written last */

@@ -46,6 +46,11 @@ static int on_panic(lua_State *L) {
             __FILE__, __LINE__);
 }
 
+struct sandbox *sandbox_find(lua_State *L) {
+  void *data;
+  return lua_getallocf(L, &data) == on_allocate ? data : NULL;
+}
+
 struct sandbox *sandbox_of(lua_State *L) {
   void *data;
   lua_getallocf(L, &data);

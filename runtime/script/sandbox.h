@@ -36,7 +36,8 @@ struct sandbox_settings {
 struct sandbox *sandbox_new(const struct sandbox_settings *settings);
 void sandbox_free(struct sandbox *s);
 lua_State *sandbox_state(struct sandbox *s);
-struct sandbox *sandbox_of(lua_State *L); /* L: of a sandbox, or a coroutine of it */
+struct sandbox *sandbox_find(lua_State *L); /* NULL: a state that is none */
+struct sandbox *sandbox_of(lua_State *L);   /* L: of a sandbox, or a coroutine of it */
 
 /* Pushes the chunk as a function: false with "file:line: what". text is refused beyond 1 MiB, and
  * when it is bytecode. */

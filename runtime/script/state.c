@@ -8,6 +8,7 @@
 #include "script/api_json.h"
 #include "script/api_responses.h"
 #include "script/embedded.h"
+#include "script/sandbox.h"
 
 enum { MAX_SCRIPT_BYTES = 4 << 20 };
 
@@ -141,12 +142,26 @@ lua_State *state_new(struct slice lua_path, struct slice site_path, struct respo
   return L;
 }
 
+void state_open_sandboxed(struct sandbox *sandbox, struct slice tenant,
+                          struct responses *responses) {
+  lua_State *L = sandbox_state(sandbox);
+  sandbox_push_json(L);
+  sandbox_preload(sandbox, "gateyes.json");
+  api_responses_push(L, responses, tenant);
+  sandbox_preload(sandbox, "gateyes.responses");
+  lua_pushliteral(L, "gateyes_id");
+  lua_pushcfunction(L, id_new);
+  lua_rawset(L, LUA_GLOBALSINDEX);
+}
+
 static int on_error(lua_State *L) {
   luaL_traceback(L, L, lua_isstring(L, 1) ? lua_tostring(L, 1) : "error without a message", 1);
   return 1;
 }
 
 bool state_call(lua_State *L, int args, int results, struct bytes *error) {
+  struct sandbox *sandbox = sandbox_find(L);
+  if (sandbox) return sandbox_call(sandbox, args, results, error) == SANDBOX_DONE;
   int handler = lua_gettop(L) - args;
   lua_pushcfunction(L, on_error);
   lua_insert(L, handler);
@@ -165,22 +180,32 @@ struct slice state_text(lua_State *L, int index) {
   return (struct slice){text, len};
 }
 
+void state_push_field(lua_State *L, int index, const char *name) {
+  if (!lua_istable(L, index)) {
+    lua_pushnil(L);
+    return;
+  }
+  if (index < 0) index = lua_gettop(L) + index + 1;
+  lua_pushstring(L, name);
+  lua_rawget(L, index);
+}
+
 struct slice state_field_text(lua_State *L, int index, const char *name, struct arena *arena) {
-  lua_getfield(L, index, name);
+  state_push_field(L, index, name);
   struct slice copy = arena_slice(arena, state_text(L, -1));
   lua_pop(L, 1);
   return copy;
 }
 
 uint64_t state_field_u64(lua_State *L, int index, const char *name) {
-  lua_getfield(L, index, name);
+  state_push_field(L, index, name);
   double number = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
   lua_pop(L, 1);
   return number > 0 && number <= 9007199254740992.0 ? (uint64_t)number : 0;
 }
 
 bool state_field_bool(lua_State *L, int index, const char *name) {
-  lua_getfield(L, index, name);
+  state_push_field(L, index, name);
   bool result = lua_toboolean(L, -1);
   lua_pop(L, 1);
   return result;

@@ -11,15 +11,23 @@
 #include "base/arena.h"
 
 struct responses;
+struct sandbox;
 
 /* lua_path: folder that replaces the embedded files, or empty. site_path: folder whose files go
  * before those, or empty. responses outlives the state. Never
  * NULL. */
 lua_State *state_new(struct slice lua_path, struct slice site_path, struct responses *responses);
+/* What translations need beside the sandbox's own library: gateyes.json, gateyes.responses for
+ * owners of that tenant, and gateyes_id. */
+void state_open_sandboxed(struct sandbox *sandbox, struct slice tenant,
+                          struct responses *responses);
 /* Calls the function below `args` arguments; on error false, the stack is as before the function
  * and *error holds message and traceback. */
 bool state_call(lua_State *L, int args, int results, struct bytes *error);
 struct slice state_text(lua_State *L, int index); /* not converted: empty unless a string */
+/* Fields are read raw: tables may come from scripts that are not trusted, and no metamethod of
+ * theirs may run outside of a protected call. What is no table has no fields. */
+void state_push_field(lua_State *L, int index, const char *name);
 struct slice state_field_text(lua_State *L, int index, const char *name,
                               struct arena *arena); /* copied */
 uint64_t state_field_u64(lua_State *L, int index,

@@ -15,7 +15,7 @@ void steady_fini(struct steady *s) {
 }
 
 static struct slice push_field(lua_State *L, int index, const char *name) {
-  lua_getfield(L, index, name);
+  state_push_field(L, index, name);
   return state_text(L, -1);
 }
 
@@ -48,7 +48,7 @@ void steady_read(struct steady *s, lua_State *L, int index) {
   s->any_kind = kind.len == 0;
   s->kind = slice_equal(kind, SLICE("reasoning")) ? PLAIN_REASONING : PLAIN_TEXT;
   s->index = state_field_u64(L, index, "index");
-  lua_getfield(L, index, "number");
+  state_push_field(L, index, "number");
   s->has_number = lua_type(L, -1) == LUA_TNUMBER;
   s->number = state_field_u64(L, index, "number");
   s->is_counted = state_field_bool(L, index, "counted");

@@ -46,17 +46,20 @@ static void require_script(const struct config *c, const struct bundle *bundle,
                     (int)path.len, path.data, hint);
 }
 
-/* Said, rather than left to be found out. */
-static void refuse_translations(const struct bundle *bundle, struct config_problems *problems) {
+/* Said, rather than left to be found out. A second adapter of a name would make it a riddle which
+ * of them a provider gets. */
+static void check_translations(const struct bundle *bundle, struct config_problems *problems) {
   size_t count;
   const struct bundle_file *files = bundle_files(bundle, &count);
   for (size_t i = 0; i < count; i++) {
     struct slice path = files[i].path;
-    bool is_translation =
-        slice_starts(path, SLICE("adapters/")) || slice_starts(path, SLICE("dialects/"));
-    if (is_translation && !bundle_is_spec(path))
+    if (bundle_is_spec(path)) continue;
+    if (slice_starts(path, SLICE("dialects/")))
       config_problem_at(problems, files[i].name.data, 0,
-                        "adapters and dialects are the operator's: it goes to the folder site");
+                        "dialects are the operator's: it goes to the folder site");
+    if (slice_starts(path, SLICE("adapters/")) && bundle_find(bundle_below(bundle), path))
+      config_problem_at(problems, files[i].name.data, 0,
+                        "the operator has an adapter of this name; choose another one");
   }
 }
 
@@ -67,11 +70,10 @@ static void check_scripts(const struct config *c, const struct bundle *bundle,
     struct wanted wanted = {"policies", SLICE("policies/"), p->name, p->line};
     require_script(c, bundle, &wanted, problems);
   }
-  /* Adapters see every request of whoever uses them, so they are the operator's. */
   for (size_t i = 0; i < c->provider_count; i++) {
     const struct provider *p = &c->providers[i];
     struct wanted wanted = {"providers", SLICE("adapters/"), p->adapter, p->line};
-    require_script(c, bundle_below(bundle), &wanted, problems);
+    require_script(c, bundle, &wanted, problems);
   }
 }
 
@@ -86,7 +88,7 @@ static struct config *build(struct config *base, const struct config_text *text,
   struct tenant_file file = {text->scope->tenant, text->name, &root};
   if (is_read && problems->count == 0) c = config_build_tenant(base, &file, &arena, problems);
   if (c) check_scripts(c, bundle, problems);
-  refuse_translations(bundle, problems);
+  check_translations(bundle, problems);
   arena_fini(&arena);
   if (problems->count == 0) return c;
   config_unref(c);

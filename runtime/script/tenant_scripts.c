@@ -15,7 +15,7 @@ struct tenant_scripts {
   struct config *config;
   struct sandbox *sandbox;
   struct policy_chain *policies;
-  struct generation *translation;
+  struct generation *translation, *adapters;
 };
 
 static struct tenant_scripts *create(struct slice tenant, uint64_t number) {
@@ -31,6 +31,7 @@ static void destroy(struct tenant_scripts *s) {
   policy_chain_free(s->policies);
   if (s->sandbox) sandbox_free(s->sandbox);
   generation_unref(s->translation);
+  generation_unref(s->adapters);
   bundle_unref(s->bundle);
   config_unref(s->config);
   arena_fini(&s->arena);
@@ -64,14 +65,33 @@ static bool load_policies(struct tenant_scripts *s, const struct policy_host *ho
   return s->policies != NULL;
 }
 
+static bool has_adapters(const struct bundle *bundle) {
+  size_t count;
+  const struct bundle_file *files = bundle_files(bundle, &count);
+  for (size_t i = 0; i < count; i++)
+    if (slice_starts(files[i].path, SLICE("adapters/")) && !bundle_is_spec(files[i].path))
+      return true;
+  return false;
+}
+
+static bool load_translations(struct tenant_scripts *s, struct responses *responses,
+                              struct bytes *error) {
+  if (s->config->provider_count == 0) return true;
+  if (has_adapters(s->bundle)) {
+    struct sandbox *sandbox = tenant_sandbox_new(s->config, s->bundle);
+    s->adapters = generation_new_sandboxed(s->config, sandbox, responses, error);
+    return s->adapters != NULL;
+  }
+  s->translation = generation_new(s->config, responses, error);
+  return s->translation != NULL;
+}
+
 struct tenant_scripts *tenant_scripts_new(const struct tenant_source *source, struct bytes *error) {
   struct tenant_scripts *s = create(source->tenant, source->number);
   s->bundle = bundle_ref(source->bundle);
   s->config = config_ref(source->config);
-  /* Which adapters there are depends on the providers; the scripts are the operator's alone. */
-  bool has_providers = s->config->provider_count > 0;
-  if (has_providers) s->translation = generation_new(s->config, source->responses, error);
-  if ((s->translation || !has_providers) && load_policies(s, source->host, error)) return s;
+  if (load_translations(s, source->responses, error) && load_policies(s, source->host, error))
+    return s;
   destroy(s);
   return NULL;
 }
@@ -109,6 +129,10 @@ struct policy_chain *tenant_scripts_policies(const struct tenant_scripts *s) {
 
 struct generation *tenant_scripts_translation(const struct tenant_scripts *s) {
   return s->translation;
+}
+
+struct generation *tenant_scripts_adapters(const struct tenant_scripts *s) {
+  return s->adapters;
 }
 
 struct config *tenant_scripts_config(const struct tenant_scripts *s) {

@@ -41,6 +41,9 @@ struct slice tenant_scripts_refusal(const struct tenant_scripts *s);
 struct policy_chain *tenant_scripts_policies(const struct tenant_scripts *s);
 /* NULL: the tenant has no providers of its own, use the operator's. */
 struct generation *tenant_scripts_translation(const struct tenant_scripts *s);
+/* NULL: the tenant has no adapters of its own. Else it translates for the tenant's own providers,
+ * in a sandbox; never for the operator's, whose credentials its paths and heads would meet. */
+struct generation *tenant_scripts_adapters(const struct tenant_scripts *s);
 /* The operator's configuration with the tenant's models, aliases and providers laid over it, for
  * everything that looks for models. NULL with a refusal. */
 struct config *tenant_scripts_config(const struct tenant_scripts *s);

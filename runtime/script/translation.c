@@ -53,6 +53,10 @@ struct translation *translation_open(struct generation *g,
   return t;
 }
 
+struct generation *translation_generation(const struct translation *t) {
+  return t->generation;
+}
+
 void translation_free(struct translation *t) {
   if (!t) return;
   luaL_unref(t->generation->L, LUA_REGISTRYINDEX, t->reference);
@@ -191,7 +195,7 @@ bool translation_reply(struct translation *t, struct slice body, struct translat
 
 /* A field of the result table at 1, left on the stack so that the text stays alive. */
 static struct slice kept_field(lua_State *L, const char *name) {
-  lua_getfield(L, 1, name);
+  state_push_field(L, 1, name);
   return state_text(L, -1);
 }
 
@@ -201,16 +205,16 @@ static void read_events(struct translation *t, lua_State *L, struct translated *
   out->finish = kept_field(L, "finish");
   out->has_content = state_field_bool(L, 1, "content");
   out->has_ended = state_field_bool(L, 1, "ended");
-  lua_getfield(L, 1, "usage");
+  state_push_field(L, 1, "usage");
   out->has_usage = script_read_usage(L, lua_gettop(L), &out->usage);
-  lua_getfield(L, 1, "failure");
+  state_push_field(L, 1, "failure");
   if (!lua_istable(L, -1)) return;
   out->has_failed = true;
   script_read_failure(L, lua_gettop(L), t->arena, &out->failure);
 }
 
 static void read_steady(struct translation *t, lua_State *L) {
-  lua_getfield(L, 1, "steady");
+  state_push_field(L, 1, "steady");
   steady_read(&t->steady, L, lua_gettop(L));
   lua_pop(L, 1);
 }

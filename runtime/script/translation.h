@@ -23,6 +23,7 @@ struct translation *translation_open(struct generation *g,
                                      const struct translation_settings *settings,
                                      struct arena *arena, struct error_detail *error);
 void translation_free(struct translation *t);
+struct generation *translation_generation(const struct translation *t); /* borrowed */
 
 struct encoded { /* all in the arena */
   struct slice path, body;

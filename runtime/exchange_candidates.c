@@ -1,5 +1,6 @@
 /* Which targets a request may go to, in which order, and what their health says. */
 #include "base/clock.h"
+#include "exchange_permit.h"
 #include "exchange_policy.h"
 
 /* Not for secrets: spreads load only. Source: Marsaglia, "Xorshift RNGs", 2003. */
@@ -56,7 +57,7 @@ enum step_result candidates_find(struct exchange *x) {
         (int)x->public_model.len, x->public_model.data));
     return exchange_fail_with(x, FAILURE_UNSUPPORTED, &detail);
   }
-  if (policies_require(x) == STEP_FAIL) return STEP_FAIL;
+  if (permit_targets(x) == STEP_FAIL || policies_require(x) == STEP_FAIL) return STEP_FAIL;
   if (slice_equal(x->model->strategy, SLICE("weighted")))
     order_weighted(x->candidates, x->candidate_count);
   target_filter(x);

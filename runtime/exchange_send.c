@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "exchange_admit.h"
 #include "exchange_background.h"
+#include "exchange_permit.h"
 #include "exchange_policy.h"
 
 enum {
@@ -152,7 +153,8 @@ static void forget_reply(struct exchange *x) {
 static void start(struct exchange *x) {
   static const struct attempt_events events = {on_head, on_data, on_read_end, on_end, on_failure};
   const struct model_target *target = x->candidates[x->candidate];
-  must(policies_allow(x, target)); /* the last look: nothing leaves for a place it may not go */
+  must(policies_allow(x, target) &&
+       permit_allows(x, target)); /* the last look: nothing leaves for a place it may not go */
   forget_reply(x);
   x->attempt_state = ATTEMPT_RUNNING;
   x->records[x->record_count++] = (struct attempt_record){.target = target};

@@ -3,6 +3,7 @@
 #include "exchange_admit.h"
 #include "exchange_background.h"
 #include "exchange_follow.h"
+#include "exchange_permit.h"
 #include "exchange_policy.h"
 
 /* Stored responses belong to a tenant's project; a key without a tenant keeps its own. Lengths keep
@@ -32,15 +33,16 @@ static enum step_result step_auth(struct exchange *x) {
     return exchange_fail(x, FAILURE_METHOD_NOT_ALLOWED, "this endpoint takes %s", x->route.allow);
   }
   struct slice secret = credential_find(x->headers);
-  x->principal = directory_find(x->directory, secret);
+  x->principal = directory_find(x->directory, secret, x->started_ms);
   if (x->principal) {
     set_owner(x);
-    return policies_pick(x);
+    return permit_peer(x) == STEP_NEXT ? policies_pick(x) : STEP_FAIL;
   }
   return exchange_fail(
       x, FAILURE_UNAUTHENTICATED,
       secret.len
-          ? "the API key is not known here; check the key and that it has not been revoked"
+          ? "the API key is not known here; check the key, and that it is neither revoked, blocked "
+            "nor expired"
           : "no API key was sent; send it as \"Authorization: Bearer KEY\" or \"x-api-key: KEY\"");
 }
 
@@ -62,17 +64,6 @@ static enum step_result step_body(struct exchange *x) {
   if (x->route.endpoint != ENDPOINT_GENERATE && x->route.endpoint != ENDPOINT_COUNT_TOKENS)
     return STEP_NEXT;
   return body_read_fields(x);
-}
-
-static enum step_result step_permit(struct exchange *x) {
-  if (!x->public_model.len || principal_may_use(x->principal, x->public_model)) return STEP_NEXT;
-  /* A listing never shows it, so asking for it by name does not either. */
-  if (x->route.endpoint == ENDPOINT_MODEL) return STEP_NEXT;
-  struct error_detail detail = {.param = SLICE("model"), .code = SLICE("model_not_allowed")};
-  detail.message = slice_of(arena_printf(
-      &x->arena, "this key may not use the model %.*s; GET /v1/models lists those it may",
-      (int)x->public_model.len, x->public_model.data));
-  return exchange_fail_with(x, FAILURE_FORBIDDEN, &detail);
 }
 
 static enum step_result local_answer(struct exchange *x, enum step_result result) {
@@ -152,7 +143,7 @@ static const struct {
   enum step_result (*run)(struct exchange *x);
 } steps[STEP_DONE] = {
     [STEP_AUTH] = {"auth", step_auth},       [STEP_BODY] = {"body", step_body},
-    [STEP_PERMIT] = {"permit", step_permit}, [STEP_POLICY] = {"policy", policies_step},
+    [STEP_PERMIT] = {"permit", permit_step}, [STEP_POLICY] = {"policy", policies_step},
     [STEP_ROUTE] = {"route", step_route},    [STEP_ADMIT] = {"admit", admit_step},
     [STEP_ENCODE] = {"encode", step_encode}, [STEP_SEND] = {"send", send_step},
     [STEP_RELAY] = {"relay", relay_step},    [STEP_SETTLE] = {"settle", settle_step},

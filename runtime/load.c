@@ -1,13 +1,17 @@
 #include "load.h"
 
+#include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/role.h"
 #include "http/conn.h"
 #include "observe/log.h"
 #include "script/config_adapters.h"
 #include "script/config_file.h"
+#include "script/role_files.h"
 #include "store/bookkeeper.h"
 #include "store/responses.h"
 
@@ -25,6 +29,124 @@ struct responses *load_responses(const struct config *config) {
   struct responses_limits limits = {config->responses.entries, config->responses.bytes,
                                     config->responses.ttl_s * 1000ull};
   return responses_new(&limits);
+}
+
+struct role_reading {
+  struct roles *roles;
+  struct slice tenant;
+  struct config_problems *problems;
+};
+
+static void on_role(void *context, const struct role_found *found) {
+  struct role_reading *r = context;
+  struct role_file file = {found->name, r->tenant, found->file, found->root};
+  (void)roles_add(r->roles, &file, r->problems); /* told in problems */
+}
+
+static void read_roles(const struct bundle *bundle, struct slice folder, struct role_reading *r) {
+  struct role_sink sink = {on_role, r};
+  role_files_read(bundle, folder, &sink, r->problems);
+}
+
+static bool has_roles(const struct bundle *bundle) {
+  size_t count;
+  const struct bundle_file *files = bundle_files(bundle, &count);
+  for (size_t i = 0; i < count; i++)
+    if (slice_starts(files[i].path, SLICE("rbac/"))) return true;
+  return false;
+}
+
+/* A folder that replaces the built-in scripts need not hold roles. */
+static void read_shipped_roles(const struct config *config, struct role_reading *r) {
+  struct bundle *base = bundle_new_base(config->lua_path, r->problems);
+  if (base && !has_roles(base)) {
+    bundle_unref(base);
+    base = bundle_new_base((struct slice){"", 0}, r->problems);
+  }
+  if (base) read_roles(base, SLICE("rbac/"), r);
+  bundle_unref(base);
+}
+
+static void read_role_folder(struct slice folder, struct role_reading *r) {
+  struct bytes path;
+  bytes_init(&path);
+  bytes_append_slice(&path, folder);
+  bytes_append_text(&path, "/rbac");
+  if (access(bytes_text(&path), F_OK) == 0) {
+    struct bundle *bundle = bundle_read(bytes_slice(&path), NULL, r->problems);
+    if (bundle) read_roles(bundle, (struct slice){"", 0}, r);
+    bundle_unref(bundle);
+  }
+  bytes_fini(&path);
+}
+
+static void each_tenant(const struct config *config,
+                        void (*on_tenant)(void *context, const char *name, struct slice folder),
+                        void *context) {
+  struct dirent **names = NULL;
+  if (!config->tenants_path.len) return;
+  char *root = strndup(config->tenants_path.data, config->tenants_path.len);
+  must(root != NULL);
+  int count = scandir(root, &names, NULL, alphasort);
+  for (int i = 0; i < count; i++) {
+    struct bytes folder;
+    bytes_init(&folder);
+    bytes_printf(&folder, "%s/%s", root, names[i]->d_name);
+    if (names[i]->d_name[0] != '.') on_tenant(context, names[i]->d_name, bytes_slice(&folder));
+    bytes_fini(&folder);
+    free(names[i]);
+  }
+  free(names);
+  free(root);
+}
+
+static void on_tenant_roles(void *context, const char *name, struct slice folder) {
+  struct role_reading *r = context;
+  r->tenant = slice_of(name);
+  read_role_folder(folder, r);
+}
+
+struct roles *load_roles(const struct config *config, struct config_problems *problems,
+                         struct config_problems *tenant_problems) {
+  struct role_reading r = {roles_new(), {"", 0}, problems};
+  size_t before = problems->count;
+  struct config_problems own;
+  config_problems_init(&own);
+  read_shipped_roles(config, &r);
+  if (config->site_path.len) read_role_folder(config->site_path, &r);
+  r.problems = tenant_problems ? tenant_problems : &own;
+  each_tenant(config, on_tenant_roles, &r);
+  config_problems_fini(&own);
+  if (problems->count == before) return r.roles;
+  roles_unref(r.roles);
+  return NULL;
+}
+
+struct role_survey {
+  struct bytes digests;
+};
+
+static void survey_folder(void *context, const char *name, struct slice folder) {
+  struct role_survey *s = context;
+  struct bytes path;
+  struct bundle_survey survey = {.on_folder = NULL};
+  bytes_init(&path);
+  bytes_append_slice(&path, folder);
+  bytes_append_text(&path, "/rbac");
+  if (access(bytes_text(&path), F_OK) == 0 && bundle_survey(bytes_slice(&path), &survey)) {
+    bytes_append_text(&s->digests, name);
+    bytes_append(&s->digests, survey.digest, sizeof survey.digest);
+  }
+  bytes_fini(&path);
+}
+
+void load_roles_survey(const struct config *config, uint8_t digest[SHA256_BYTES]) {
+  struct role_survey s;
+  bytes_init(&s.digests);
+  if (config->site_path.len) survey_folder(&s, "", config->site_path);
+  each_tenant(config, survey_folder, &s);
+  digest_sha256(bytes_slice(&s.digests), digest);
+  bytes_fini(&s.digests);
 }
 
 /* Every script is loaded once, to see that it can be. */
@@ -49,9 +171,26 @@ static void check_rest(const struct config *config, struct config_problems *prob
   check_tls(config, problems);
 }
 
+static bool check_roles(const struct config *config, struct config_problems *problems) {
+  struct roles *roles = load_roles(config, problems, NULL);
+  size_t before = problems->count;
+  for (size_t i = 0; roles && i < config->key_count; i++) {
+    const struct static_key *key = &config->keys[i];
+    for (size_t r = 0; r < key->role_count; r++)
+      if (!roles_find(roles, key->tenant, key->roles[r]))
+        config_problem(problems,
+                       "%s: keys[%zu].roles: there is no role \"%.*s\"; lua/rbac has those "
+                       "that ship",
+                       config->file, i + 1, (int)key->roles[r].len, key->roles[r].data);
+  }
+  bool fine = roles && problems->count == before;
+  roles_unref(roles);
+  return fine;
+}
+
 struct config *load_config(const char *path, struct config_problems *problems) {
   struct config *config = config_file_load(path, check_rest, problems);
-  if (!config || check_scripts(config, problems)) return config;
+  if (!config || (check_scripts(config, problems) & check_roles(config, problems))) return config;
   config_unref(config);
   return NULL;
 }
@@ -73,6 +212,13 @@ static void store_url(const struct config *config, struct bytes *url) {
   bytes_append_slice(url, scheme);
   if (end && file.data[0] != '/') bytes_append(url, config->file, (size_t)(end - config->file) + 1);
   bytes_append_slice(url, file);
+}
+
+void load_store_file(const struct config *config, struct bytes *path) {
+  struct slice scheme = SLICE("sqlite:");
+  if (!slice_starts(config->store, scheme)) return;
+  store_url(config, path);
+  bytes_drop_front(path, scheme.len);
 }
 
 static struct journals *load_journals(const struct config *config, const char *store,

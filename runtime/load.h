@@ -26,6 +26,17 @@ struct retention;
  * the configuration wants none, *journals then as well. False: a problem. */
 bool load_bookkeeper(const struct config *config, uv_loop_t *loop, struct bookkeeper **bookkeeper,
                      struct journals **journals, struct config_problems *problems);
+struct roles;
+
+/* The roles that ship, the operator's, and those in the folders of tenants. Problems of the first
+ * two mean NULL; what is wrong with a tenant's roles is told in tenant_problems (may be NULL), and
+ * they allow nothing. */
+struct roles *load_roles(const struct config *config, struct config_problems *problems,
+                         struct config_problems *tenant_problems);
+/* Changes when a file of a role does, or comes or goes; without reading them. */
+void load_roles_survey(const struct config *config, uint8_t digest[SHA256_BYTES]);
+/* The file of the store, for what lies beside it; empty when it is none. */
+void load_store_file(const struct config *config, struct bytes *path);
 struct store;
 
 /* The store of a configuration, for commands; NULL and a sentence when it has none. */

@@ -19,8 +19,10 @@
 #include "observe/metric.h"
 #include "script/shadow_log.h"
 #include "script/watchdog.h"
+#include "server_directory.h"
 #include "server_ledger.h"
 #include "server_limits.h"
+#include "store/bookkeeper.h"
 #include "store/kv.h"
 #include "store/responses.h"
 #include "upstream/gate.h"
@@ -39,7 +41,7 @@ struct server {
   uv_loop_t loop;
   const char *path;
   struct config *config;
-  struct directory *directory;
+  struct server_directory *directory;
   struct worker **workers;
   uv_thread_t *threads;
   unsigned worker_count, drained;
@@ -233,7 +235,8 @@ static bool apply(struct server *s, struct config *next, struct config_problems 
     generations[i] = load_generation(next, s->responses, problems);
     fine = generations[i] != NULL;
   }
-  struct directory *directory = fine ? directory_new(next) : NULL;
+  fine = fine && server_directory_reload(s->directory, next, problems);
+  struct directory *directory = server_directory_get(s->directory);
   for (unsigned i = 0; i < s->worker_count; i++) {
     struct worker_snapshot snapshot = {next, directory, generations[i]};
     if (fine)
@@ -243,8 +246,6 @@ static bool apply(struct server *s, struct config *next, struct config_problems 
   }
   free(generations);
   if (!fine) return false;
-  directory_unref(s->directory);
-  s->directory = directory;
   gates_reload(s->shared.gates, next);
   server_limits_reload(s->shared.limiter, next);
   health_reload(s->shared.health, next);
@@ -333,6 +334,7 @@ static void stop_workers(struct server *s) {
   for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
     uv_close(handles[i], NULL);
   admin_close(s->admin);
+  server_directory_close(s->directory);
   server_ledger_close(&s->ledger);
   mailbox_close(&s->mailbox, NULL);
 }
@@ -390,6 +392,23 @@ static void on_expire_timer(uv_timer_t *timer) {
   if (expired) log_process(LOG_WARN, "%zu requests held their reservations for too long", expired);
 }
 
+static void on_directory(void *context, struct directory *directory) {
+  struct server *s = context;
+  for (unsigned i = 0; s->is_running && i < s->worker_count; i++)
+    worker_post_directory(s->workers[i], directory);
+}
+
+static bool start_directory(struct server *s, struct config_problems *problems) {
+  struct bookkeeper *books = s->ledger.bookkeeper;
+  struct server_directory_start start = {.loop = &s->loop,
+                                         .config = s->config,
+                                         .store = books ? bookkeeper_store(books) : NULL,
+                                         .on_directory = on_directory,
+                                         .context = s};
+  s->directory = server_directory_new(&start, problems);
+  return s->directory != NULL;
+}
+
 static bool start_workers(struct server *s, struct config_problems *problems) {
   s->shared = (struct worker_shared){.callbacks = &worker_callbacks,
                                      .context = s,
@@ -405,14 +424,14 @@ static bool start_workers(struct server *s, struct config_problems *problems) {
   server_ledger_seed(&s->ledger, s->config, s->shared.limiter);
   uv_timer_start(&s->expire_timer, on_expire_timer, EXPIRE_INTERVAL_MS, EXPIRE_INTERVAL_MS);
   health_reload(s->shared.health, s->config);
-  s->directory = directory_new(s->config);
+  if (!start_directory(s, problems)) return false;
   s->worker_count = s->config->workers;
   s->workers = must_calloc(s->worker_count, sizeof *s->workers);
   s->threads = must_calloc(s->worker_count, sizeof *s->threads);
   for (unsigned i = 0; i < s->worker_count; i++) {
     struct generation *generation = load_generation(s->config, s->responses, problems);
     if (!generation) return false;
-    struct worker_snapshot snapshot = {s->config, s->directory, generation};
+    struct worker_snapshot snapshot = {s->config, server_directory_get(s->directory), generation};
     s->workers[i] = worker_new(i, &snapshot, &s->shared);
   }
   return true;
@@ -467,7 +486,6 @@ static int serve(struct server *s, struct config_problems *problems) {
   health_free(s->shared.health);
   limiter_free(s->shared.limiter);
   responses_free(s->responses);
-  directory_unref(s->directory);
   config_unref(s->config);
   log_process(LOG_INFO, "stopped");
   return 0;

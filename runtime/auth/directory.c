@@ -3,63 +3,60 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct entry {
-  const uint8_t *sha256;
-  struct principal principal;
-};
+#include "auth/directory_private.h"
+#include "base/ref.h"
 
-struct directory {
-  struct ref refs;
-  struct config *config;
-  struct entry *entries;
-  size_t mask;
-  const struct entry **slots; /* open addressing; at most half full */
-};
+static const struct entry nobody;
 
-static const uint8_t no_digest[SHA256_BYTES];
-static const struct entry nobody = {.sha256 = no_digest};
-
-/* The digest is uniform already: its first bytes are the hash. */
-static size_t slot_of(const uint8_t sha256[SHA256_BYTES]) {
+/* The hash is uniform already: its first bytes are the place. */
+static size_t slot_of(const struct key_hash *hash) {
   uint64_t head;
-  memcpy(&head, sha256, sizeof head);
+  memcpy(&head, hash->bytes, sizeof head);
   return (size_t)head;
 }
 
-static struct entry entry_of(const struct static_key *key) {
-  struct principal principal = {.key = key->name,
-                                .name = key->name,
-                                .tenant = key->tenant,
-                                .project = key->project,
-                                .user = key->user,
-                                .roles = key->roles,
-                                .role_count = key->role_count,
-                                .models = key->models,
-                                .model_count = key->model_count};
-  return (struct entry){key->sha256, principal};
-}
-
-static void add(struct directory *d, const struct entry *entry) {
-  size_t at = slot_of(entry->sha256) & d->mask;
+static void place(struct directory *d, const struct entry *entry) {
+  size_t at = slot_of(&entry->hash) & d->mask;
   while (d->slots[at])
     at = (at + 1) & d->mask;
   d->slots[at] = entry;
 }
 
-struct directory *directory_new(struct config *config) {
-  struct directory *d = must_calloc(1, sizeof *d);
-  ref_init(&d->refs);
-  d->config = config_ref(config);
+static void place_all(struct directory *d) {
   size_t size = 8;
-  while (size < config->key_count * 2)
+  while (size < d->entry_count * 2)
     size *= 2;
   d->mask = size - 1;
   d->slots = must_calloc(size, sizeof *d->slots);
-  d->entries = must_calloc(config->key_count + 1, sizeof *d->entries);
-  for (size_t i = 0; i < config->key_count; i++) {
-    d->entries[i] = entry_of(&config->keys[i]);
-    add(d, &d->entries[i]);
+  for (size_t i = 0; i < d->entry_count; i++)
+    place(d, &d->entries[i]);
+}
+
+static struct roles *all_roles(struct directory *d, const struct directory_source *source) {
+  struct roles *roles = source->roles ? roles_copy(source->roles) : roles_new();
+  for (size_t i = 0; source->rows && i < source->rows->roles.count; i++) {
+    const struct entity *e = &source->rows->roles.items[i];
+    struct role_file file = {.name = e->name, .tenant = e->tenant};
+    (void)roles_add_json(roles, &file, e->body, &d->problems); /* told in problems */
   }
+  return roles;
+}
+
+struct directory *directory_new(const struct directory_source *source) {
+  struct directory *d = must_calloc(1, sizeof *d);
+  size_t rows = source->rows ? source->rows->keys.count : 0;
+  ref_init(&d->refs);
+  arena_init(&d->arena);
+  config_problems_init(&d->problems);
+  d->config = config_ref(source->config);
+  d->rows = source->rows ? rows_ref(source->rows) : NULL;
+  d->secret = arena_slice(&d->arena, source->secret);
+  d->roles = all_roles(d, source);
+  d->principals = must_calloc(source->config->key_count + rows + 1, sizeof *d->principals);
+  d->entries = must_calloc(source->config->key_count + 2 * rows + 1, sizeof *d->entries);
+  directory_add_static(d);
+  if (d->rows) directory_add_rows(d);
+  place_all(d);
   return d;
 }
 
@@ -71,22 +68,52 @@ struct directory *directory_ref(struct directory *d) {
 void directory_unref(struct directory *d) {
   if (!d || !ref_drop(&d->refs)) return;
   config_unref(d->config);
+  rows_unref(d->rows);
+  roles_unref(d->roles);
+  config_problems_fini(&d->problems);
+  arena_fini(&d->arena);
+  free(d->principals);
   free(d->entries);
   free(d->slots);
   free(d);
 }
 
-const struct principal *directory_find(const struct directory *d, struct slice secret) {
-  uint8_t digest[SHA256_BYTES];
-  digest_sha256(secret, digest);
-  size_t at = slot_of(digest) & d->mask;
+/* Whatever the secret is: two digests, one walk, one comparison, and the entry's state is looked at
+ * last, without a branch before it. */
+const struct principal *directory_find(const struct directory *d, struct slice secret,
+                                       int64_t now_ms) {
+  struct key_hash hash = key_hash(d->secret, secret);
+  size_t at = slot_of(&hash) & d->mask;
   const struct entry *candidate = &nobody;
   for (; d->slots[at]; at = (at + 1) & d->mask) {
     candidate = d->slots[at];
-    if (slot_of(candidate->sha256) == slot_of(digest)) break;
+    if (slot_of(&candidate->hash) == slot_of(&hash)) break;
   }
-  return digest_equal(candidate->sha256, digest) && candidate != &nobody ? &candidate->principal
-                                                                         : NULL;
+  bool is_same = digest_equal(candidate->hash.bytes, hash.bytes);
+  bool is_live = candidate->is_open & (now_ms < candidate->until_ms);
+  return is_same & is_live ? candidate->principal : NULL;
+}
+
+const struct principal *directory_key_find(const struct directory *d, struct slice id) {
+  for (size_t i = 0; i < d->principal_count; i++)
+    if (slice_equal(d->principals[i].key, id)) return &d->principals[i];
+  return NULL;
+}
+
+const struct roles *directory_roles(const struct directory *d) {
+  return d->roles;
+}
+
+struct slice directory_secret(const struct directory *d) {
+  return d->secret;
+}
+
+const struct config_problems *directory_problems(const struct directory *d) {
+  return &d->problems;
+}
+
+size_t directory_key_count(const struct directory *d) {
+  return d->principal_count;
 }
 
 struct slice credential_find(struct headers headers) {
@@ -98,30 +125,11 @@ struct slice credential_find(struct headers headers) {
   return slice_trim(value.data ? value : (struct slice){"", 0});
 }
 
-/* Glob with * and ?: on a mismatch only the last * is retried. */
-static bool glob(struct slice pattern, struct slice text) {
-  size_t p = 0, t = 0, star = SIZE_MAX, mark = 0;
-  while (t < text.len) {
-    if (p < pattern.len && pattern.data[p] == '*') {
-      star = p++;
-      mark = t;
-    } else if (p < pattern.len && (pattern.data[p] == '?' || pattern.data[p] == text.data[t])) {
-      p++;
-      t++;
-    } else if (star != SIZE_MAX) {
-      p = star + 1;
-      t = ++mark;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.len && pattern.data[p] == '*')
-    p++;
-  return p == pattern.len;
-}
-
 bool principal_may_use(const struct principal *p, struct slice model) {
-  for (size_t i = 0; i < p->model_count; i++)
-    if (glob(p->models[i], model)) return true;
-  return p->model_count == 0;
+  struct resource resource = {.model = model};
+  const struct role *decider;
+  if (!globs_match((struct globs){p->models, p->model_count}, model)) return false;
+  for (enum action a = 0; !action_is_admin(a); a++)
+    if (permission_check(p, a, &resource, &decider) != PERMISSION_DENIED) return true;
+  return false;
 }

@@ -103,8 +103,22 @@ static void build_admin_key(struct build *b, const struct place *root, struct ta
   if (c->has_admin_key) names_add(&taken->digests, digest, &operators);
 }
 
+static void build_secret(struct build *b, const struct place *root) {
+  struct config *c = b->config;
+  struct place auth = place_find(root, "auth"), secret = place_find(&auth, "secret");
+  struct value copy;
+  if (!secret.value || secret.value->faulty) return;
+  struct place hidden = place_hidden(&secret, &copy);
+  struct slice text;
+  if (!walk_text(b, &hidden, &text)) return;
+  c->auth.has_secret = digest_from_hex(text, c->auth.secret, sizeof c->auth.secret);
+  if (!c->auth.has_secret)
+    problem(b, &hidden, "is no secret; it takes 64 hexadecimal digits: openssl rand -hex 32");
+}
+
 void build_keys(struct build *b, const struct place *root) {
   struct config *c = b->config;
+  build_secret(b, root);
   struct place all = place_find(root, "keys");
   struct taken taken;
   size_t count = all.value && walk_is_list(b, &all, "a list of keys") ? all.value->count : 0;

@@ -216,6 +216,10 @@ struct config {
   size_t alias_count;
   struct static_key *keys;
   size_t key_count;
+  struct {
+    bool has_secret;
+    uint8_t secret[SHA256_BYTES]; /* keys of the store are hashed under it */
+  } auth;
   struct slice lua_path; /* folder that replaces the embedded lua/; empty: none */
   struct slice store;    /* "sqlite:…" or "postgres://…"; secret */
   struct {

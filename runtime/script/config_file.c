@@ -14,6 +14,7 @@ struct reading {
   struct config_sandbox sandbox;
   struct arena *arena;
   size_t values;
+  bool has_functions;
   bool is_stopped; /* too deep or too large: one problem is enough */
 };
 
@@ -168,6 +169,13 @@ static void read_value(struct reading *r, struct value *out, struct source_table
   case LUA_TNUMBER: read_number(r, out); break;
   case LUA_TSTRING: read_text(r, out); break;
   case LUA_TTABLE: read_table(r, out, source, depth); break;
+  case LUA_TFUNCTION:
+    out->faulty = true;
+    if (r->has_functions) {
+      out->type = VALUE_BOOL;
+      break;
+    }
+    /* fall through */
   default:
     complain(r, out->line, "a function is no value of a setting; call it, or remove it");
     out->faulty = true;
@@ -183,7 +191,7 @@ static void report_twice(struct reading *r, const struct source_lines *lines) {
 
 bool config_text_tree(const struct config_text *text, struct arena *arena, struct value *root,
                       struct config_problems *problems) {
-  struct reading r = {.arena = arena};
+  struct reading r = {.arena = arena, .has_functions = text->has_functions};
   struct source_lines lines;
   config_sandbox_init(&r.sandbox, text->name, problems);
   r.sandbox.scope = text->scope;
@@ -206,7 +214,7 @@ bool config_file_read(const char *path, struct arena *arena, struct value *root,
   const char *why = config_text_read(path, FILE_BYTES, &source);
   if (why)
     config_problem_at(problems, path, 0, "cannot be read: %s; name the file with --config", why);
-  struct config_text text = {path, bytes_slice(&source), NULL};
+  struct config_text text = {path, bytes_slice(&source), NULL, false};
   bool is_read = !why && config_text_tree(&text, arena, root, problems);
   bytes_fini(&source);
   return is_read;

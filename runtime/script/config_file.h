@@ -16,6 +16,7 @@ struct config_text {
   const char *name; /* in problems */
   struct slice source;
   const struct config_scope *scope; /* NULL: the operator's own file */
+  bool has_functions; /* a function is read as a VALUE_BOOL that is faulty, and is no problem */
 };
 
 /* The same from text at hand. */

@@ -103,7 +103,7 @@ struct config *tenant_config_load(struct config *base, struct slice tenant,
   config_problems_init(&own);
   const char *name = file ? arena_text(&own.arena, file->name) : "tenant.lua";
   struct slice nothing = {"", 0};
-  struct config_text text = {name, file ? file->text : nothing, &scope};
+  struct config_text text = {name, file ? file->text : nothing, &scope, false};
   struct config *c = build(base, &text, bundle, &own);
   config_problems_sort(&own);
   for (size_t i = 0; i < own.count; i++)

@@ -1,0 +1,29 @@
+/* Inside of the directory. */
+#pragma once
+#include "auth/directory.h"
+
+struct entry { /* one secret; a rotated key has two for a while */
+  struct key_hash hash;
+  bool is_open;
+  int64_t until_ms; /* first moment at which it is not accepted; INT64_MAX: never */
+  const struct principal *principal;
+};
+
+struct directory {
+  struct ref refs;
+  struct arena arena;
+  struct config *config;
+  struct rows *rows;
+  struct roles *roles;
+  struct slice secret;
+  struct config_problems problems;
+  struct principal *principals;
+  size_t principal_count;
+  struct entry *entries;
+  size_t entry_count;
+  size_t mask;
+  const struct entry **slots; /* open addressing; at most half full */
+};
+
+void directory_add_static(struct directory *d);
+void directory_add_rows(struct directory *d);

@@ -1,0 +1,29 @@
+#include "auth/glob.h"
+
+/* On a mismatch only the last * is retried. */
+bool glob_match(struct slice pattern, struct slice text) {
+  size_t p = 0, t = 0, star = SIZE_MAX, mark = 0;
+  while (t < text.len) {
+    if (p < pattern.len && pattern.data[p] == '*') {
+      star = p++;
+      mark = t;
+    } else if (p < pattern.len && (pattern.data[p] == '?' || pattern.data[p] == text.data[t])) {
+      p++;
+      t++;
+    } else if (star != SIZE_MAX) {
+      p = star + 1;
+      t = ++mark;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.len && pattern.data[p] == '*')
+    p++;
+  return p == pattern.len;
+}
+
+bool globs_match(struct globs globs, struct slice text) {
+  for (size_t i = 0; i < globs.count; i++)
+    if (glob_match(globs.items[i], text)) return true;
+  return globs.count == 0;
+}

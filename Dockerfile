@@ -7,7 +7,7 @@ WORKDIR /src
 COPY scripts/setup scripts/setup
 RUN scripts/setup build
 COPY CMakeLists.txt CMakePresets.json ./
-COPY scripts/build scripts/build
+COPY scripts/build scripts/tokenizers scripts/
 COPY cmake cmake
 COPY lua lua
 COPY runtime runtime
@@ -20,6 +20,7 @@ RUN apt-get update -q && \
     useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin gateyes
 COPY examples/container/gateyes.lua /etc/gateyes/gateyes.lua
 COPY --from=build /src/build/release/gateyes /usr/local/bin/gateyes
+COPY --from=build /src/build/release/tokenizers /usr/local/share/gateyes/tokenizers
 USER 10001:10001
 WORKDIR /etc/gateyes
 EXPOSE 8080

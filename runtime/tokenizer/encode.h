@@ -1,0 +1,22 @@
+/* Byte-pair encoding of one piece of text. */
+#pragma once
+#include "tokenizer/vocabulary.h"
+
+/* Working memory, kept from piece to piece; one for each thread. */
+struct encoder {
+  uint32_t *tokens; /* of the piece encoded last */
+  size_t count, cap;
+  uint64_t *dead; /* a bit for each place where no encoding of the rest fits */
+  size_t dead_cap;
+  struct bytes parts;
+};
+
+void encoder_init(struct encoder *e);
+void encoder_fini(struct encoder *e);
+/* Fills tokens and count. Time and memory grow with the length of the piece, whatever it holds:
+ * linear; by n log n for merges that are not ordered. */
+void encoder_encode(struct encoder *e, const struct vocabulary *v, struct slice piece);
+/* For vocabularies whose merges come in any order, and to compare with: merges the best pair first,
+ * as the definition has it. piece must be all known characters. Appends. */
+void encoder_merge(struct encoder *e, const struct vocabulary *v, struct slice piece);
+void encoder_push(struct encoder *e, uint32_t token);

@@ -1,0 +1,120 @@
+#include "tokenizer/vocabulary.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tokenizer/vocabulary_layout.h"
+
+uint32_t vocabulary_hash(struct slice text) {
+  uint64_t hash = text.len;
+  while (text.len >= 8) {
+    hash = (hash ^ vocabulary_key(text.data, 8)) * 0x9e3779b97f4a7c15u;
+    hash ^= hash >> 32;
+    text = slice_skip(text, 8);
+  }
+  hash = (hash ^ vocabulary_key(text.data, text.len)) * 0x9e3779b97f4a7c15u;
+  return (uint32_t)(hash >> 32);
+}
+
+static uint32_t find_long(const struct vocabulary *v, struct slice text) {
+  uint32_t mask = (1u << v->head->text_bits) - 1, hash = vocabulary_hash(text);
+  for (uint32_t at = hash & mask;; at = (at + 1) & mask) {
+    const struct vocabulary_text *slot = &v->long_texts[at];
+    if (slot->token == TOKEN_NONE) return TOKEN_NONE;
+    if (slot->hash == hash && slice_equal(vocabulary_token(v, slot->token), text))
+      return slot->token;
+  }
+}
+
+uint32_t vocabulary_find(const struct vocabulary *v, struct slice text) {
+  if (text.len > 8) return find_long(v, text);
+  uint64_t key = vocabulary_key(text.data, text.len);
+  uint32_t bits = v->head->word_bits, mask = (1u << bits) - 1;
+  for (uint32_t at = vocabulary_slot(key, bits);; at = (at + 1) & mask) {
+    const struct vocabulary_word *slot = &v->words[at];
+    if (slot->key == key && slot->len == text.len) return slot->token;
+    if (slot->len == 0) return TOKEN_NONE;
+  }
+}
+
+const struct vocabulary_pair *vocabulary_pair_find(const struct vocabulary *v, uint32_t left,
+                                                   uint32_t right) {
+  uint32_t bits = v->head->pair_bits, mask = (1u << bits) - 1;
+  for (uint32_t at = vocabulary_slot((uint64_t)left << 32 | right, bits);; at = (at + 1) & mask) {
+    const struct vocabulary_pair *slot = &v->pairs[at];
+    if (slot->left == left && slot->right == right) return slot;
+    if (slot->token == TOKEN_NONE) return NULL;
+  }
+}
+
+uint32_t vocabulary_longest(const struct vocabulary *v, struct slice text) {
+  uint32_t bits = v->head->step_bits, mask = (1u << bits) - 1, found = TOKEN_NONE;
+  uint32_t node = VOCABULARY_ROOT;
+  for (size_t i = 0; i < text.len; i++) {
+    uint32_t key = vocabulary_step_key(node, text.data[i]), at = vocabulary_slot(key, bits);
+    while (v->steps[at].key != key) {
+      if (v->steps[at].key == VOCABULARY_STEP_FREE) return found;
+      at = (at + 1) & mask;
+    }
+    node = at;
+    if (v->steps[at].token != TOKEN_NONE) found = v->steps[at].token;
+  }
+  return found;
+}
+
+void vocabulary_attach(struct vocabulary *v, const void *image) {
+  const char *base = image;
+  const struct vocabulary_head *h = image;
+  v->head = h;
+  v->starts = (const uint32_t *)(base + h->starts);
+  v->texts = base + h->texts;
+  v->splits = (const struct vocabulary_split *)(base + h->splits);
+  v->words = (const struct vocabulary_word *)(base + h->words);
+  v->long_texts = (const struct vocabulary_text *)(base + h->long_texts);
+  v->pairs = (const struct vocabulary_pair *)(base + h->pairs);
+  v->steps = (const struct vocabulary_step *)(base + h->steps);
+}
+
+struct slice vocabulary_image(const struct vocabulary *v) {
+  return (struct slice){(const char *)v->head, v->head->bytes};
+}
+
+void vocabulary_fini(struct vocabulary *v) {
+  if (!v->head) return;
+  if (v->is_mapped)
+    munmap((void *)v->head, v->head->bytes);
+  else
+    free((void *)v->head);
+  v->head = NULL;
+}
+
+static bool refuse(struct bytes *error, const char *path, const char *why) {
+  bytes_printf(error, "%s: %s", path, why);
+  return false;
+}
+
+/* The file was written by a build of ours; this keeps one of another version or a cut one out. */
+static bool is_ours(const struct vocabulary_head *h, size_t bytes) {
+  return memcmp(h->magic, VOCABULARY_MAGIC, sizeof h->magic) == 0 && h->bytes == bytes;
+}
+
+bool vocabulary_map(struct vocabulary *v, const char *path, struct bytes *error) {
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return refuse(error, path, strerror(errno));
+  struct stat status;
+  bool is_long = fstat(file, &status) == 0 && (size_t)status.st_size > sizeof *v->head;
+  size_t bytes = is_long ? (size_t)status.st_size : 0;
+  void *image = is_long ? mmap(NULL, bytes, PROT_READ, MAP_SHARED, file, 0) : MAP_FAILED;
+  close(file);
+  if (image != MAP_FAILED && is_ours(image, bytes)) {
+    vocabulary_attach(v, image);
+    v->is_mapped = true;
+    return true;
+  }
+  if (image != MAP_FAILED) munmap(image, bytes);
+  return refuse(error, path, "is no vocabulary of this version of Gateyes");
+}

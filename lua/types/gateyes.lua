@@ -60,6 +60,7 @@
 ---@field name string The file's name.
 ---@field about string?
 ---@field settings table<string, {type: string, default: any, required: boolean?, one_of: string[]?, min: number?, max: number?, of: string?, about: string?}>?
+---@field check nil|fun(settings: table): string?
 ---@field stream "hold"?
 ---@field on_request nil|fun(request: gateyes.Request, context: gateyes.Context): true?
 ---@field route nil|fun(request: gateyes.Request, candidates: gateyes.Candidate[], context: gateyes.Context): gateyes.Candidate[]|true|nil

@@ -63,6 +63,7 @@ static void nearest_hook(struct load *l, struct slice key) {
   nearest_offer(&nearest, SLICE("settings"));
   nearest_offer(&nearest, SLICE("stream"));
   nearest_offer(&nearest, SLICE("about"));
+  nearest_offer(&nearest, SLICE("check"));
   if (nearest.best.len)
     problem(l, "policy.%.*s is not known; the nearest is %.*s", (int)key.len, key.data,
             (int)nearest.best.len, nearest.best.data);
@@ -85,7 +86,7 @@ static bool is_hook(struct slice key, enum policy_hook *hook) {
 static bool is_field(struct slice key) {
   return slice_equal_text(key, "name") || slice_equal_text(key, "settings") ||
          slice_equal_text(key, "stream") || slice_equal_text(key, "about") ||
-         (key.len && key.data[0] == '_');
+         slice_equal_text(key, "check") || (key.len && key.data[0] == '_');
 }
 
 /* The value of one key is on top. A hook that is misspelt would be a rule that never applies. */
@@ -160,6 +161,51 @@ static bool take_name(struct load *l, int module) {
   return fine;
 }
 
+/* The problems that `check` has with the settings are its result: nothing, or lines of text. The
+ * function and its argument are on top, and go. */
+static bool take_check(struct load *l) {
+  lua_State *L = l->chain->L;
+  struct slice file = l->entry->file;
+  struct bytes why;
+  bytes_init(&why);
+  bool ran = l->chain->is_direct ? lua_pcall(L, 1, 1, 0) == 0
+                                 : sandbox_call(l->chain->sandbox, 1, 1, &why) == SANDBOX_DONE;
+  struct slice text = SLICE("");
+  if (!ran && !l->chain->is_direct)
+    text = bytes_slice(&why);
+  else if (lua_type(L, -1) == LUA_TSTRING)
+    text = state_text(L, -1);
+  bool fine = ran && text.len == 0;
+  if (!fine && !text.len) text = SLICE("its check of the settings failed");
+  while (!fine && text.len) {
+    struct slice line = slice_cut(text, '\n', &text);
+    bytes_append_slice(l->error, file.len ? file : SLICE("settings"));
+    if (l->entry->line) bytes_printf(l->error, ":%d", l->entry->line);
+    bytes_printf(l->error, ": policies.%.*s: %.*s\n", (int)l->entry->module.len,
+                 l->entry->module.data, (int)line.len, line.data);
+  }
+  if (ran || l->chain->is_direct) lua_pop(L, 1);
+  bytes_fini(&why);
+  return fine;
+}
+
+static bool check_settings(struct load *l, int module) {
+  lua_State *L = l->chain->L;
+  int settings = lua_gettop(L);
+  sandbox_push_field(L, module, "check");
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    return true;
+  }
+  if (!lua_isfunction(L, -1)) {
+    problem(l, "policy.check is a %s; it is a function", luaL_typename(L, -1));
+    lua_pop(L, 1);
+    return false;
+  }
+  lua_pushvalue(L, settings);
+  return take_check(l);
+}
+
 /* The module is on top, and goes. */
 static bool take_policy(struct load *l) {
   lua_State *L = l->chain->L;
@@ -170,7 +216,8 @@ static bool take_policy(struct load *l) {
   fine &= take_hooks(l, module);
   fine = take_stream(l, module) && fine;
   sandbox_push_field(L, module, "settings");
-  fine &= policy_settings_take(L, l->entry, l->error);
+  bool is_valid = policy_settings_take(L, l->entry, l->error);
+  fine = is_valid && check_settings(l, module) && fine;
   l->policy->settings = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_settop(L, module - 1);
   return fine;

@@ -10,7 +10,7 @@
 
 static void request_id_new(struct exchange *x) {
   memcpy(x->id, "req_", 4);
-  digest_random_id(x->id + 4, 24);
+  digest_ordered_id((uint64_t)x->started_ms, x->id + 4, 24);
 }
 
 static struct exchange *exchange_new(struct exchange_host *host, struct http_stream *stream) {

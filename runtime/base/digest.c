@@ -116,3 +116,11 @@ void digest_random_id(char *out, size_t len) {
   }
   out[len] = 0;
 }
+
+void digest_ordered_id(uint64_t time_ms, char *out, size_t len) {
+  static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  must(len > DIGEST_TIME_LETTERS);
+  for (size_t i = DIGEST_TIME_LETTERS; i-- > 0; time_ms /= 62)
+    out[i] = letters[time_ms % 62];
+  digest_random_id(out + DIGEST_TIME_LETTERS, len - DIGEST_TIME_LETTERS);
+}

@@ -14,3 +14,7 @@ bool digest_from_hex(struct slice hex, uint8_t *out,
 void digest_random(void *out, size_t len);
 /* Letters and digits from the system's generator, zero-terminated: out holds len + 1 bytes. */
 void digest_random_id(char *out, size_t len);
+/* The same with the time in front: ids that were made later sort behind, so that an index of them
+ * grows at its end. len is above DIGEST_TIME_LETTERS; all letters behind those are random. */
+enum { DIGEST_TIME_LETTERS = 8 };
+void digest_ordered_id(uint64_t time_ms, char *out, size_t len);

@@ -8,6 +8,8 @@
 
 enum {
   TEND_MS = 100,
+  DRAIN_EVERY_MS = 1000,
+  DRAIN_BYTES = 1 << 20,
   BATCHES_PER_TURN = 16,
   TEXTS_PER_TURN = 256,
   RETRY_FIRST_MS = 250,
@@ -22,6 +24,7 @@ struct bookkeeper {
   uv_work_t work;
   bool is_working, is_closing;
   uint64_t retry_ms, wait_ms; /* the store was refused: when to try again */
+  uint64_t drain_ms;          /* not before, unless much waits */
   uint64_t retain_ms;         /* when to look for what is too old */
   struct text_queue texts;
   struct bytes frames;
@@ -183,6 +186,17 @@ static void retain(struct bookkeeper *b) {
   b->retain_ms = now_ms() + (result == STORE_FINE && more ? TEND_MS : RETAIN_EVERY_MS);
 }
 
+/* A transaction costs as much as some hundred records: a steady flow is stored once a second, the
+ * first record after a pause at once. */
+static void drain_due(struct bookkeeper *b) {
+  struct journal_stats journal;
+  journals_stats(b->settings.journals, &journal);
+  if (now_ms() < b->drain_ms && journal.undrained_bytes < DRAIN_BYTES) return;
+  uint64_t before = atomic_load(&b->stored);
+  drain(b, BATCHES_PER_TURN);
+  if (atomic_load(&b->stored) != before) b->drain_ms = now_ms() + DRAIN_EVERY_MS;
+}
+
 static void on_work(uv_work_t *work) {
   struct bookkeeper *b = work->data;
   if (b->is_closing) {
@@ -194,7 +208,7 @@ static void on_work(uv_work_t *work) {
     return;
   }
   journals_tend(b->settings.journals);
-  drain(b, BATCHES_PER_TURN);
+  drain_due(b);
   store_texts(b);
   retain(b);
 }

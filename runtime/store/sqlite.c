@@ -41,8 +41,18 @@ enum store_result sqlite_run(struct sqlite *s, sqlite3 *db, const char *sql) {
 }
 
 struct query query_new(struct sqlite *s, sqlite3 *db, const char *sql) {
-  struct query q = {s, db, NULL, STORE_FINE, 0};
+  struct query q = {.store = s, .db = db};
   q.result = sqlite_result(s, db, sqlite3_prepare_v2(db, sql, -1, &q.statement, NULL));
+  return q;
+}
+
+struct query query_kept(struct sqlite *s, enum kept_statement which, const char *sql) {
+  struct query q = {.store = s, .db = s->writer, .is_kept = true};
+  if (!s->kept[which])
+    q.result = sqlite_result(
+        s, s->writer,
+        sqlite3_prepare_v3(s->writer, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->kept[which], NULL));
+  q.statement = s->kept[which];
   return q;
 }
 
@@ -94,7 +104,10 @@ int64_t query_column_number(const struct query *q, int column) {
 }
 
 enum store_result query_end(struct query *q) {
-  sqlite3_finalize(q->statement);
+  if (q->is_kept)
+    sqlite3_reset(q->statement);
+  else
+    sqlite3_finalize(q->statement);
   q->statement = NULL;
   return q->result;
 }
@@ -135,6 +148,15 @@ static void create_private(const char *path) {
   if (fd >= 0) close(fd);
 }
 
+static void close_writer(struct sqlite *s) {
+  for (int i = 0; i < KEPT_COUNT; i++) {
+    sqlite3_finalize(s->kept[i]);
+    s->kept[i] = NULL;
+  }
+  sqlite3_close(s->writer);
+  s->writer = NULL;
+}
+
 static enum store_result open_writer(struct sqlite *s) {
   create_private(s->path);
   enum store_result result =
@@ -145,11 +167,10 @@ static enum store_result open_writer(struct sqlite *s) {
   if (result == STORE_FINE && sqlite3_db_readonly(s->writer, "main"))
     result = sqlite_result(s, NULL, SQLITE_READONLY);
   if (result == STORE_FINE) result = sqlite_migrate(s, s->writer);
+  if (result == STORE_FINE)
+    result = sqlite_run(s, s->writer, "CREATE TEMP TABLE batch AS SELECT * FROM rollups WHERE 0");
   s->inode = inode_of(s->path);
-  if (result != STORE_FINE) {
-    sqlite3_close(s->writer);
-    s->writer = NULL;
-  }
+  if (result != STORE_FINE) close_writer(s);
   return result;
 }
 
@@ -163,8 +184,7 @@ static void close_reader(struct sqlite *s) {
 /* Under write_lock. A file that was put in the place of the one we have is opened anew. */
 static enum store_result ensure_writer(struct sqlite *s) {
   if (s->writer && inode_of(s->path) != s->inode) {
-    sqlite3_close(s->writer);
-    s->writer = NULL;
+    close_writer(s);
     close_reader(s);
   }
   return s->writer ? STORE_FINE : open_writer(s);
@@ -182,10 +202,7 @@ enum store_result sqlite_end_write(struct sqlite *s, enum store_result result) {
   if (result == STORE_FINE) result = sqlite_run(s, s->writer, "COMMIT");
   if (result != STORE_FINE && !sqlite3_get_autocommit(s->writer))
     sqlite3_exec(s->writer, "ROLLBACK", NULL, NULL, NULL);
-  if (result == STORE_CORRUPT || result == STORE_UNAVAILABLE) {
-    sqlite3_close(s->writer);
-    s->writer = NULL;
-  }
+  if (result == STORE_CORRUPT || result == STORE_UNAVAILABLE) close_writer(s);
   uv_mutex_unlock(&s->write_lock);
   return result;
 }
@@ -241,7 +258,7 @@ enum store_result sqlite_meta_set(struct sqlite *s, const char *name, int64_t nu
 static void sqlite_free(struct store *base) {
   struct sqlite *s = sqlite_of(base);
   sqlite3_close(s->reader);
-  sqlite3_close(s->writer);
+  close_writer(s);
   uv_mutex_destroy(&s->write_lock);
   uv_mutex_destroy(&s->read_lock);
   uv_mutex_destroy(&s->error_lock);

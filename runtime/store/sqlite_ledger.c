@@ -53,7 +53,7 @@ static int read_record(const struct query *q, struct ledger_record *record) {
 
 static enum store_result insert_all(struct sqlite *s, const struct store_batch *batch,
                                     uint64_t *stored) {
-  struct query q = query_new(s, s->writer, insert_sql);
+  struct query q = query_kept(s, KEPT_INSERT, insert_sql);
   for (size_t i = 0; i < batch->count && q.result == STORE_FINE; i++) {
     bind_record(&q, &batch->records[i]);
     query_next(&q);
@@ -64,7 +64,7 @@ static enum store_result insert_all(struct sqlite *s, const struct store_batch *
 }
 
 static int64_t last_sequence(struct sqlite *s) {
-  struct query q = query_new(s, s->writer, "SELECT max(sequence) FROM requests");
+  struct query q = query_kept(s, KEPT_LAST_SEQUENCE, "SELECT max(sequence) FROM requests");
   int64_t sequence = query_next(&q) ? query_column_number(&q, 0) : 0;
   query_end(&q);
   return sequence;
@@ -72,11 +72,17 @@ static int64_t last_sequence(struct sqlite *s) {
 
 static enum store_result set_position(struct sqlite *s, const struct store_batch *batch) {
   if (!batch->segment) return STORE_FINE;
-  struct query q =
-      query_new(s, s->writer, "INSERT OR REPLACE INTO segments (name, position) VALUES (?, ?)");
+  struct query q = query_kept(s, KEPT_POSITION,
+                              "INSERT OR REPLACE INTO segments (name, position) VALUES (?, ?)");
   query_text(&q, slice_of(batch->segment));
   query_number(&q, (int64_t)batch->position);
   return query_run(&q);
+}
+
+static bool has_tags(const struct store_batch *batch) {
+  for (size_t i = 0; i < batch->count; i++)
+    if (batch->records[i].tags.len) return true;
+  return false;
 }
 
 enum store_result sqlite_save(struct store *base, const struct store_batch *batch,
@@ -87,7 +93,7 @@ enum store_result sqlite_save(struct store *base, const struct store_batch *batc
   if (result != STORE_FINE) return result;
   int64_t before = last_sequence(s);
   result = insert_all(s, batch, stored);
-  if (result == STORE_FINE && *stored) result = sqlite_roll_up(s, before);
+  if (result == STORE_FINE && *stored) result = sqlite_roll_up(s, before, has_tags(batch));
   if (result == STORE_FINE) result = set_position(s, batch);
   return sqlite_end_write(s, result);
 }

@@ -6,12 +6,25 @@
 
 #include "store/store.h"
 
+/* Statements of every batch: compiled once for a connection that writes. */
+enum kept_statement {
+  KEPT_INSERT,
+  KEPT_LAST_SEQUENCE,
+  KEPT_POSITION,
+  KEPT_CLEAR,
+  KEPT_SUM,
+  KEPT_ROLL_UP,
+  KEPT_ROLL_UP_BY, /* the first of as many as there are dimensions */
+  KEPT_COUNT = KEPT_ROLL_UP_BY + USAGE_DIMENSION_COUNT
+};
+
 struct sqlite {
   struct store base;
   char *path;
   uv_mutex_t write_lock, read_lock, error_lock;
   sqlite3 *writer, *reader;
-  uint64_t inode; /* of the file that is open */
+  sqlite3_stmt *kept[KEPT_COUNT]; /* of the writer */
+  uint64_t inode;                 /* of the file that is open */
   struct bytes error;
 };
 
@@ -36,9 +49,12 @@ struct query {
   sqlite3_stmt *statement;
   enum store_result result;
   int bound;
+  bool is_kept;
 };
 
 struct query query_new(struct sqlite *s, sqlite3 *db, const char *sql);
+/* On the writer. The text is that of the first call for `which`. */
+struct query query_kept(struct sqlite *s, enum kept_statement which, const char *sql);
 void query_text(struct query *q, struct slice text);
 void query_text_or_null(struct query *q, struct slice text); /* empty: NULL */
 void query_blob(struct query *q, struct slice data);
@@ -77,7 +93,7 @@ enum store_result sqlite_used(struct store *s, const struct used_query *query, s
 enum store_result sqlite_used_by(struct store *s, const struct used_by_query *query,
                                  const struct used_by_sink *sink);
 /* Adds the rows of requests behind `sequence` to the rollups. */
-enum store_result sqlite_roll_up(struct sqlite *s, int64_t sequence);
+enum store_result sqlite_roll_up(struct sqlite *s, int64_t sequence, bool has_tags);
 enum store_result sqlite_entity_write(struct store *s, struct entity_change *changes, size_t count);
 enum store_result sqlite_entity_find(struct store *s, const struct entity_key *key,
                                      const struct entity_sink *sink);

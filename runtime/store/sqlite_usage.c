@@ -57,47 +57,41 @@ static const char tag_from[] =
     "requests NOT INDEXED, json_each(iif(json_valid(tags), tags, '[]')) AS tag WHERE"
     " tags <> ''";
 
-static enum store_result run(struct sqlite *s, const char *sql) {
-  struct query q = query_new(s, s->writer, sql);
-  return query_run(&q);
-}
-
 static enum store_result sum_up(struct sqlite *s, int64_t sequence) {
-  enum store_result result =
-      run(s, "CREATE TEMP TABLE IF NOT EXISTS batch AS SELECT * FROM rollups WHERE 0");
-  if (result == STORE_FINE) result = run(s, "DELETE FROM temp.batch");
+  struct query q = query_kept(s, KEPT_CLEAR, "DELETE FROM temp.batch");
+  enum store_result result = query_run(&q);
   if (result != STORE_FINE) return result;
-  struct query q = query_new(s, s->writer, sum_sql);
+  q = query_kept(s, KEPT_SUM, sum_sql);
   query_number(&q, sequence);
   return query_run(&q);
 }
 
-static enum store_result roll_up_tags(struct sqlite *s, int64_t sequence) {
-  struct bytes sql;
-  bytes_init(&sql);
-  bytes_printf(&sql, roll_tags_sql, usage_dimension_name(USAGE_BY_TAG), tag_value, tag_from);
-  struct query q = query_new(s, s->writer, bytes_text(&sql));
-  bytes_fini(&sql);
-  query_number(&q, sequence);
-  return query_run(&q);
-}
-
-static enum store_result roll_up_by(struct sqlite *s, enum usage_dimension by) {
+static void write_roll_sql(enum usage_dimension by, struct bytes *sql) {
   const char *name = usage_dimension_name(by);
-  struct bytes sql;
-  bytes_init(&sql);
-  bytes_printf(&sql, roll_by_sql, name, by == USAGE_BY_NOTHING ? "''" : name);
-  enum store_result result = run(s, bytes_text(&sql));
-  bytes_fini(&sql);
-  return result;
+  if (by == USAGE_BY_TAG)
+    bytes_printf(sql, roll_tags_sql, name, tag_value, tag_from);
+  else
+    bytes_printf(sql, roll_by_sql, name, by == USAGE_BY_NOTHING ? "''" : name);
 }
 
-enum store_result sqlite_roll_up(struct sqlite *s, int64_t sequence) {
+static enum store_result roll_up_by(struct sqlite *s, enum usage_dimension by, int64_t sequence) {
+  enum kept_statement which = KEPT_ROLL_UP_BY + (enum kept_statement)by;
+  struct bytes sql;
+  bytes_init(&sql);
+  if (!s->kept[which]) write_roll_sql(by, &sql);
+  struct query q = query_kept(s, which, bytes_text(&sql));
+  bytes_fini(&sql);
+  if (by == USAGE_BY_TAG) query_number(&q, sequence);
+  return query_run(&q);
+}
+
+enum store_result sqlite_roll_up(struct sqlite *s, int64_t sequence, bool has_tags) {
   enum store_result result = sum_up(s, sequence);
-  if (result == STORE_FINE) result = run(s, roll_all_sql);
-  if (result == STORE_FINE) result = roll_up_tags(s, sequence);
+  if (result != STORE_FINE) return result;
+  struct query q = query_kept(s, KEPT_ROLL_UP, roll_all_sql);
+  result = query_run(&q);
   for (int by = 0; result == STORE_FINE && by < USAGE_DIMENSION_COUNT; by++)
-    if (by != USAGE_BY_TAG) result = roll_up_by(s, (enum usage_dimension)by);
+    if (by != USAGE_BY_TAG || has_tags) result = roll_up_by(s, (enum usage_dimension)by, sequence);
   return result;
 }
 

@@ -7,6 +7,7 @@
 #include "exchange_background.h"
 #include "exchange_follow.h"
 #include "exchange_policy.h"
+#include "exchange_tokens.h"
 
 static void request_id_new(struct exchange *x) {
   memcpy(x->id, "req_", 4);
@@ -47,6 +48,7 @@ static void exchange_free(struct exchange *x) {
   bytes_fini(&x->last_response);
   bytes_fini(&x->transcript);
   meter_fini(&x->meter);
+  tokens_forget(x);
   generation_unref(x->generation);
   directory_unref(x->directory);
   config_unref(x->config);

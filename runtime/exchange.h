@@ -14,6 +14,7 @@ struct exchange;
 struct bookkeeper;
 struct limiter;
 struct journal;
+struct encoder;
 
 struct exchange_host { /* owned by the worker, which replaces config, generation and directory on a
                           reload */
@@ -30,6 +31,7 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
   struct journal *journal;       /* NULL: no ledger is kept */
   struct bookkeeper *bookkeeper; /* NULL: no ledger is kept */
   struct limiter *limiter;
+  struct encoder *encoder; /* working memory of tokenizers */
   struct log *log;
   struct list exchanges; /* all that are open, oldest first */
   struct list ready;     /* woken, waiting for exchange_run_ready */

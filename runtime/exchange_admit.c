@@ -3,6 +3,7 @@
 #include "account/limit_headers.h"
 #include "account/price.h"
 #include "base/clock.h"
+#include "exchange_tokens.h"
 #include "store/journal.h"
 
 enum { DAY_MS = 86400000, MARGIN_MS = 600000 };
@@ -88,15 +89,13 @@ static void fill_claim(struct exchange *x) {
   struct admit_fields fields;
   find_fields(bytes_slice(&x->body), &fields);
   x->customer = find_customer(x, &fields);
-  struct estimate prompt = {0};
-  estimate_json(&prompt, bytes_slice(&x->body), true);
   const struct principal *p = x->principal;
   *r = (struct limit_request){.key = p->key,
                               .user = p->user,
                               .tenant = p->tenant,
                               .model = x->model->name,
                               .customer = x->customer,
-                              .input_tokens = estimate_tokens(&prompt),
+                              .input_tokens = tokens_prompt(x),
                               .output_tokens = output_at_most(x, &fields),
                               .refuse_unpriced =
                                   !slice_equal_text(x->config->unpriced, "allow_unpriced")};

@@ -78,14 +78,3 @@ bool candidates_count_tokens(struct exchange *x) {
   x->candidate_count = count;
   return count > 0;
 }
-
-/* No provider of this model counts tokens: our estimate, in Anthropic's shape (API reference,
- * count_tokens). */
-enum step_result count_tokens_answer(struct exchange *x) {
-  struct estimate prompt = {0};
-  estimate_json(&prompt, bytes_slice(&x->body), true);
-  x->answer = (struct answer){200, SLICE("application/json"),
-                              slice_of(arena_printf(&x->arena, "{\"input_tokens\":%llu}",
-                                                    (unsigned long long)estimate_tokens(&prompt)))};
-  return STEP_NEXT;
-}

@@ -13,6 +13,7 @@ static enum action action_of(const struct exchange *x) {
   };
   switch (x->route.endpoint) {
   case ENDPOINT_COUNT_TOKENS: return ACTION_COUNT_TOKENS;
+  case ENDPOINT_TOKENIZE: return ACTION_TOKENIZE;
   case ENDPOINT_MODELS:
   case ENDPOINT_MODEL: return ACTION_MODELS;
   case ENDPOINT_STORED: return ACTION_RESPONSES;

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "account/estimate.h"
+#include "exchange_tokens.h"
 #include "upstream/fetch.h"
 
 /* One fetch of a script: the list of allowed hosts belongs to the configuration it began with. */
@@ -56,8 +56,7 @@ static void cancel_fetch(void *context, void *fetch) {
 }
 
 static uint64_t count_tokens(void *context, struct slice model, struct slice text) {
-  (void)context, (void)model;
-  return estimate_text(text);
+  return tokens_of_text(context, model, text);
 }
 
 void exchange_policy_host_open(struct exchange_host *host, struct kv *store) {

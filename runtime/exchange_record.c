@@ -65,6 +65,8 @@ static void write_usage(const struct exchange *x, struct bytes *line) {
   const struct usage *u = &x->usage;
   text(line, NAME("usage_source"), slice_of(sources[x->usage_source]));
   if (x->usage_source == USAGE_NONE) return;
+  if (x->usage_source == USAGE_ESTIMATED)
+    text(line, NAME("tokenizer"), x->tokenizer ? tokenizer_name(x->tokenizer) : SLICE("none"));
   number(line, NAME("input_tokens"), u->input);
   number(line, NAME("cache_read_tokens"), u->cache_read);
   number(line, NAME("cache_write_5m_tokens"), u->cache_write_5m);

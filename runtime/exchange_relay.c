@@ -139,7 +139,10 @@ static void take_usage(struct exchange *x, const struct usage *usage, bool is_fi
 }
 
 static void take_text(struct exchange *x, struct slice text) {
-  estimate_feed(&x->meter.output, text);
+  if (x->meter.text.on_text)
+    x->meter.text.on_text(text, x->meter.text.user);
+  else
+    estimate_feed(&x->meter.output, text);
   x->meter.output_bytes += text.len;
 }
 

@@ -11,6 +11,7 @@ static const struct {
     {"/v1/embeddings", ENDPOINT_GENERATE, DIALECT_EMBEDDINGS},
     {"/v1/completions", ENDPOINT_GENERATE, DIALECT_COMPLETIONS},
     {"/v1/messages/count_tokens", ENDPOINT_COUNT_TOKENS, DIALECT_MESSAGES},
+    {"/v1/tokenize", ENDPOINT_TOKENIZE, DIALECT_CHAT},
 };
 
 bool route_is_anthropic(struct slice path) {

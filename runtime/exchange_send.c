@@ -5,6 +5,7 @@
 #include "exchange_background.h"
 #include "exchange_permit.h"
 #include "exchange_policy.h"
+#include "exchange_tokens.h"
 
 enum {
   HOUR_MS = 3600 * 1000,
@@ -143,6 +144,7 @@ static void forget_reply(struct exchange *x) {
   bytes_clear(&x->reply);
   meter_fini(&x->meter);
   meter_init(&x->meter, x->route.dialect);
+  tokens_meter(x);
   x->upstream_status = 0;
   x->is_event_stream = x->is_json = x->relay_ended = x->has_content = false;
   x->first_content_ns = 0;

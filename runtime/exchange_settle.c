@@ -8,6 +8,7 @@
 #include "exchange_guard.h"
 #include "exchange_policy.h"
 #include "exchange_record.h"
+#include "exchange_tokens.h"
 #include "store/journal.h"
 
 uint64_t overhead_ns(const struct exchange *x) {
@@ -33,10 +34,9 @@ static bool reached_model(const struct exchange *x) {
 }
 
 static void take_usage(struct exchange *x) {
-  struct estimate prompt = {0};
-  if (!x->meter.has_usage || !x->meter.usage_is_final)
-    estimate_json(&prompt, bytes_slice(&x->body), true);
-  x->usage_source = meter_settle(&x->meter, estimate_tokens(&prompt), 0, &x->usage);
+  bool is_reported = x->meter.has_usage && x->meter.usage_is_final;
+  uint64_t prompt = is_reported ? 0 : tokens_prompt(x);
+  x->usage_source = meter_settle(&x->meter, prompt, tokens_output(x), &x->usage);
   if (!x->finish.len) x->finish = slice_of(x->meter.finish);
   struct price_query query = {.usage = &x->usage, .at_ms = x->started_ms};
   struct bill bill;

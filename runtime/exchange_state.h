@@ -13,6 +13,7 @@
 #include "script/tenant_scripts.h"
 #include "script/translation.h"
 #include "stream/sse.h"
+#include "tokenizer/tokenizer.h"
 #include "upstream/health.h"
 
 enum step {
@@ -121,6 +122,10 @@ struct exchange {
   struct sse sse;
   bool has_sse, withheld; /* the newest frame was not relayed */
   struct meter meter;
+  const struct tokenizer *tokenizer;    /* of the model; NULL: tokens are estimated */
+  struct token_counter *output_counter; /* of the running attempt's text; NULL without tokenizer */
+  uint64_t prompt_tokens;               /* counted once */
+  bool has_prompt_tokens;
   struct bytes
       last_response; /* responses: data of the newest event that carried the whole object */
   uint64_t sequence; /* responses: next sequence_number of a relayed stream */
@@ -183,7 +188,6 @@ enum step_result models_answer(struct exchange *x);
 /* exchange_candidates.c */
 enum step_result candidates_find(struct exchange *x);
 bool candidates_count_tokens(struct exchange *x);
-enum step_result count_tokens_answer(struct exchange *x); /* our own estimate */
 
 /* exchange_native.c: requests that are relayed as they are, and every request's head. */
 enum step_result native_encode(struct exchange *x, const struct model_target *target);

@@ -5,6 +5,7 @@
 #include "exchange_follow.h"
 #include "exchange_permit.h"
 #include "exchange_policy.h"
+#include "exchange_tokens.h"
 
 /* Stored responses belong to a tenant's project; a key without a tenant keeps its own. Lengths keep
  * names apart whatever they hold. Nothing else is owned: other requests need no name for it. */
@@ -61,9 +62,12 @@ static enum step_result step_body(struct exchange *x) {
     return STEP_PARK;
   }
   x->body_done_ns = clock_mono_ns();
-  if (x->route.endpoint != ENDPOINT_GENERATE && x->route.endpoint != ENDPOINT_COUNT_TOKENS)
-    return STEP_NEXT;
-  return body_read_fields(x);
+  switch (x->route.endpoint) {
+  case ENDPOINT_GENERATE:
+  case ENDPOINT_COUNT_TOKENS:
+  case ENDPOINT_TOKENIZE: return body_read_fields(x);
+  default: return STEP_NEXT;
+  }
 }
 
 static enum step_result local_answer(struct exchange *x, enum step_result result) {
@@ -84,9 +88,12 @@ static enum step_result step_route(struct exchange *x) {
   case ENDPOINT_MODEL: return local_answer(x, models_answer(x));
   case ENDPOINT_STORED: return local_answer(x, answer_stored(x));
   case ENDPOINT_GENERATE:
-  case ENDPOINT_COUNT_TOKENS: break;
+  case ENDPOINT_COUNT_TOKENS:
+  case ENDPOINT_TOKENIZE: break;
   }
   enum step_result result = x->is_routing ? STEP_NEXT : candidates_find(x);
+  if (result == STEP_NEXT && x->route.endpoint == ENDPOINT_TOKENIZE)
+    return local_answer(x, tokenize_answer(x));
   if (result == STEP_NEXT) result = policies_route(x);
   if (result != STEP_NEXT) return result;
   if (x->route.endpoint == ENDPOINT_COUNT_TOKENS && !candidates_count_tokens(x))

@@ -14,6 +14,7 @@
 #include "script/role_files.h"
 #include "store/bookkeeper.h"
 #include "store/responses.h"
+#include "tokenizer/registry.h"
 
 struct generation *load_generation(const struct config *config, struct responses *responses,
                                    struct config_problems *problems) {
@@ -188,9 +189,47 @@ static bool check_roles(const struct config *config, struct config_problems *pro
   return fine;
 }
 
+/* Paths are relative to the configuration. */
+static struct slice tokenizer_wanted(struct config *config, const struct model *model) {
+  struct slice name = model->tokenizer;
+  if (!name.len) name = tokenizer_default(model->targets[0].model);
+  if (!name.len) name = tokenizer_default(model->name);
+  bool is_plain = !name.len || tokenizer_is_built_in(name) || *name.data == '/';
+  const char *slash = config->file ? strrchr(config->file, '/') : NULL;
+  if (is_plain || !slash) return name;
+  return slice_of(arena_printf(&config->arena, "%.*s/%.*s", (int)(slash - config->file),
+                               config->file, (int)name.len, name.data));
+}
+
+/* A gateway without the files of the built-in encodings still serves: it estimates, and says so. */
+static bool load_tokenizers(struct config *config, struct config_problems *problems) {
+  struct bytes error;
+  bytes_init(&error);
+  size_t before = problems->count;
+  for (size_t i = 0; i < config->model_count; i++) {
+    struct model *model = &config->models[i];
+    struct slice wanted = tokenizer_wanted(config, model);
+    bytes_clear(&error);
+    bool is_open = wanted.len && tokenizer_registry_open(wanted, &error);
+    if (wanted.len && !is_open && !tokenizer_is_built_in(wanted))
+      config_problem(problems,
+                     "%s: models[\"%.*s\"].tokenizer: %s; name o200k_base, cl100k_base or a "
+                     "tokenizer.json",
+                     config->file, (int)model->name.len, model->name.data, bytes_text(&error));
+    else if (wanted.len && !is_open && model->tokenizer.len)
+      log_process(LOG_WARN, "%s; tokens of the model %.*s are estimated", bytes_text(&error),
+                  (int)model->name.len, model->name.data);
+    model->tokenizer = is_open ? wanted : (struct slice){"", 0};
+  }
+  bytes_fini(&error);
+  return problems->count == before;
+}
+
 struct config *load_config(const char *path, struct config_problems *problems) {
   struct config *config = config_file_load(path, check_rest, problems);
-  if (!config || (check_scripts(config, problems) & check_roles(config, problems))) return config;
+  if (!config || (check_scripts(config, problems) & check_roles(config, problems) &
+                  load_tokenizers(config, problems)))
+    return config;
   config_unref(config);
   return NULL;
 }

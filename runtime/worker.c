@@ -7,6 +7,7 @@
 #include "base/mailbox.h"
 #include "exchange.h"
 #include "exchange_policy_host.h"
+#include "exchange_tokens.h"
 
 enum { DRAIN_CHECK_MS = 20 };
 
@@ -83,6 +84,7 @@ struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot
   w->host.limiter = shared->limiter;
   w->host.upstream = upstream_new(&w->loop, config, shared->gates);
   exchange_policy_host_open(&w->host, shared->kv);
+  tokens_open(&w->host);
   mailbox_init(&w->mailbox, &w->loop, w);
   must(uv_timer_init(&w->loop, &w->drain_timer) == 0);
   must(uv_timer_init(&w->loop, &w->ping_timer) == 0);
@@ -110,6 +112,7 @@ void worker_free(struct worker *w) {
   generation_unref(w->host.generation);
   tenant_set_free(w->host.tenants);
   exchange_policy_host_close(&w->host);
+  tokens_close(&w->host);
   config_unref(w->host.config);
   log_free(w->host.log);
   bytes_fini(&w->host.scratch);

@@ -138,24 +138,41 @@ static void end_string(struct estimate *e) {
   e->kind = NOTHING;
 }
 
-void estimate_json(struct estimate *e, struct slice json, bool is_prompt) {
+void estimate_strings(struct slice json,
+                      void (*on_string)(const struct estimate_string *string, void *user),
+                      void *user) {
   struct json_cursor c = json_cursor_of(json);
+  struct estimate_string string = {0};
   bool counts = true;
   while (c.at < c.end) {
-    struct slice content;
     bool escaped;
     if (*c.at != '"') {
       counts |= *c.at == ',' || *c.at == '{' || *c.at == '[';
       c.at++;
       continue;
     }
-    if (!json_scan_string(&c, &content, &escaped)) return;
+    if (!json_scan_string(&c, &string.text, &escaped)) return;
     json_skip_space(&c);
-    bool is_key = c.at < c.end && *c.at == ':';
-    if (is_key) counts = is_counted_key(content);
-    if (!counts || slice_starts(content, SLICE("data:"))) continue;
-    if (is_key && !is_prompt) continue;
-    feed_raw(e, content);
-    end_string(e);
+    string.is_key = c.at < c.end && *c.at == ':';
+    if (string.is_key) counts = is_counted_key(string.text);
+    if (counts && !slice_starts(string.text, SLICE("data:"))) on_string(&string, user);
+    if (string.is_key) string.key = string.text;
   }
+}
+
+struct json_estimate {
+  struct estimate *estimate;
+  bool is_prompt;
+};
+
+static void on_estimated(const struct estimate_string *string, void *user) {
+  struct json_estimate *j = user;
+  if (string->is_key && !j->is_prompt) return;
+  feed_raw(j->estimate, string->text);
+  end_string(j->estimate);
+}
+
+void estimate_json(struct estimate *e, struct slice json, bool is_prompt) {
+  struct json_estimate j = {e, is_prompt};
+  estimate_strings(json, on_estimated, &j);
 }

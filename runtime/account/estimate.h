@@ -23,3 +23,14 @@ uint64_t estimate_text(struct slice text);
  * prompt's framing costs about what its keys do). Left out: identifiers, signatures, and encoded
  * media, which no provider counts by its text. */
 void estimate_json(struct estimate *e, struct slice json, bool is_prompt);
+
+struct estimate_string {
+  struct slice key; /* the newest one before it; empty: none. Raw, as text is */
+  struct slice text;
+  bool is_key;
+};
+
+/* The strings that estimate_json counts, keys included. */
+void estimate_strings(struct slice json,
+                      void (*on_string)(const struct estimate_string *string, void *user),
+                      void *user);

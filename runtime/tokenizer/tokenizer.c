@@ -36,6 +36,21 @@ struct slice tokenizer_name(const struct tokenizer *t) {
   return t->name;
 }
 
+static bool has_added(const struct tokenizer *t, const char *text) {
+  for (size_t i = 0; i < t->added_count; i++)
+    if (slice_equal_text(t->added[i].text, text)) return true;
+  return *text == 0;
+}
+
+struct chat_format tokenizer_chat_format(const struct tokenizer *t) {
+#define CHAT_FORMAT(name, mark, start, message, reply)                                             \
+  if (has_added(t, mark)) return (struct chat_format){name, start, message, reply};
+#include "tokenizer/chat_format.def"
+#undef CHAT_FORMAT
+  must(false);
+  return (struct chat_format){0};
+}
+
 static void take_piece(const struct tokenizer *t, struct slice piece, struct sink *sink) {
   encoder_encode(sink->encoder, &t->vocabulary, piece);
   sink->count += sink->encoder->count;

@@ -23,6 +23,13 @@ bool tokenizer_is_built_in(struct slice name);
 char *tokenizer_folder(void);
 struct slice tokenizer_name(const struct tokenizer *t);
 
+struct chat_format { /* tokens beside roles and texts (chat_format.def) */
+  const char *name;
+  uint8_t start, message, reply;
+};
+
+struct chat_format tokenizer_chat_format(const struct tokenizer *t);
+
 enum tokenizer_mode {
   TOKENIZE_TEXT,    /* all of it is text, as an API counts what users write */
   TOKENIZE_SPECIAL, /* added tokens such as <|im_end|> are found in it, as an engine reads a prompt

@@ -1,0 +1,1 @@
+return { policies = { "customers_in_europe" } }

@@ -44,8 +44,12 @@ void server_ledger_archive(struct server_ledger *l, const struct config *config,
 void server_ledger_seed(struct server_ledger *l, const struct config *config,
                         struct limiter *limiter) {
   if (!l->bookkeeper || config->quota_count == 0) return;
-  enum store_result result = server_seed_limits(limiter, bookkeeper_store(l->bookkeeper),
-                                                config->quotas, config->quota_count);
+  struct seed_settings settings = {.limiter = limiter,
+                                   .bookkeeper = l->bookkeeper,
+                                   .definitions = config->quotas,
+                                   .count = config->quota_count,
+                                   .requests_ms = load_retention(config).requests_ms};
+  enum store_result result = server_seed_limits(&settings);
   if (result != STORE_FINE)
     log_process(LOG_ERROR, "limits and budgets begin at zero, since the store is %s",
                 store_result_name(result));

@@ -1,20 +1,14 @@
 #include "server_seed.h"
 
-#include <stdlib.h>
-
 #include "account/window.h"
 #include "base/clock.h"
 
-enum { STRETCHES = 60 }; /* a rolling window is remembered in that many pieces */
+/* Finer than a counter tells a rolling window's moments apart. */
+enum { STRETCHES = 1024, NS_PER_MS = 1000000 };
 
-struct series { /* what one subject used, piece by piece; rows of one follow each other */
-  struct limiter *limiter;
+struct past {
+  struct limit_seeding *seeding;
   const struct limit_definition *definition;
-  int64_t now_ms, window_start_s;
-  struct bytes names;
-  struct slice values[USAGE_BY_TAG]; /* in names */
-  struct limit_point *points;
-  size_t count, room;
 };
 
 static const enum usage_dimension dimensions[LIMIT_SUBJECTS] = {
@@ -35,97 +29,82 @@ static uint64_t amount_of(enum limit_kind kind, const struct used *used) {
   }
 }
 
-static bool same_values(const struct slice *a, const struct slice *b) {
-  for (int i = 0; i < USAGE_BY_TAG; i++)
-    if (!slice_equal(a[i], b[i])) return false;
-  return true;
-}
-
-static void seed_series(struct series *s) {
-  const struct slice *v = s->values;
-  struct limit_seed seed = {
-      .id = s->definition->id,
-      .kind = s->definition->kind,
-      .window = s->definition->window,
+/* A stretch counts until its last moment has left the window: never too little. */
+static void on_row(void *context, const struct used_by_row *row) {
+  struct past *p = context;
+  struct slice projects[LIMIT_PROJECTS_MAX];
+  const struct slice *v = row->values;
+  struct limit_past past = {
       .subjects = {.key = v[USAGE_BY_KEY],
                    .user = v[USAGE_BY_USER],
                    .tenant = v[USAGE_BY_TENANT],
                    .model = v[USAGE_BY_MODEL],
                    .customer = v[USAGE_BY_CUSTOMER],
                    .provider = v[USAGE_BY_PROVIDER],
-                   .projects = &v[USAGE_BY_PROJECT],
-                   .project_count = v[USAGE_BY_PROJECT].len ? 1 : 0},
-      .window_start_s = s->window_start_s,
-      .points = s->points,
-      .point_count = s->count,
+                   .projects = projects,
+                   .project_count = limit_project_chain(v[USAGE_BY_PROJECT], projects)},
+      .began_ms = row->end_ms,
+      .amount = amount_of(p->definition->kind, &row->used),
   };
-  if (s->count) limiter_seed(s->limiter, &seed);
-  s->count = 0;
+  limiter_seed_add(p->seeding, &past);
 }
 
-static void take_names(struct series *s, const struct slice *values) {
-  bytes_clear(&s->names);
-  for (int i = 0; i < USAGE_BY_TAG; i++)
-    bytes_append_slice(&s->names, values[i]);
-  const char *at = s->names.data;
-  for (int i = 0; i < USAGE_BY_TAG; i++) {
-    s->values[i] = (struct slice){at ? at : "", values[i].len};
-    if (at) at += values[i].len;
-  }
-}
-
-/* A piece counts until its last moment has left the window: never too little. */
-static void on_row(void *context, const struct used_by_row *row) {
-  struct series *s = context;
-  uint64_t amount = amount_of(s->definition->kind, &row->used);
-  if (!same_values(s->values, row->values)) {
-    seed_series(s);
-    take_names(s, row->values);
-  }
-  if (amount == 0) return;
-  if (s->count == s->room) {
-    s->room = s->room ? s->room * 2 : 64;
-    s->points = must_realloc(s->points, s->room * sizeof *s->points);
-  }
-  uint64_t age_ms = row->end_ms < s->now_ms ? (uint64_t)(s->now_ms - row->end_ms) : 0;
-  s->points[s->count++] = (struct limit_point){age_ms, amount};
-}
-
+/* A project's limit also holds for the projects below it: which those are, the limiter knows. */
 static void ask_for(const struct limit_definition *d, struct used_by_query *query) {
   for (uint8_t i = 0; i < d->scope_count; i++) {
     enum limit_subject subject = d->scope[i].subject;
     query->groups[dimensions[subject]] = true;
-    query->filter.values[dimensions[subject]] = d->scope[i].name;
+    if (subject != LIMIT_PROJECT) query->filter.values[dimensions[subject]] = d->scope[i].name;
     if (subject == LIMIT_USER || subject == LIMIT_PROJECT || subject == LIMIT_CUSTOMER)
       query->groups[USAGE_BY_TENANT] = true; /* namesakes of two tenants share nothing */
   }
 }
 
-static enum store_result seed_definition(struct limiter *limiter, struct store *store,
-                                         const struct limit_definition *d) {
-  struct series s = {.limiter = limiter, .definition = d, .now_ms = clock_wall_ms()};
-  struct used_by_query query = {0};
-  if (d->window.unit == LIMIT_ROLLING) {
-    query.from_ms = s.now_ms - (int64_t)(d->window.rolling_ns / 1000000u);
-    query.bucket_ms = d->window.rolling_ns / 1000000u / STRETCHES + 1;
+/* What a bucket once held has drained away after burst / amount windows. */
+static uint64_t reach_ms(const struct limit_definition *d) {
+  uint64_t window_ms = d->window.rolling_ns / NS_PER_MS;
+  if (!d->burst || !d->amount) return window_ms;
+  uint64_t reach = window_ms / d->amount + 1, longest_ms = 366ull * MS_PER_DAY;
+  if (__builtin_mul_overflow(reach, 2 * d->burst, &reach)) return longest_ms;
+  return reach < longest_ms ? reach : longest_ms;
+}
+
+/* Sums by day are quicker, and exact for tokens and money of calendar windows. A rolling window
+ * loses them a day at a time, so it takes them only where the records are gone. */
+static void ask_when(const struct limit_definition *d, uint64_t requests_ms,
+                     struct used_by_query *query) {
+  int64_t now_ms = clock_wall_ms();
+  bool is_rolling = d->window.unit == LIMIT_ROLLING;
+  if (is_rolling) {
+    query->from_ms = now_ms - (int64_t)reach_ms(d);
+    query->bucket_ms = d->window.rolling_ns / NS_PER_MS / STRETCHES + 1;
   } else {
-    s.window_start_s = window_at(&d->window, s.now_ms).start_s;
-    query.from_ms = s.window_start_s * 1000;
+    query->from_ms = window_at(&d->window, now_ms).start_s * 1000;
   }
+  /* The day in which retention stands now has lost some of its records. */
+  bool may_be_gone = requests_ms && requests_ms < (uint64_t)(now_ms - query->from_ms);
+  if (may_be_gone) query->rollups_until_ms = now_ms - (int64_t)requests_ms + MS_PER_DAY;
+  if (!is_rolling && d->kind != LIMIT_REQUESTS) query->rollups_until_ms = now_ms;
+}
+
+static enum store_result seed_definition(const struct seed_settings *s,
+                                         const struct limit_definition *d) {
+  struct past past = {limiter_seed_begin(s->limiter, d), d};
+  if (!past.seeding) return STORE_FINE;
+  struct used_by_query query = {0};
+  struct used_by_sink sink = {on_row, &past};
+  ask_when(d, s->requests_ms, &query);
   ask_for(d, &query);
-  struct used_by_sink sink = {on_row, &s};
-  enum store_result result = store->calls->used_by(store, &query, &sink);
-  seed_series(&s);
-  free(s.points);
-  bytes_fini(&s.names);
+  enum store_result result = bookkeeper_used_by(s->bookkeeper, &query, &sink);
+  limiter_seed_end(past.seeding);
   return result;
 }
 
-enum store_result server_seed_limits(struct limiter *limiter, struct store *store,
-                                     const struct limit_definition *definitions, size_t count) {
+enum store_result server_seed_limits(const struct seed_settings *settings) {
   enum store_result result = STORE_FINE;
-  for (size_t i = 0; i < count && result == STORE_FINE; i++)
-    if (definitions[i].kind != LIMIT_CONCURRENT)
-      result = seed_definition(limiter, store, &definitions[i]);
+  for (size_t i = 0; i < settings->count; i++) {
+    enum store_result one = seed_definition(settings, &settings->definitions[i]);
+    if (one != STORE_FINE) result = one;
+  }
   return result;
 }

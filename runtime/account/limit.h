@@ -136,22 +136,20 @@ size_t limiter_report(struct limiter *l, const struct limit_request *subjects, s
 void limiter_list(struct limiter *l, struct slice id,
                   void (*on_use)(void *context, const struct limit_use *use), void *context);
 
-/* After a restart, before the first request: SETS (never adds to) the settled use of one counter
- * from the ledger, so that seeding twice changes nothing. Names as in limit_request; conditions
- * with a name of their own need none. False: no such definition, or the window is over. */
-struct limit_seed {
-  struct slice id;
-  enum limit_kind kind;
-  struct limit_window window;
-  struct limit_request subjects;
-  int64_t window_start_s; /* calendar: the window that `points` add up to */
-  const struct limit_point {
-    uint64_t age_ms; /* rolling: how long ago; else ignored */
-    uint64_t amount;
-  } * points; /* oldest first */
-  size_t point_count;
+/* After a restart, before the first request: what earlier processes used of one limit, piece by
+ * piece, the oldest first, each counted wherever such a request is counted. */
+struct limit_seeding;
+/* NULL: no such definition, or it keeps no use (concurrent). */
+struct limit_seeding *limiter_seed_begin(struct limiter *l,
+                                         const struct limit_definition *definition);
+struct limit_past {
+  struct limit_request subjects; /* with the provider; names that the scope does not ask for may be
+                                    left out */
+  int64_t began_ms;              /* wall time; before the window: ignored */
+  uint64_t amount;
 };
-bool limiter_seed(struct limiter *l, const struct limit_seed *seed);
+void limiter_seed_add(struct limit_seeding *seeding, const struct limit_past *past);
+void limiter_seed_end(struct limit_seeding *seeding);
 
 /* One sentence for the client: which limit, how far, when it resets. Appends. */
 void limit_refusal_write(const struct limit_refusal *refusal, struct slice currency,

@@ -214,19 +214,31 @@ bool counter_is_idle(const struct counter *c, const struct counter_rule *rule, s
   return is_empty || now.wall_ms / 1000 >= c->span.end_s;
 }
 
-void counter_seed_clear(struct counter *c, const struct counter_rule *rule) {
-  c->used = 0;
-  for (uint32_t i = 0; rule->form == COUNTER_ROLLING && i < c->count; i++)
-    moment_at(c, i)->used = 0;
+static uint64_t capped(wide use) {
+  return use < UINT64_MAX ? (uint64_t)use : UINT64_MAX;
+}
+
+static void seed_bucket(struct counter *c, const struct counter_rule *rule, int64_t at_ns,
+                        uint64_t use) {
+  if (c->debt == 0)
+    c->at_ns = at_ns; /* the past lies behind a new counter's clock */
+  else
+    advance_bucket(c, rule, at_ns);
+  c->debt += (wide)use * rule->window.rolling_ns;
+  c->used = minus(up_div(c->debt, rule->window.rolling_ns), c->reserved);
 }
 
 void counter_seed(struct counter *c, const struct counter_rule *rule, struct instant now,
-                  uint64_t age_ms, uint64_t use) {
-  int64_t at_ns = now.mono_ns;
-  if (rule->form == COUNTER_ROLLING) {
-    if (age_ms >= rule->window.rolling_ns / MS_NS) return;
-    at_ns -= (int64_t)(age_ms * MS_NS);
+                  uint64_t age_ns, uint64_t use) {
+  int64_t at_ns = now.mono_ns - (int64_t)age_ns;
+  switch (rule->form) {
+  case COUNTER_CONCURRENT: return;
+  case COUNTER_BUCKET: seed_bucket(c, rule, at_ns, use); return;
+  case COUNTER_ROLLING:
+    if (age_ns >= rule->window.rolling_ns) return;
     moment_for(c, rule, at_ns, use)->used += use;
+    break;
+  case COUNTER_CALENDAR: break;
   }
-  c->used += use;
+  c->used = capped(c->used + use);
 }

@@ -61,7 +61,6 @@ void counter_settle(struct counter *c, const struct counter_rule *rule, struct c
                     uint64_t actual);
 /* As if never used: forgetting it loses nothing. */
 bool counter_is_idle(const struct counter *c, const struct counter_rule *rule, struct instant now);
-/* Sets the settled use; open claims stay. `use` began age_ms ago (rolling). */
-void counter_seed_clear(struct counter *c, const struct counter_rule *rule);
+/* Use of an earlier process, which began that long ago: the oldest first. */
 void counter_seed(struct counter *c, const struct counter_rule *rule, struct instant now,
-                  uint64_t age_ms, uint64_t use);
+                  uint64_t age_ns, uint64_t use);

@@ -1,4 +1,4 @@
-/* What counters say to people: standings, events, listings; and the seed that they start from. */
+/* What counters say to people: standings, events, listings. */
 #include <stdlib.h>
 
 #include "account/limit_state.h"
@@ -183,51 +183,4 @@ void limiter_list(struct limiter *l, struct slice id,
         b += LIST_BUCKETS;
   }
   limit_set_unref(set);
-}
-
-static bool is_window(const struct limit_window *a, const struct limit_window *b) {
-  if (a->unit != b->unit) return false;
-  if (a->unit == LIMIT_ROLLING) return a->rolling_ns == b->rolling_ns;
-  return a->zone == b->zone && a->start_day == b->start_day;
-}
-
-static bool seed_slot(struct limiter *l, const struct limit_match *match,
-                      const struct limit_seed *seed) {
-  const struct limit_rule *rule = match->rule;
-  struct instant now = limiter_now(l);
-  char text[LIMIT_KEY_MAX];
-  struct slice key = {text, limit_key_write(match, &seed->subjects, text)};
-  uint64_t hash = limit_slot_hash(rule->family, key);
-  struct limit_shard *shard = &l->table.shards[limit_shard_of(hash)];
-  uv_mutex_lock(&shard->lock);
-  struct limit_slot *slot = limit_slot_get(&l->table, rule, key, hash, now);
-  if (slot) counter_advance(&slot->counter, &rule->counter, now);
-  bool is_current = slot && (rule->counter.form != COUNTER_CALENDAR ||
-                             slot->counter.span.start_s == seed->window_start_s);
-  if (is_current) {
-    counter_seed_clear(&slot->counter, &rule->counter);
-    for (size_t i = 0; i < seed->point_count; i++)
-      counter_seed(&slot->counter, &rule->counter, now, seed->points[i].age_ms,
-                   seed->points[i].amount);
-  }
-  uv_mutex_unlock(&shard->lock);
-  return is_current;
-}
-
-bool limiter_seed(struct limiter *l, const struct limit_seed *seed) {
-  bool is_done = false;
-  struct limit_set *set = limiter_set_ref(l);
-  for (size_t i = 0; i < set->count && !is_done; i++) {
-    const struct limit_rule *rule = &set->rules[i];
-    const struct limit_definition *d = &rule->definition;
-    if (!slice_equal(d->id, seed->id) || d->kind != seed->kind ||
-        !is_window(&d->window, &seed->window) || rule->counter.form == COUNTER_CONCURRENT ||
-        rule->counter.form == COUNTER_BUCKET)
-      continue;
-    struct limit_match match = {rule, (struct slice){"", 0}};
-    if (seed->subjects.project_count) match.project = seed->subjects.projects[0];
-    is_done = seed_slot(l, &match, seed);
-  }
-  limit_set_unref(set);
-  return is_done;
 }

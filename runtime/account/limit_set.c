@@ -288,6 +288,27 @@ size_t limit_set_match(const struct limit_set *set, const struct limit_request *
   return m.count;
 }
 
+size_t limit_rule_match(const struct limit_rule *rule, const struct limit_request *request,
+                        struct limit_match out[LIMIT_PROJECTS_MAX]) {
+  struct limit_request r = *request;
+  struct matches m = {&r, out, LIMIT_PROJECTS_MAX, 0};
+  if (!rule->has_provider) r.provider = (struct slice){"", 0};
+  match_rule(&m, rule);
+  return m.count;
+}
+
+const struct limit_rule *limit_set_find(const struct limit_set *set,
+                                        const struct limit_definition *definition) {
+  const struct limit_rule *found = NULL;
+  struct bytes identity;
+  bytes_init(&identity);
+  write_identity(definition, &identity);
+  for (size_t i = 0; i < set->count && !found; i++)
+    if (slice_equal(set->rules[i].family->identity, bytes_slice(&identity))) found = &set->rules[i];
+  bytes_fini(&identity);
+  return found;
+}
+
 static size_t write_name(char *out, struct slice name) {
   uint16_t len = name.len < LIMIT_NAME_MAX ? (uint16_t)name.len : LIMIT_NAME_MAX;
   if (out) memcpy(out, &len, sizeof len);

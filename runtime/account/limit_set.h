@@ -60,6 +60,13 @@ struct limit_match {
 size_t limit_set_match(const struct limit_set *set, const struct limit_request *request,
                        struct limit_match *out, size_t max);
 
+/* The same for one rule, whatever the request says of providers. */
+size_t limit_rule_match(const struct limit_rule *rule, const struct limit_request *request,
+                        struct limit_match out[LIMIT_PROJECTS_MAX]);
+/* The rule that counts for that definition; NULL: none. */
+const struct limit_rule *limit_set_find(const struct limit_set *set,
+                                        const struct limit_definition *definition);
+
 /* The names that a counter is kept for, one after the other with their lengths; at most
  * LIMIT_KEY_MAX bytes. Longer names than LIMIT_NAME_MAX are cut. Returns the length; out may be
  * NULL. */

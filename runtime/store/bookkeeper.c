@@ -269,27 +269,37 @@ void bookkeeper_replay(struct bookkeeper *b, uint64_t limit_ms) {
   }
 }
 
-static void add_undrained(struct bookkeeper *b, struct segment *s, const struct used_query *query,
-                          struct used *used) {
+static void give_record(const struct used_by_query *query, const struct used_by_sink *sink,
+                        const struct ledger_record *record) {
+  bool is_meant = record->usage_source != USAGE_NONE &&
+                  (int64_t)record->time_ms >= query->from_ms &&
+                  usage_filter_matches(&query->filter, record);
+  if (!is_meant) return;
+  struct used_by_row row = {.end_ms = (int64_t)record->time_ms};
+  used_by_values(query, record, row.values);
+  used_add(&row.used, record);
+  sink->on_row(sink->context, &row);
+}
+
+static void give_undrained(struct bookkeeper *b, struct segment *s,
+                           const struct used_by_query *query, const struct used_by_sink *sink) {
   uint64_t from = segment_drained(s), end = from;
   for (;; from = end) {
     bytes_clear(&b->frames);
     if (!segment_read(b->settings.journals, s, from, &b->frames, &end) || end == from) return;
     size_t count = decode_all(b);
     for (size_t i = 0; i < count; i++)
-      if ((int64_t)b->records[i].time_ms >= query->from_ms &&
-          usage_filter_matches(&query->filter, &b->records[i]))
-        used_add(used, &b->records[i]);
+      give_record(query, sink, &b->records[i]);
   }
 }
 
-enum store_result bookkeeper_used(struct bookkeeper *b, const struct used_query *query,
-                                  struct used *used) {
+enum store_result bookkeeper_used_by(struct bookkeeper *b, const struct used_by_query *query,
+                                     const struct used_by_sink *sink) {
   struct store *store = b->settings.store;
-  enum store_result result = store->calls->used(store, query, used);
+  enum store_result result = store->calls->used_by(store, query, sink);
   for (struct segment *s = journals_next(b->settings.journals, NULL); s;
        s = journals_next(b->settings.journals, s))
-    if (find_position(b, s) || result != STORE_FINE) add_undrained(b, s, query, used);
+    if (find_position(b, s) || result != STORE_FINE) give_undrained(b, s, query, sink);
   return result;
 }
 

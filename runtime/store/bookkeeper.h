@@ -33,11 +33,11 @@ struct bookkeeper *bookkeeper_new(const struct bookkeeper_settings *settings);
 /* Before anyone is served: stores what earlier processes left, for at most limit_ms. What remains
  * (or all of it, when the store is away) follows later. Waits: call it before the loop runs. */
 void bookkeeper_replay(struct bookkeeper *b, uint64_t limit_ms);
-/* What a subject has used since its window began, for the limits of a fresh process: from the store
- * and from records that are not in it yet. Adds to *used; with a result other than STORE_FINE only
- * the latter are in it. Before bookkeeper_start. Waits. */
-enum store_result bookkeeper_used(struct bookkeeper *b, const struct used_query *query,
-                                  struct used *used);
+/* What subjects have used since a window began, for the limits of a fresh process: from the store,
+ * then each billed record that is not in it yet as a row of its own. With a result other than
+ * STORE_FINE only the latter came. Before bookkeeper_start. Waits. */
+enum store_result bookkeeper_used_by(struct bookkeeper *b, const struct used_by_query *query,
+                                     const struct used_by_sink *sink);
 void bookkeeper_start(struct bookkeeper *b);
 void bookkeeper_set_ages(struct bookkeeper *b, const struct retention *ages); /* on the loop */
 /* After the workers have ended: stores what is left, once, and frees everything. */

@@ -1,5 +1,4 @@
 /* Rollups: made of the requests that a batch has added, asked for by people and by limits. */
-#include "base/clock.h"
 #include "store/sqlite_private.h"
 
 #define GROUP_COLUMNS                                                                              \
@@ -218,6 +217,8 @@ static void write_used_part(const struct used_by_query *query, bool is_rollups, 
                is_rollups ? "day * 86400000" : "time_ms", is_rollups ? ROLLUP_SUMS : REQUEST_SUMS,
                is_rollups ? "rollups" : "requests", column, column);
   sqlite_filter_write(&query->filter, sql);
+  bytes_append_text(sql, is_rollups ? " AND (failure = '' OR input_tokens + output_tokens > 0)"
+                                    : " AND usage_source <> 0");
   bytes_append_text(sql, " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12");
 }
 
@@ -250,23 +251,27 @@ enum store_result sqlite_used_by(struct store *base, const struct used_by_query 
   struct sqlite *s = sqlite_of(base);
   enum store_result result = sqlite_begin_read(s);
   if (result != STORE_FINE) return result;
-  int64_t first_whole_day = (query->from_ms + MS_PER_DAY - 1) / MS_PER_DAY;
   int64_t bucket_ms = query->bucket_ms ? (int64_t)query->bucket_ms : never_ms;
-  bool is_long = clock_wall_ms() - query->from_ms > 2 * (int64_t)MS_PER_DAY;
+  int64_t first_day = (query->from_ms + MS_PER_DAY - 1) / MS_PER_DAY;
+  int64_t end_day = query->rollups_until_ms / MS_PER_DAY;
+  bool has_days = end_day > first_day;
   struct bytes sql;
   bytes_init(&sql);
-  write_used_part(query, false, &sql);
-  bytes_append_text(&sql, " UNION ALL ");
-  write_used_part(query, true, &sql);
-  bytes_append_text(&sql, " ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12");
+  for (int part = 0; part < 3; part++) {
+    if (part) bytes_append_text(&sql, " UNION ALL ");
+    write_used_part(query, part == 1, &sql);
+  }
+  bytes_append_text(&sql, " ORDER BY 12");
   struct query q = query_new(s, s->reader, bytes_text(&sql));
   bytes_fini(&sql);
-  struct used_part requests = {bucket_ms, query->from_ms,
-                               is_long ? first_whole_day * MS_PER_DAY : never_ms};
-  struct used_part days = {bucket_ms > MS_PER_DAY ? bucket_ms : MS_PER_DAY, first_whole_day,
-                           is_long ? never_ms : 0};
-  bind_used_part(query, requests, &q);
+  int64_t before_ms = has_days ? first_day * MS_PER_DAY : query->from_ms;
+  struct used_part before = {bucket_ms, query->from_ms, before_ms};
+  struct used_part days = {bucket_ms > MS_PER_DAY ? bucket_ms : MS_PER_DAY, first_day,
+                           has_days ? end_day : first_day};
+  struct used_part after = {bucket_ms, has_days ? end_day * MS_PER_DAY : before_ms, never_ms};
+  bind_used_part(query, before, &q);
   bind_used_part(query, days, &q);
+  bind_used_part(query, after, &q);
   give_used_by(&q, sink);
   return sqlite_end_read(s, query_end(&q));
 }

@@ -30,6 +30,14 @@ bool usage_filter_matches(const struct usage_filter *filter, const struct ledger
   return true;
 }
 
+void used_by_values(const struct used_by_query *query, const struct ledger_record *record,
+                    struct slice values[USAGE_BY_TAG]) {
+#define DIMENSION(name, column)                                                                    \
+  values[USAGE_BY_##name] = query->groups[USAGE_BY_##name] ? record->column : (struct slice){"", 0};
+  USAGE_DIMENSIONS(DIMENSION)
+#undef DIMENSION
+}
+
 void used_add(struct used *used, const struct ledger_record *record) {
   const struct usage *u = &record->usage;
   used->requests++;

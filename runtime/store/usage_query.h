@@ -66,13 +66,15 @@ struct used_query { /* for limits: what has a subject used since its window bega
 };
 
 /* The same for every subject at once: a row for each combination of the grouped dimensions and each
- * stretch of bucket_ms (0: one for all), in the order of time. Whole days come from the rollups
- * when the window is longer than two days; then a stretch is a day at least. */
+ * stretch of bucket_ms (0: one for all), the oldest first. Records that no provider was billed for
+ * do not count; rollups know of those only where all of a day's with the same failure were so. */
 struct used_by_query {
   struct usage_filter filter;
   bool groups[USAGE_BY_TAG];
   int64_t from_ms;
   uint64_t bucket_ms;
+  int64_t rollups_until_ms; /* whole days before it are summed up already: quicker, and no piece is
+                               smaller; records may be gone. 0: every record by itself */
 };
 
 struct used_by_row {
@@ -87,6 +89,8 @@ struct used_by_sink {
 };
 
 bool usage_filter_matches(const struct usage_filter *filter, const struct ledger_record *record);
+void used_by_values(const struct used_by_query *query, const struct ledger_record *record,
+                    struct slice values[USAGE_BY_TAG]);
 void used_add(struct used *used, const struct ledger_record *record);
 
 struct request_query {

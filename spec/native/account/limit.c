@@ -3,67 +3,7 @@
 
 #include "base/arena.h"
 #include "base/zone.h"
-#include "check.h"
-
-static const uint64_t MINUTE_NS = 60000000000u;
-
-static struct world {
-  uint64_t mono_ns;
-  int64_t wall_ms;
-  int events;
-  struct limit_event last;
-  char last_id[32], last_scope[64];
-} world;
-
-static uint64_t mono_ns(void *context) {
-  return ((struct world *)context)->mono_ns;
-}
-
-static int64_t wall_ms(void *context) {
-  return ((struct world *)context)->wall_ms;
-}
-
-static void on_event(void *context, const struct limit_event *event) {
-  struct world *w = context;
-  w->events++;
-  w->last = *event;
-  snprintf(w->last_id, sizeof w->last_id, "%.*s", (int)event->id.len, event->id.data);
-  snprintf(w->last_scope, sizeof w->last_scope, "%s", event->scope);
-}
-
-static struct limiter *start(const struct limit_definition *d, size_t count) {
-  world = (struct world){.mono_ns = 1000000000, .wall_ms = 1796040000000}; /* 2026-11-30 12:00 */
-  struct limiter *l =
-      limiter_new(&(struct limiter_settings){mono_ns, wall_ms, on_event, &world, 0});
-  CHECK(limiter_apply(l, d, count) == 0);
-  return l;
-}
-
-static void pass_ms(uint64_t ms) {
-  world.mono_ns += ms * 1000000;
-  world.wall_ms += (int64_t)ms;
-}
-
-static struct limit_refusal refusal;
-
-static struct reservation *reserve(struct limiter *l, const struct limit_request *r) {
-  struct reservation *out;
-  refusal = (struct limit_refusal){0};
-  return limiter_reserve(l, r, &out, &refusal) ? out : NULL;
-}
-
-static bool passes(struct limiter *l, const struct limit_request *r) {
-  struct reservation *out = reserve(l, r);
-  struct limit_actual actual = {r->input_tokens, r->output_tokens, r->cost_nanousd};
-  if (!out) return false;
-  limiter_settle(l, &out, &actual);
-  CHECK(out == NULL);
-  limiter_settle(l, &out, &actual); /* a second time does nothing */
-  return true;
-}
-
-static const struct limit_request anyone = {
-    .key = SLICE("k1"), .tenant = SLICE("acme"), .model = SLICE("m")};
+#include "limit_kit.h"
 
 static void test_rolling(void) {
   struct limit_definition d = {.id = SLICE("rpm"),
@@ -166,15 +106,6 @@ static void test_too_large(void) {
   CHECK(refusal.failure == FAILURE_FORBIDDEN);
   limiter_free(l);
 }
-
-static const struct limit_definition budget = {
-    .id = SLICE("month"),
-    .kind = LIMIT_MONEY,
-    .amount = 1000,
-    .window = {.unit = LIMIT_MONTH},
-    .warn_percent = {50, 80, 100},
-    .scope = {{LIMIT_TENANT, SLICE("acme")}, {LIMIT_MODEL, SLICE("m")}},
-    .scope_count = 2};
 
 static void test_budget(void) {
   struct limiter *l = start(&budget, 1);
@@ -442,44 +373,6 @@ static void test_clock_steps(void) {
   limiter_free(l);
 }
 
-static void test_seed(void) {
-  struct limit_definition d[] = {budget,
-                                 {.id = SLICE("hour"),
-                                  .kind = LIMIT_TOTAL_TOKENS,
-                                  .amount = 100,
-                                  .window = {.unit = LIMIT_ROLLING, .rolling_ns = 60 * MINUTE_NS},
-                                  .scope = {{LIMIT_KEY, SLICE("")}},
-                                  .scope_count = 1}};
-  struct limiter *l = start(d, 2);
-  struct limit_point used[] = {{0, 600}, {0, 300}}, old[] = {{3600000, 99}, {1800000, 60}};
-  struct limit_seed seed = {.id = SLICE("month"),
-                            .kind = LIMIT_MONEY,
-                            .window = {.unit = LIMIT_MONTH},
-                            .subjects = anyone,
-                            .window_start_s = 1793491200, /* 2026-11-01 */
-                            .points = used,
-                            .point_count = 2};
-  CHECK(limiter_seed(l, &seed) && limiter_seed(l, &seed)); /* twice: no more than once */
-  seed.window_start_s -= 86400;
-  CHECK(!limiter_seed(l, &seed));
-  seed = (struct limit_seed){.id = SLICE("hour"),
-                             .kind = LIMIT_TOTAL_TOKENS,
-                             .window = d[1].window,
-                             .subjects = anyone,
-                             .points = old,
-                             .point_count = 2};
-  CHECK(limiter_seed(l, &seed) && limiter_seed(l, &seed));
-  struct limit_request r = anyone;
-  r.cost_nanousd = 101;
-  CHECK(!passes(l, &r) && refusal.used == 900);
-  r.cost_nanousd = 100;
-  r.input_tokens = 41;
-  CHECK(!passes(l, &r) && refusal.used == 60 && refusal.retry_after_ms == 1800000);
-  r.input_tokens = 40;
-  CHECK(passes(l, &r));
-  limiter_free(l);
-}
-
 /* Names that a client makes up end at the cap, and only where they are counted. */
 static void test_many_subjects(void) {
   struct limit_definition d = {.id = SLICE("c"),
@@ -554,7 +447,6 @@ int main(void) {
   test_apply();
   test_window_edge();
   test_clock_steps();
-  test_seed();
   test_many_subjects();
   test_list();
   return checks_end();

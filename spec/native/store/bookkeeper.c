@@ -203,6 +203,14 @@ static void test_store_away(void) {
   kit_end(NULL);
 }
 
+static void on_used_by(void *context, const struct used_by_row *row) {
+  struct used *sum = context;
+  CHECK(slice_equal(row->values[USAGE_BY_KEY], SLICE("key_1")) &&
+        row->values[USAGE_BY_TENANT].len == 0);
+  sum->requests += row->used.requests;
+  sum->cost_nanousd += row->used.cost_nanousd;
+}
+
 /* What a fresh process asks for its limits, with records in the store and records that are not. */
 static void test_used(void) {
   store_free(kit_begin());
@@ -213,14 +221,16 @@ static void test_used(void) {
   bookkeeper_replay(h.bookkeeper, 5000);
   for (unsigned i = 100; i < 130; i++)
     CHECK(append(&h, i) == FAILURE_NONE);
-  struct used_query query = {.from_ms = 1767225600000 + 50};
+  struct used_by_query query = {.from_ms = 1767225600000 + 50};
+  query.groups[USAGE_BY_KEY] = true;
   query.filter.values[USAGE_BY_KEY] = SLICE("key_1");
   struct used used = {0};
-  CHECK(bookkeeper_used(h.bookkeeper, &query, &used) == STORE_FINE);
+  struct used_by_sink sink = {on_used_by, &used};
+  CHECK(bookkeeper_used_by(h.bookkeeper, &query, &sink) == STORE_FINE);
   CHECK(used.requests == 80 && used.cost_nanousd == (50 + 129) * 80 / 2);
   query.filter.values[USAGE_BY_KEY] = SLICE("key_2");
   used = (struct used){0};
-  CHECK(bookkeeper_used(h.bookkeeper, &query, &used) == STORE_FINE && used.requests == 0);
+  CHECK(bookkeeper_used_by(h.bookkeeper, &query, &sink) == STORE_FINE && used.requests == 0);
   house_close(&h);
   kit_end(NULL);
 }

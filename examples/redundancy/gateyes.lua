@@ -13,7 +13,9 @@ return {
     -- Real ones: base_url = "https://api.openai.com/v1", "https://NAME.openai.azure.com", "https://api.anthropic.com",
     -- each with a credential from env.
     openai = { adapter = "openai", base_url = env("OPENAI_URL", mock .. "/v1"), residency = "us" },
-    azure = { adapter = "azure_openai", base_url = env("AZURE_URL", mock), api_version = "2024-10-21", residency = "eu" },
+    azure = {
+      adapter = "azure_openai", base_url = env("AZURE_URL", mock), api_version = "2024-10-21", residency = "eu",
+    },
     claude = { adapter = "anthropic", base_url = mock, residency = "us" },
   },
 

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "auth/directory.h"
+#include "base/digest.h"
 #include "exchange_tokens.h"
 #include "upstream/fetch.h"
 
@@ -59,11 +61,25 @@ static uint64_t count_tokens(void *context, struct slice model, struct slice tex
   return tokens_of_text(context, model, text);
 }
 
+/* Hashes of values are the same on every worker and after a restart, and no key of a client. */
+static struct slice hash_key(const struct exchange_host *host, uint8_t key[SHA256_BYTES]) {
+  if (!host->directory) return (struct slice){"", 0};
+  digest_hmac(directory_secret(host->directory), SLICE("gateyes.hash.keyed"), key);
+  return (struct slice){(const char *)key, SHA256_BYTES};
+}
+
+struct host_with_key {
+  struct policy_host host;
+  uint8_t key[SHA256_BYTES];
+};
+
 void exchange_policy_host_open(struct exchange_host *host, struct kv *store) {
-  struct policy_host *p = must_calloc(1, sizeof *p);
+  struct host_with_key *with_key = must_calloc(1, sizeof *with_key);
+  struct policy_host *p = &with_key->host;
   *p = (struct policy_host){.context = host,
                             .loop = host->loop,
                             .store = store,
+                            .hash_key = hash_key(host, with_key->key),
                             .fetch_start = start_fetch,
                             .fetch_cancel = cancel_fetch,
                             .count_tokens = count_tokens};

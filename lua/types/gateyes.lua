@@ -17,6 +17,7 @@
 ---@field validated boolean A check digit or structure proved it.
 ---@field context boolean A word nearby said so.
 ---@field decoded boolean It stood inside base64: first and last cover the encoded text.
+---@field value string The bytes found.
 ---@field text gateyes.Text? Of a request: where it was found.
 ---@field where string?
 ---@field turn integer?
@@ -145,6 +146,7 @@ function text:replace(ranges) end
 ---@field tags table<string, string> The tags that policies have set on this request so far.
 ---@field settings table This policy's settings, checked against its schema, defaults filled in.
 ---@field policy string This policy's name.
+---@field notes table An empty table for this policy to remember things in from one hook of a request to the next. Nobody else sees it, and it is gone with the request.
 ---@field hook "on_request"|"route"|"on_delta"|"on_reply"|"on_finish" The hook that is running.
 local context = {}
 
@@ -276,7 +278,7 @@ function gateyes.metric(name, value, amount) end
 ---@return gateyes.Secret
 function gateyes.secret(name, prefix) end
 
----Finds identifiers, secrets and listed words, by kind (`payment_card`), group (`china`), `pii`, `all`, or a detector. Of a request, in all its texts; each finding then says in which. Raises for kinds that are not known.
+---Finds identifiers, secrets and listed words, by kind (`payment_card`), group (`china`), `pii`, `all`, or a detector. Of a request, in all its texts; each finding then says in which. The list has `truncated` set when a text had more than 10,000 findings, of which the rest is missing. Raises for kinds that are not known.
 ---@param subject string|gateyes.Request|gateyes.Text
 ---@param what string|string[]|gateyes.Detector
 ---@return gateyes.Finding[]

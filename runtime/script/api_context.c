@@ -82,6 +82,24 @@ void context_policy(lua_State *L, struct surface *s) {
   surface_push_text(L, policy_now(s->run)->name);
 }
 
+/* A table of tables: each policy has its own. */
+void context_notes(lua_State *L, struct surface *s) {
+  struct policy_run *run = s->run;
+  if (run->notes == LUA_NOREF) {
+    lua_newtable(L);
+    run->notes = luaL_ref(L, LUA_REGISTRYINDEX);
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, run->notes);
+  lua_rawgeti(L, -1, (int)run->at + 1);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, (int)run->at + 1);
+  }
+  lua_remove(L, -2);
+}
+
 void context_hook(lua_State *L, struct surface *s) {
   lua_pushstring(L, policy_hook_name(s->run->hook));
 }

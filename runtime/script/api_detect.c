@@ -219,22 +219,40 @@ static void push_finding(lua_State *L, const struct detect_finding *f, size_t ba
   set_flag(L, "decoded", f->decoded);
 }
 
+static void set_value(lua_State *L, struct slice scanned, const struct detect_finding *f) {
+  lua_pushlstring(L, scanned.data + f->offset, f->length);
+  lua_setfield(L, -2, "value");
+}
+
+/* Says where the finding on top lies; the handle of the text is at `handle`. */
+static void set_place(lua_State *L, const struct body_text *text, int handle) {
+  lua_pushvalue(L, handle);
+  lua_setfield(L, -2, "text");
+  set_text(L, "where", text_where_name(text->where));
+  lua_pushinteger(L, text->turn);
+  lua_setfield(L, -2, "turn");
+}
+
 /* Appends s->findings to the list at `list`. text_index: of the request's text, or -1. */
-static void add_findings(lua_State *L, struct surface *s, int list, int text_index) {
-  size_t before = lua_objlen(L, list);
+static void add_findings(lua_State *L, struct surface *s, struct slice scanned, int text_index) {
+  enum { LIST = 3 };
+  size_t before = lua_objlen(L, LIST);
+  if (s->findings.count == 0) return;
+  if (text_index >= 0) {
+    struct handle handle = {s->run->id, (uint32_t)text_index, s->run->version};
+    surface_push_handle(s, L, OBJECT_TEXT, &handle);
+  }
+  int handle = lua_gettop(L);
   for (size_t i = 0; i < s->findings.count; i++) {
     push_finding(L, &s->findings.items[i], 0);
-    if (text_index >= 0) {
-      const struct body_text *text = &policy_texts(s->run)->items[text_index];
-      struct handle handle = {s->run->id, (uint32_t)text_index, s->run->version};
-      surface_push_handle(s, L, OBJECT_TEXT, &handle);
-      lua_setfield(L, -2, "text");
-      set_text(L, "where", text_where_name(text->where));
-      lua_pushinteger(L, text->turn);
-      lua_setfield(L, -2, "turn");
-    }
-    lua_rawseti(L, list, (int)(before + i) + 1);
+    set_value(L, scanned, &s->findings.items[i]);
+    if (text_index >= 0) set_place(L, &policy_texts(s->run)->items[text_index], handle);
+    lua_rawseti(L, LIST, (int)(before + i) + 1);
   }
+  lua_settop(L, text_index >= 0 ? handle - 1 : handle);
+  if (!s->findings.truncated) return;
+  lua_pushboolean(L, 1);
+  lua_setfield(L, LIST, "truncated");
 }
 
 static void scan_text(lua_State *L, struct surface *s, const struct detect_rules *rules,
@@ -242,7 +260,7 @@ static void scan_text(lua_State *L, struct surface *s, const struct detect_rules
   bytes_clear(&s->scratch);
   policy_text(s->run, (size_t)text_index, &s->scratch);
   if (!scan(s, rules, bytes_slice(&s->scratch))) sandbox_check(L);
-  add_findings(L, s, 3, text_index);
+  add_findings(L, s, bytes_slice(&s->scratch), text_index);
 }
 
 /* Stack: subject, rules, list of findings. */
@@ -254,7 +272,7 @@ int api_detect(lua_State *L) {
   lua_newtable(L);
   if (lua_type(L, 1) == LUA_TSTRING) {
     if (!scan(s, rules, state_text(L, 1))) sandbox_check(L);
-    add_findings(L, s, 3, -1);
+    add_findings(L, s, state_text(L, 1), -1);
   } else if (surface_handle(s, L, 1, OBJECT_TEXT)) {
     scan_text(L, s, rules, (int)surface_text_index(L, s));
   } else {
@@ -273,10 +291,61 @@ static void start_stream(struct window *w, struct detect_rules *rules) {
   if (w->rules == rules) return;
   detect_stream_free(w->stream);
   detect_rules_unref(w->rules);
+  detect_findings_clear(&w->pending);
   w->rules = detect_rules_ref(rules);
   w->stream = detect_stream_new(rules);
   w->fed = 0;
   w->unfed = w->text.len;
+}
+
+static int by_place(const void *a, const void *b) {
+  const struct detect_finding *x = a, *y = b;
+  if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
+  if (x->length != y->length) return x->length > y->length ? -1 : 1;
+  return (x->kind > y->kind) - (x->kind < y->kind);
+}
+
+/* How many of the window's findings nothing that comes can overlap; until: how far the text may go,
+ * in bytes of the whole. What overlaps is decided on together, however the text is cut. */
+static size_t ripe_findings(struct window *w, size_t settled, size_t *until) {
+  struct detect_findings *all = &w->pending;
+  if (all->count > 1) qsort(all->items, all->count, sizeof *all->items, by_place);
+  size_t ripe = 0, end = 0;
+  *until = settled;
+  for (size_t i = 0; i < all->count; i++) {
+    const struct detect_finding *f = &all->items[i];
+    if (f->offset >= end) { /* a group of its own begins */
+      ripe = i;
+      if (f->offset >= settled) return ripe;
+    }
+    if (f->offset + f->length > end) end = f->offset + f->length;
+    if (end > settled) {
+      *until = all->items[ripe].offset;
+      return ripe;
+    }
+  }
+  return all->count;
+}
+
+static void push_ripe(lua_State *L, struct window *w, size_t count, size_t base) {
+  int kept = 0;
+  lua_createtable(L, (int)count, 0);
+  for (size_t i = 0; i < count; i++) {
+    const struct detect_finding *f = &w->pending.items[i];
+    if (f->offset < base) continue; /* the hook let its beginning go */
+    push_finding(L, f, base);
+    struct detect_finding here = *f;
+    here.offset -= base;
+    if (here.offset + here.length <= w->text.len) set_value(L, bytes_slice(&w->text), &here);
+    lua_rawseti(L, -2, ++kept);
+  }
+  if (w->pending.truncated) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, "truncated");
+  }
+  w->pending.count -= count;
+  if (w->pending.count == 0) return;
+  memmove(w->pending.items, w->pending.items + count, w->pending.count * sizeof *w->pending.items);
 }
 
 /* delta:detect(what): the stream of rules goes on from window to window, so that what a word nearby
@@ -290,26 +359,19 @@ int delta_detect(lua_State *L) {
   start_stream(w, rules);
   size_t unfed = w->unfed < w->text.len ? w->unfed : w->text.len;
   struct slice fresh = slice_skip(bytes_slice(&w->text), w->text.len - unfed);
-  detect_findings_clear(&s->findings);
-  size_t settled = detect_stream_feed(w->stream, fresh, &s->findings);
+  size_t settled = detect_stream_feed(w->stream, fresh, &w->pending), until;
   w->fed += fresh.len;
   w->unfed = 0;
-  if (last) settled = detect_stream_finish(w->stream, &s->findings);
+  if (last) (void)detect_stream_finish(w->stream, &w->pending);
   if (last) settled = w->fed;
+  size_t count = ripe_findings(w, settled, &until);
+  if (last) count = w->pending.count;
+  if (last) until = w->fed;
   /* The window is the end of what was fed. */
-  size_t base = w->fed > w->text.len ? w->fed - w->text.len : 0, until = 0;
-  if (settled > base) until = settled - base;
-  lua_newtable(L);
-  int list = lua_gettop(L), kept = 0;
-  for (size_t i = 0; i < s->findings.count; i++) {
-    const struct detect_finding *f = &s->findings.items[i];
-    if (f->offset < base) continue; /* the hook let its beginning go */
-    size_t end = f->offset + f->length - base;
-    if (end > until) until = end;
-    push_finding(L, f, base);
-    lua_rawseti(L, list, ++kept);
-  }
-  lua_settop(L, list);
+  size_t base = w->fed > w->text.len ? w->fed - w->text.len : 0;
+  push_ripe(L, w, count, base);
+  until = until > base ? until - base : 0;
+  if (last) detect_findings_clear(&w->pending);
   if (last) w->fed = 0;
   lua_pushnumber(L, (double)(until < w->text.len ? until : w->text.len));
   return 2;

@@ -67,6 +67,7 @@ struct policy_host {
   void *context;
   uv_loop_t *loop; /* for budgets and sleep; NULL: a hook that waits is an error */
   struct kv *store;
+  struct slice hash_key; /* of the installation, for gateyes.hash.keyed; empty: a random one */
   /* The request and its slices live until the reply or the cancellation. on_reply is called once,
    * never from inside fetch_start, and not after fetch_cancel. */
   void *(*fetch_start)(void *context, const struct policy_fetch_request *request,
@@ -80,7 +81,6 @@ struct policy_host {
 struct policy_settings {
   struct slice tenant;
   struct slice secrets_path; /* folder whose files are the tenant's secrets; empty: it has none */
-  struct slice hash_key;     /* of the installation, for gateyes.hash.keyed; empty: a random one */
   uint32_t wall_ms;          /* of each hook, waiting included; 0: 100 */
   uint32_t hold_bytes;       /* text that an output guard may hold back; 0: 64 KiB */
   const struct policy_host *host; /* NULL: nothing outside of Lua is offered */

@@ -234,7 +234,6 @@ static struct policy_chain *create(lua_State *L, const struct policy_settings *s
   if (!chain->settings.hold_bytes) chain->settings.hold_bytes = POLICY_HOLD_BYTES;
   arena_init(&chain->arena);
   chain->settings.tenant = arena_slice(&chain->arena, settings->tenant);
-  chain->settings.hash_key = arena_slice(&chain->arena, settings->hash_key);
   chain->surface = surface_find(chain->L);
   if (!chain->surface) chain->surface = surface_open(chain->L, &chain->settings);
   chain->policies = arena_alloc(&chain->arena, (count + 1) * sizeof *chain->policies);

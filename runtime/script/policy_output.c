@@ -35,6 +35,7 @@ static struct window *window_get(struct policy_run *run, enum policy_channel cha
   if (w) return w;
   w = must_calloc(1, sizeof *w);
   *w = (struct window){.next = run->windows, .policy = run->at, .index = index, .channel = channel};
+  detect_findings_init(&w->pending);
   run->windows = w;
   return w;
 }
@@ -45,6 +46,7 @@ void policy_windows_fini(struct policy_run *run) {
     bytes_fini(&run->windows->text);
     detect_stream_free(run->windows->stream);
     detect_rules_unref(run->windows->rules);
+    detect_findings_fini(&run->windows->pending);
     free(run->windows);
     run->windows = next;
   }

@@ -3,6 +3,7 @@
 #include <lua.h>
 
 #include "base/arena.h"
+#include "detect/detect.h"
 #include "script/body_texts.h"
 #include "script/policy.h"
 
@@ -57,6 +58,7 @@ struct window { /* of one policy and one text */
   struct bytes text;            /* held back, and while its hook runs what is new */
   struct detect_stream *stream; /* of delta:detect; NULL: not called */
   struct detect_rules *rules;
+  struct detect_findings pending; /* that may yet overlap with others */
   size_t fed, unfed; /* bytes that the stream has had; of the window's end, that it has not */
 };
 
@@ -85,6 +87,7 @@ struct policy_run {
   /* The coroutine. */
   lua_State *L;
   int reference;
+  int notes; /* table of each policy's own notes, in the registry; LUA_NOREF */
   int views; /* table of decoded views, in the registry; LUA_NOREF */
   uint32_t views_policy;
   uint64_t views_version, edit_count;

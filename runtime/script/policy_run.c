@@ -16,7 +16,7 @@ struct policy_run *policy_run_new(struct policy_chain *chain, const struct polic
   run->callbacks = callbacks;
   run->context = context;
   run->id = ++chain->next_id;
-  run->views = LUA_NOREF;
+  run->views = run->notes = LUA_NOREF;
   run->reference = LUA_NOREF;
   arena_init(&run->arena);
   chain->runs++;
@@ -56,6 +56,7 @@ void policy_run_free(struct policy_run *run) {
   policy_wait_stop(run);
   give_thread(run, !run->is_waiting);
   luaL_unref(run->chain->L, LUA_REGISTRYINDEX, run->views);
+  luaL_unref(run->chain->L, LUA_REGISTRYINDEX, run->notes);
   policy_windows_fini(run);
   policy_body_fini(run);
   free(run->traces);
@@ -143,6 +144,20 @@ static enum sandbox_result resume_direct(struct policy_run *run, int args, struc
   return SANDBOX_ERROR;
 }
 
+/* What the hook is to look at. */
+static uint64_t subject_bytes(const struct policy_run *run) {
+  uint64_t bytes = 0;
+  switch (run->hook) {
+  case POLICY_ON_REQUEST: return run->owns_body ? run->body.len : run->request.body.len;
+  case POLICY_ON_DELTA: return run->window->text.len;
+  case POLICY_ON_REPLY:
+    for (size_t i = 0; i < run->reply_count; i++)
+      bytes += run->replies[i].changed.len;
+    return bytes;
+  default: return 0;
+  }
+}
+
 static enum part enter(struct policy_run *run, int args) {
   struct surface *s = run->chain->surface;
   struct policy_run *outer = s->run;
@@ -156,8 +171,10 @@ static enum part enter(struct policy_run *run, int args) {
     result = resume_direct(run, args, &error);
   } else {
     sandbox_set_meter(run->chain->sandbox, &run->cpu_ns);
+    sandbox_set_allowance(run->chain->sandbox, subject_bytes(run));
     result = sandbox_resume(run->chain->sandbox, run->L, args, &error);
     sandbox_set_meter(run->chain->sandbox, NULL);
+    sandbox_set_allowance(run->chain->sandbox, 0);
   }
   enum part part = take_result(run, result, &error);
   s->run = outer;

@@ -158,6 +158,12 @@ void sandbox_set_cpu_ms(struct sandbox *s, uint32_t cpu_ms) {
   s->cpu_ns = (cpu_ms ? cpu_ms : CPU_MS) * UINT64_C(1000000);
 }
 
+void sandbox_set_allowance(struct sandbox *s, uint64_t subject_bytes) {
+  uint64_t most_ns = ALLOWANCE_BUDGETS * s->cpu_ns;
+  uint64_t wanted_ns = subject_bytes * (1000000 / ALLOWANCE_BYTES_PER_MS);
+  s->allowance_ns = wanted_ns < most_ns ? wanted_ns : most_ns;
+}
+
 void sandbox_set_meter(struct sandbox *s, uint64_t *used_ns) {
   s->meter = used_ns;
 }
@@ -234,7 +240,7 @@ static void on_hook(lua_State *L, lua_Debug *activation) {
 
 static void enter(struct sandbox *s) {
   must(!s->is_entered);
-  uint64_t budget_ns = s->cpu_ns;
+  uint64_t budget_ns = s->cpu_ns + s->allowance_ns;
   if (s->meter) budget_ns = *s->meter < budget_ns ? budget_ns - *s->meter : 0;
   lua_gc(s->L, LUA_GCSETPAUSE, s->used_bytes > s->memory_bytes / 4 ? HURRIED_PAUSE : USUAL_PAUSE);
   s->stack_base = __builtin_frame_address(0);

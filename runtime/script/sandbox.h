@@ -67,6 +67,11 @@ bool sandbox_can_await(lua_State *L);
  * that awaits has one budget for all its parts. NULL: each entry has a whole one. */
 void sandbox_set_meter(struct sandbox *s, uint64_t *used_ns);
 void sandbox_set_cpu_ms(struct sandbox *s, uint32_t cpu_ms);
+/* Entries from here on work on so many bytes: host functions that read them all take their time, so
+ * the budget grows by 1 ms for each 16,000 bytes, to ALLOWANCE_BUDGETS + 1 times its size at most.
+ */
+enum { ALLOWANCE_BYTES_PER_MS = 16000, ALLOWANCE_BUDGETS = 50 };
+void sandbox_set_allowance(struct sandbox *s, uint64_t subject_bytes);
 
 bool sandbox_is_disabled(const struct sandbox *s);
 const char *sandbox_disabled_reason(const struct sandbox *s); /* NULL: it is not */

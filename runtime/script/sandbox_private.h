@@ -9,6 +9,7 @@ struct sandbox {
   struct bytes name;
   size_t used_bytes, memory_bytes;
   uint64_t cpu_ns;
+  uint64_t allowance_ns;  /* added to it for what a hook has to read */
   uint64_t *meter;        /* NULL: none */
   const char *stack_base; /* of the C stack at the entry */
   uint64_t secret;        /* hides addresses */

@@ -256,8 +256,8 @@ static int on_collect(lua_State *L) {
 
 /* HMAC(key of the installation, tenant): one tenant's names tell nothing about another's. */
 static void set_hash_key(struct surface *s) {
-  if (s->settings.hash_key.len)
-    digest_hmac(s->settings.hash_key, s->settings.tenant, s->hash_key);
+  if (s->settings.host->hash_key.len)
+    digest_hmac(s->settings.host->hash_key, s->settings.tenant, s->hash_key);
   else
     digest_random(s->hash_key, sizeof s->hash_key);
 }

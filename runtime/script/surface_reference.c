@@ -227,6 +227,7 @@ static const char annotations_opening[] =
     "---@field validated boolean A check digit or structure proved it.\n"
     "---@field context boolean A word nearby said so.\n"
     "---@field decoded boolean It stood inside base64: first and last cover the encoded text.\n"
+    "---@field value string The bytes found.\n"
     "---@field text gateyes.Text? Of a request: where it was found.\n"
     "---@field where string?\n"
     "---@field turn integer?\n\n"

@@ -50,6 +50,7 @@ static void exchange_free(struct exchange *x) {
   meter_fini(&x->meter);
   tokens_forget(x);
   generation_unref(x->generation);
+  session_unref(x->session);
   directory_unref(x->directory);
   config_unref(x->config);
   arena_fini(&x->arena);

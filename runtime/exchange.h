@@ -1,6 +1,6 @@
 /* The life of one request, from its head to its log line. One worker's requests share a host. */
 #pragma once
-#include "auth/directory.h"
+#include "auth/session.h"
 #include "base/list.h"
 #include "http/conn.h"
 #include "observe/log.h"
@@ -26,6 +26,7 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
   struct shadow_log *shadows;            /* of the process */
   struct tenant_set *tenants;            /* scripts of the tenants that have any */
   struct directory *directory;
+  struct sessions *sessions; /* tokens that were verified */
   struct upstream *upstream;
   struct health *health;         /* of the process */
   struct journal *journal;       /* NULL: no ledger is kept */

@@ -67,7 +67,8 @@ struct exchange {
   struct route route;
   struct slice method, path, query, peer, anthropic_version, origin, idempotency_key;
   struct headers headers;      /* the client's; valid while stream is not NULL */
-  struct directory *directory; /* principal is borrowed from it */
+  struct directory *directory; /* principal is borrowed from it, or from: */
+  struct session *session;     /* of a caller with a token; else NULL */
   const struct principal *principal;
   uint64_t started_ns, body_done_ns, first_content_ns, settled_ns, upstream_ns;
   int64_t started_ms;

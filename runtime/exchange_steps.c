@@ -17,6 +17,28 @@ static void set_owner(struct exchange *x) {
                                    p->tenant.data, (int)within.len, within.data));
 }
 
+/* A key, or a token of an identity provider. */
+static bool find_principal(struct exchange *x) {
+  struct slice secret = credential_find(x->headers);
+  enum jwt_result why;
+  x->principal = directory_find(x->directory, secret, x->started_ms);
+  if (x->principal) return true;
+  x->session = sessions_find(x->host->sessions, x->directory, secret, x->started_ms, &why);
+  if (x->session) x->principal = session_principal(x->session);
+  if (x->principal) return true;
+  if (why != JWT_MALFORMED)
+    exchange_fail(x, FAILURE_UNAUTHENTICATED, "the token %s", jwt_result_text(why));
+  else if (secret.len)
+    exchange_fail(x, FAILURE_UNAUTHENTICATED,
+                  "the API key is not known here; check the key, and that it is neither revoked, "
+                  "blocked nor expired");
+  else
+    exchange_fail(x, FAILURE_UNAUTHENTICATED,
+                  "no API key was sent; send it as \"Authorization: Bearer KEY\" or \"x-api-key: "
+                  "KEY\"");
+  return false;
+}
+
 /* Paths and methods are settled before the key, so that a stranger learns nothing about models but
  * a mistyped path reads as what it is. */
 static enum step_result step_auth(struct exchange *x) {
@@ -33,18 +55,9 @@ static enum step_result step_auth(struct exchange *x) {
   if (result == ROUTE_METHOD) {
     return exchange_fail(x, FAILURE_METHOD_NOT_ALLOWED, "this endpoint takes %s", x->route.allow);
   }
-  struct slice secret = credential_find(x->headers);
-  x->principal = directory_find(x->directory, secret, x->started_ms);
-  if (x->principal) {
-    set_owner(x);
-    return permit_peer(x) == STEP_NEXT ? policies_pick(x) : STEP_FAIL;
-  }
-  return exchange_fail(
-      x, FAILURE_UNAUTHENTICATED,
-      secret.len
-          ? "the API key is not known here; check the key, and that it is neither revoked, blocked "
-            "nor expired"
-          : "no API key was sent; send it as \"Authorization: Bearer KEY\" or \"x-api-key: KEY\"");
+  if (!find_principal(x)) return STEP_FAIL;
+  set_owner(x);
+  return permit_peer(x) == STEP_NEXT ? policies_pick(x) : STEP_FAIL;
 }
 
 static size_t body_limit(const struct exchange *x) {

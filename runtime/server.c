@@ -20,6 +20,7 @@
 #include "script/shadow_log.h"
 #include "script/watchdog.h"
 #include "server_directory.h"
+#include "server_identity.h"
 #include "server_ledger.h"
 #include "server_limits.h"
 #include "store/bookkeeper.h"
@@ -41,6 +42,7 @@ struct server {
   uv_loop_t loop;
   const char *path;
   struct config *config;
+  struct server_identity *identity;
   struct server_directory *directory;
   struct worker **workers;
   uv_thread_t *threads;
@@ -235,7 +237,9 @@ static bool apply(struct server *s, struct config *next, struct config_problems 
     generations[i] = load_generation(next, s->responses, problems);
     fine = generations[i] != NULL;
   }
-  fine = fine && server_directory_reload(s->directory, next, problems);
+  fine = fine && server_identity_reload(s->identity, next, problems);
+  fine = fine &&
+         server_directory_reload(s->directory, next, server_identity_sets(s->identity), problems);
   struct directory *directory = server_directory_get(s->directory);
   for (unsigned i = 0; i < s->worker_count; i++) {
     struct worker_snapshot snapshot = {next, directory, generations[i]};
@@ -334,6 +338,7 @@ static void stop_workers(struct server *s) {
   for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
     uv_close(handles[i], NULL);
   admin_close(s->admin);
+  server_identity_close(s->identity);
   server_directory_close(s->directory);
   server_ledger_close(&s->ledger);
   mailbox_close(&s->mailbox, NULL);
@@ -398,10 +403,19 @@ static void on_directory(void *context, struct directory *directory) {
     worker_post_directory(s->workers[i], directory);
 }
 
+static void on_keys(void *context) {
+  struct server *s = context;
+  server_directory_set_keys(s->directory, server_identity_sets(s->identity));
+}
+
 static bool start_directory(struct server *s, struct config_problems *problems) {
+  struct server_identity_start identity = {&s->loop, s->config, s->shared.gates, on_keys, s};
+  s->identity = server_identity_new(&identity, problems);
+  if (!s->identity) return false;
   struct bookkeeper *books = s->ledger.bookkeeper;
   struct server_directory_start start = {.loop = &s->loop,
                                          .config = s->config,
+                                         .sets = server_identity_sets(s->identity),
                                          .store = books ? bookkeeper_store(books) : NULL,
                                          .on_directory = on_directory,
                                          .context = s};

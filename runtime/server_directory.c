@@ -21,6 +21,7 @@ struct server_directory {
   struct config *config;
   struct roles *roles;
   struct rows *rows; /* NULL: never read */
+  struct key_sets sets;
   struct directory *directory;
   uint8_t survey[SHA256_BYTES];
   uv_timer_t timer;
@@ -29,6 +30,7 @@ struct server_directory {
   struct look *running;
   struct waiter *waiting, *asked; /* for the look that runs, for the next */
   enum store_result result;       /* of the last look */
+  bool has_new_keys;              /* the directory is built again, whatever the store says */
   bool is_closing, is_closed;
 };
 
@@ -37,6 +39,8 @@ struct look { /* one turn on the pool: what it was given, and what it found */
   struct config *config;
   struct roles *roles;
   struct rows *rows;
+  struct key_sets sets;
+  bool is_forced;
   uint8_t survey[SHA256_BYTES];
   struct directory *directory; /* NULL: nothing has changed */
   struct config_problems problems;
@@ -48,11 +52,17 @@ static void say_all(const struct config_problems *problems) {
     log_process(LOG_WARN, "%s", problems->items[i]);
 }
 
-static struct directory *build(struct server_directory *s, struct config *config,
-                               struct roles *roles, struct rows *rows) {
-  struct slice secret = {(const char *)s->secret, sizeof s->secret};
-  struct directory_source source = {config, roles, rows, secret};
-  return directory_new(&source);
+static struct key_sets sets_copy(const struct key_sets *from) {
+  struct key_sets sets = {must_calloc(from->count + 1, sizeof *sets.items), from->count};
+  for (size_t i = 0; i < from->count; i++)
+    if (from->items[i]) sets.items[i] = jwk_set_ref(from->items[i]);
+  return sets;
+}
+
+static void sets_free(struct key_sets *sets) {
+  for (size_t i = 0; i < sets->count; i++)
+    jwk_set_unref(sets->items[i]);
+  free(sets->items);
 }
 
 /* A tenant whose roles are wrong loses those that are; the others hold. */
@@ -91,8 +101,9 @@ static void run(struct look *l) {
   const struct rows *rows = l->rows;
   read_roles(l);
   read_rows(l);
-  if (l->roles != roles || l->rows != rows || !l->owner->directory)
-    l->directory = build(l->owner, l->config, l->roles, l->rows);
+  struct slice secret = {(const char *)l->owner->secret, sizeof l->owner->secret};
+  struct directory_source source = {l->config, l->roles, l->rows, secret, l->sets};
+  if (l->roles != roles || l->rows != rows || l->is_forced) l->directory = directory_new(&source);
 }
 
 static struct look *look_new(struct server_directory *s, struct config *config) {
@@ -101,6 +112,9 @@ static struct look *look_new(struct server_directory *s, struct config *config) 
   l->config = config_ref(config);
   l->roles = s->roles ? roles_ref(s->roles) : NULL;
   l->rows = s->rows ? rows_ref(s->rows) : NULL;
+  l->sets = sets_copy(&s->sets);
+  l->is_forced = s->has_new_keys || !s->directory;
+  s->has_new_keys = false;
   memcpy(l->survey, s->survey, sizeof l->survey);
   config_problems_init(&l->problems);
   return l;
@@ -110,6 +124,7 @@ static void look_free(struct look *l) {
   config_unref(l->config);
   roles_unref(l->roles);
   rows_unref(l->rows);
+  sets_free(&l->sets);
   directory_unref(l->directory);
   config_problems_fini(&l->problems);
   free(l);
@@ -165,6 +180,7 @@ static void finish_close(struct server_directory *s) {
   directory_unref(s->directory);
   roles_unref(s->roles);
   rows_unref(s->rows);
+  sets_free(&s->sets);
   config_unref(s->config);
   uv_sem_destroy(&s->done);
   free(s);
@@ -221,6 +237,7 @@ struct server_directory *server_directory_new(const struct server_directory_star
     return NULL;
   }
   s->config = config_ref(start->config);
+  s->sets = sets_copy(start->sets);
   must(uv_sem_init(&s->done, 0) == 0);
   struct look *l = look_new(s, s->config);
   run(l);
@@ -236,8 +253,15 @@ struct directory *server_directory_get(const struct server_directory *s) {
   return s->directory;
 }
 
+void server_directory_set_keys(struct server_directory *s, const struct key_sets *sets) {
+  sets_free(&s->sets);
+  s->sets = sets_copy(sets);
+  s->has_new_keys = true;
+  server_directory_look(s, NULL, NULL);
+}
+
 bool server_directory_reload(struct server_directory *s, struct config *config,
-                             struct config_problems *problems) {
+                             const struct key_sets *sets, struct config_problems *problems) {
   struct config_problems tenants;
   config_problems_init(&tenants);
   struct roles *roles = load_roles(config, problems, &tenants);
@@ -248,7 +272,11 @@ bool server_directory_reload(struct server_directory *s, struct config *config,
   s->roles = roles;
   load_roles_survey(config, s->survey);
   directory_unref(s->directory);
-  s->directory = build(s, config, roles, s->rows);
+  sets_free(&s->sets);
+  s->sets = sets_copy(sets);
+  struct slice secret = {(const char *)s->secret, sizeof s->secret};
+  struct directory_source source = {config, roles, s->rows, secret, s->sets};
+  s->directory = directory_new(&source);
   config_unref(s->config);
   s->config = config_ref(config);
   return true;

@@ -75,6 +75,7 @@ struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot
   w->host.config = config_ref(config);
   w->host.generation = snapshot->generation;
   w->host.directory = directory_ref(snapshot->directory);
+  w->host.sessions = sessions_new();
   w->host.tenants = tenant_set_new();
   w->host.shadows = shared->shadows;
   w->host.log = log_new(config);
@@ -108,6 +109,7 @@ void worker_run(void *worker) {
 
 void worker_free(struct worker *w) {
   must(uv_loop_close(&w->loop) == 0);
+  sessions_free(w->host.sessions);
   directory_unref(w->host.directory);
   generation_unref(w->host.generation);
   tenant_set_free(w->host.tenants);
@@ -138,6 +140,7 @@ static void deliver_reload(struct mailbox_message *base, void *owner) {
   struct message *m = (struct message *)base;
   struct worker *w = owner;
   struct exchange_host *host = &w->host;
+  sessions_clear(host->sessions);
   directory_unref(host->directory);
   generation_unref(host->generation);
   struct config *before = host->config;
@@ -161,6 +164,7 @@ void worker_post_reload(struct worker *w, const struct worker_snapshot *snapshot
 static void deliver_directory(struct mailbox_message *base, void *owner) {
   struct message *m = (struct message *)base;
   struct worker *w = owner;
+  sessions_clear(w->host.sessions);
   directory_unref(w->host.directory);
   w->host.directory = m->snapshot.directory;
   free(m);

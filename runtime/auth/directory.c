@@ -52,6 +52,11 @@ struct directory *directory_new(const struct directory_source *source) {
   d->rows = source->rows ? rows_ref(source->rows) : NULL;
   d->secret = arena_slice(&d->arena, source->secret);
   d->roles = all_roles(d, source);
+  bool is_matching = source->sets.count == source->config->identity_count;
+  d->sets.count = is_matching ? source->sets.count : 0; /* those of another configuration */
+  d->sets.items = arena_alloc(&d->arena, (d->sets.count + 1) * sizeof *d->sets.items);
+  for (size_t i = 0; i < d->sets.count; i++)
+    if (source->sets.items[i]) d->sets.items[i] = jwk_set_ref(source->sets.items[i]);
   d->principals = must_calloc(source->config->key_count + rows + 1, sizeof *d->principals);
   d->entries = must_calloc(source->config->key_count + 2 * rows + 1, sizeof *d->entries);
   directory_add_static(d);
@@ -70,6 +75,8 @@ void directory_unref(struct directory *d) {
   config_unref(d->config);
   rows_unref(d->rows);
   roles_unref(d->roles);
+  for (size_t i = 0; i < d->sets.count; i++)
+    jwk_set_unref(d->sets.items[i]);
   config_problems_fini(&d->problems);
   arena_fini(&d->arena);
   free(d->principals);

@@ -19,6 +19,7 @@
  * A key without roles has its user's; without those, "service". What cannot be read (an expiry that
  * is no number, a network that is none) closes the key, and directory_problems tells. */
 #pragma once
+#include "auth/jwk.h"
 #include "auth/key.h"
 #include "auth/role.h"
 #include "auth/rows.h"
@@ -28,11 +29,17 @@
 
 struct directory;
 
+struct key_sets {         /* of config.identities, in that order */
+  struct jwk_set **items; /* NULL: not read yet; references are taken */
+  size_t count;
+};
+
 struct directory_source {
   struct config *config; /* a reference is taken, as of the others */
   struct roles *roles;   /* NULL: none, so that nobody may do anything */
   struct rows *rows;     /* NULL: only the static keys of the configuration */
   struct slice secret;   /* of the server, for key_hash; copied */
+  struct key_sets sets;  /* count 0: no tokens are accepted */
 };
 
 /* Never NULL. */

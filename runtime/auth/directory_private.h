@@ -16,6 +16,7 @@ struct directory {
   struct rows *rows;
   struct roles *roles;
   struct slice secret;
+  struct key_sets sets;
   struct config_problems problems;
   struct principal *principals;
   size_t principal_count;
@@ -27,3 +28,6 @@ struct directory {
 
 void directory_add_static(struct directory *d);
 void directory_add_rows(struct directory *d);
+/* A tenant is there when it has a row, or when the configuration gives it a key. */
+bool directory_tenant_is_open(const struct directory *d, struct slice tenant, bool is_configured);
+bool directory_row_is_open(const struct entity *e);

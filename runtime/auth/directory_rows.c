@@ -36,14 +36,13 @@ static void grant(struct directory *d, struct principal *p, const struct naming 
   }
 }
 
-static bool is_state_open(const struct entity *e) {
+bool directory_row_is_open(const struct entity *e) {
   return e->state.len == 0 || slice_equal_text(e->state, "active");
 }
 
-/* A tenant is there when it has a row, or when the configuration gives it a key. */
-static bool is_tenant_open(const struct directory *d, struct slice tenant, bool is_static) {
+bool directory_tenant_is_open(const struct directory *d, struct slice tenant, bool is_static) {
   const struct entity *row = d->rows ? row_find(&d->rows->tenants, tenant) : NULL;
-  if (row) return is_state_open(row);
+  if (row) return directory_row_is_open(row);
   for (size_t i = 0; i < d->config->key_count && !is_static; i++)
     is_static = slice_equal(d->config->keys[i].tenant, tenant);
   return is_static;
@@ -69,7 +68,7 @@ void directory_add_static(struct directory *d) {
     if (!key->role_count) p->role_count = 0; /* scripts see what was written */
     struct entry *e = add_entry(d, p);
     e->hash = key_hash_of_digest(d->secret, key->sha256);
-    e->is_open = is_tenant_open(d, p->tenant, true);
+    e->is_open = directory_tenant_is_open(d, p->tenant, true);
   }
 }
 
@@ -195,8 +194,9 @@ static bool take_roles(struct directory *d, struct principal *p, struct slice bo
 /* Everything it hangs in must be there and open. */
 static bool belongs(struct directory *d, const struct entity *key, const struct entity *user,
                     struct slice user_id) {
-  if (!is_tenant_open(d, key->tenant, false)) return false;
-  if (user_id.len && (!user || !slice_equal(user->tenant, key->tenant) || !is_state_open(user)))
+  if (!directory_tenant_is_open(d, key->tenant, false)) return false;
+  if (user_id.len &&
+      (!user || !slice_equal(user->tenant, key->tenant) || !directory_row_is_open(user)))
     return false;
   const struct entity *project = row_find(&d->rows->projects, key->owner);
   return !key->owner.len || (project && slice_equal(project->tenant, key->tenant));
@@ -240,7 +240,7 @@ static void add_key(struct directory *d, const struct entity *key) {
   if (!is_read)
     config_problem(&d->problems, "key %.*s is closed: its row in the store cannot be read",
                    (int)key->id.len, key->id.data);
-  e->is_open = is_read && is_state_open(key) && belongs(d, key, user, user_id);
+  e->is_open = is_read && directory_row_is_open(key) && belongs(d, key, user, user_id);
   add_previous(d, e, json_find(body, "previous"));
 }
 

@@ -59,7 +59,8 @@ struct reading {
   const struct role_file *file;
   struct config_problems *problems;
   struct role *role;
-  size_t problem_count; /* before */
+  size_t problem_count;    /* before */
+  int lines[ACTION_COUNT]; /* where each action is named */
 };
 
 static void complain(struct reading *r, int line, const char *what, struct slice about) {
@@ -110,7 +111,10 @@ static void take_actions(struct reading *r, const struct value_item *item, uint6
   for (size_t i = 0; i < count; i++) {
     uint64_t bits = 0;
     for (int a = 0; a < ACTION_COUNT; a++)
-      if (glob_match(names[i], slice_of(action_text((enum action)a)))) bits |= 1ull << a;
+      if (glob_match(names[i], slice_of(action_text((enum action)a)))) {
+        bits |= 1ull << a;
+        r->lines[a] = item->value.items[i].value.line;
+      }
     if (!bits)
       complain(r, item->value.items[i].value.line,
                "is no action; docs/auth.md lists them, and * stands for any characters", names[i]);
@@ -187,8 +191,7 @@ static void check_ceiling(struct reading *r) {
   uint64_t above = role->allow & ~(most ? most->allow : 0);
   for (int a = 0; a < ACTION_COUNT; a++)
     if (above >> a & 1)
-      complain(r, line_of(root, "allow"),
-               "is more than a tenant_admin of this tenant may; remove it",
+      complain(r, r->lines[a], "is more than a tenant_admin of this tenant may; remove it",
                slice_of(action_text((enum action)a)));
 }
 
@@ -210,7 +213,7 @@ static void check(struct reading *r) {
 bool roles_add(struct roles *roles, const struct role_file *file,
                struct config_problems *problems) {
   struct role role = {.name = {"", 0}, .description = {"", 0}};
-  struct reading r = {roles, file, problems, &role, problems->count};
+  struct reading r = {roles, file, problems, &role, problems->count, {0}};
   role.tenant = arena_slice(&roles->arena, file->tenant);
   role.source =
       file->file ? arena_slice(&roles->arena, slice_of(file->file)) : (struct slice){"", 0};

@@ -132,6 +132,7 @@ static void build_all(struct build *b) {
   build_models(b, &root);
   build_tenant_hosts(b, &root);
   build_keys(b, &root);
+  build_identities(b, &root);
   build_quotas(b, &root);
 }
 

@@ -65,6 +65,7 @@ const struct zone *build_zone(struct build *b, const struct place *at);
 void build_money(struct build *b, const struct place *root);  /* what prices need: before models */
 void build_quotas(struct build *b, const struct place *root); /* after models */
 void build_keys(struct build *b, const struct place *root);
+void build_identities(struct build *b, const struct place *root);
 void build_protocol(struct build *b, const struct place *root); /* cors, paths, limits by route */
 
 /* build_tenant.c: what a tenant may say about a provider, and what becomes of one that it names. */

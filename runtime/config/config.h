@@ -142,6 +142,23 @@ struct static_key {
   size_t role_count, model_count;
 };
 
+struct identity { /* auth.oidc: whose signed tokens are accepted, and what their claims say */
+  struct slice name, issuer;
+  struct slice *audiences, *algorithms; /* algorithms: none means all */
+  size_t audience_count, algorithm_count;
+  struct slice jwks_url, jwks; /* one of them, or the file */
+  const char *jwks_file;
+  struct provider_tls tls; /* of jwks_url */
+  uint32_t leeway_s, refresh_s, refetch_s;
+  struct slice tenant; /* of all its callers; or, empty: */
+  struct slice tenant_claim, user_claim, project_claim, roles_claim;
+  struct identity_role {
+    struct slice value, role;
+  } * roles;
+  struct slice *default_roles;
+  size_t role_count, default_role_count;
+};
+
 struct path_alias { /* paths.aliases = { ["/chat/completions"] = "/v1/chat/completions" } */
   struct slice from, to;
 };
@@ -220,6 +237,8 @@ struct config {
     bool has_secret;
     uint8_t secret[SHA256_BYTES]; /* keys of the store are hashed under it */
   } auth;
+  struct identity *identities; /* auth.oidc */
+  size_t identity_count;
   struct slice lua_path; /* folder that replaces the embedded lua/; empty: none */
   struct slice store;    /* "sqlite:…" or "postgres://…"; secret */
   struct {

@@ -37,7 +37,7 @@ static const char *read_file(const char *path, struct bytes *out) {
 }
 
 /* NULL and a problem, or NULL for one that is to be fetched. */
-static struct jwk_set *read_fixed(const struct config *config, const struct identity *id,
+static struct jwk_set *read_fixed(const struct config *config, const struct identity_provider *id,
                                   struct config_problems *problems) {
   struct bytes text, error;
   bytes_init(&text);
@@ -70,7 +70,7 @@ static struct key_sets read_sets(const struct server_identity *s, const struct c
   struct key_sets sets = {must_calloc(config->identity_count + 1, sizeof *sets.items),
                           config->identity_count};
   for (size_t i = 0; i < sets.count; i++) {
-    const struct identity *id = &config->identities[i];
+    const struct identity_provider *id = &config->identities[i];
     sets.items[i] =
         id->jwks_url.len ? fetched_before(s, id->jwks_url) : read_fixed(config, id, problems);
   }
@@ -84,7 +84,7 @@ static void sets_free(struct key_sets *sets) {
 }
 
 static void say_failure(struct source *from, const char *why) {
-  const struct identity *id = &from->owner->config->identities[from->index];
+  const struct identity_provider *id = &from->owner->config->identities[from->index];
   if (!from->has_failed)
     log_process(LOG_WARN, "auth.oidc.%.*s: its keys cannot be fetched: %s", (int)id->name.len,
                 id->name.data, why);
@@ -117,7 +117,7 @@ static void on_fetched(const struct fetch_answer *answer, void *user) {
 
 static void start_fetch(struct source *from) {
   struct server_identity *s = from->owner;
-  const struct identity *id = &s->config->identities[from->index];
+  const struct identity_provider *id = &s->config->identities[from->index];
   struct header accept = {SLICE("accept"), SLICE("application/json")};
   struct fetch_request request = {.url = id->jwks_url,
                                   .headers = {&accept, 1},
@@ -131,7 +131,7 @@ static void start_fetch(struct source *from) {
 
 static bool is_due(const struct source *from) {
   const struct server_identity *s = from->owner;
-  const struct identity *id = &s->config->identities[from->index];
+  const struct identity_provider *id = &s->config->identities[from->index];
   struct jwk_set *set = s->sets.items[from->index];
   if (!id->jwks_url.len || from->fetch) return false;
   if (!from->asked_ms) return true;

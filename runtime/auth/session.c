@@ -44,7 +44,7 @@ static void grant(struct session *s, struct slice name) {
   ((struct slice *)p->roles)[p->role_count++] = name;
 }
 
-static void grant_value(struct session *s, const struct identity *id, struct slice json) {
+static void grant_value(struct session *s, const struct identity_provider *id, struct slice json) {
   struct slice raw = json_string_raw(json);
   for (size_t i = 0; raw.len && i < id->role_count; i++)
     if (json_key_equal(raw, id->roles[i].value)) {
@@ -55,7 +55,7 @@ static void grant_value(struct session *s, const struct identity *id, struct sli
     }
 }
 
-static void grant_all(struct session *s, const struct identity *id, struct slice claims) {
+static void grant_all(struct session *s, const struct identity_provider *id, struct slice claims) {
   size_t room = id->role_count + id->default_role_count + 1;
   s->principal.grants = arena_alloc(&s->arena, room * sizeof(struct grant));
   s->principal.roles = arena_alloc(&s->arena, room * sizeof(struct slice));
@@ -83,7 +83,8 @@ static bool is_user_open(const struct directory *d, const struct principal *p) {
   return true;
 }
 
-static bool take_claims(struct session *s, const struct identity *id, struct slice claims) {
+static bool take_claims(struct session *s, const struct identity_provider *id,
+                        struct slice claims) {
   struct principal *p = &s->principal;
   bool is_fixed = id->tenant.len > 0;
   p->tenant = is_fixed ? id->tenant : claim_text(s, claims, id->tenant_claim);
@@ -97,10 +98,10 @@ static bool take_claims(struct session *s, const struct identity *id, struct sli
          is_user_open(s->directory, p);
 }
 
-static const struct identity *identity_of(const struct directory *d, struct slice token,
-                                          struct jwk_set **keys) {
+static const struct identity_provider *identity_of(const struct directory *d, struct slice token,
+                                                   struct jwk_set **keys) {
   struct bytes issuer;
-  const struct identity *found = NULL;
+  const struct identity_provider *found = NULL;
   bytes_init(&issuer);
   bool is_named = jwt_issuer(token, &issuer);
   for (size_t i = 0; is_named && i < d->sets.count && !found; i++)
@@ -112,7 +113,7 @@ static const struct identity *identity_of(const struct directory *d, struct slic
   return found;
 }
 
-static uint32_t accepted(const struct identity *id) {
+static uint32_t accepted(const struct identity_provider *id) {
   uint32_t bits = id->algorithm_count ? 0 : (1u << JWT_ALGORITHMS) - 1;
   enum jwt_algorithm one;
   for (size_t i = 0; i < id->algorithm_count; i++)
@@ -122,7 +123,7 @@ static uint32_t accepted(const struct identity *id) {
 
 static enum jwt_result verify(struct session *s, struct slice token, int64_t now_ms) {
   struct jwk_set *keys = NULL;
-  const struct identity *id = identity_of(s->directory, token, &keys);
+  const struct identity_provider *id = identity_of(s->directory, token, &keys);
   if (!id) return JWT_ISSUER;
   if (!keys) return JWT_UNKNOWN_KEY; /* not fetched yet */
   struct jwt_rules rules = {id->issuer,   id->audiences, id->audience_count,

@@ -12,7 +12,8 @@ static void take_texts(struct build *b, const struct place *at, const char *key,
   if (list.value) walk_texts(b, &list, out, count);
 }
 
-static void check_algorithms(struct build *b, const struct place *at, const struct identity *id) {
+static void check_algorithms(struct build *b, const struct place *at,
+                             const struct identity_provider *id) {
   struct place list = place_find(at, "algorithms");
   for (size_t i = 0; i < id->algorithm_count; i++) {
     bool is_known = false;
@@ -26,7 +27,7 @@ static void check_algorithms(struct build *b, const struct place *at, const stru
   }
 }
 
-static void build_mapping(struct build *b, const struct place *at, struct identity *id) {
+static void build_mapping(struct build *b, const struct place *at, struct identity_provider *id) {
   struct place roles = place_find(at, "roles");
   if (!roles.value || !walk_is_map(b, &roles, "a table of roles by the claim's value")) return;
   id->roles = arena_alloc(&b->config->arena, (roles.value->count + 1) * sizeof *id->roles);
@@ -43,7 +44,7 @@ static bool is_url(struct slice text) {
          (slice_starts(text, SLICE("http://")) && text.len > 7);
 }
 
-static void build_keys_of(struct build *b, const struct place *at, struct identity *id) {
+static void build_keys_of(struct build *b, const struct place *at, struct identity_provider *id) {
   struct place url = place_find(at, "jwks_url"), file = place_find(at, "jwks_file");
   struct place text = place_find(at, "jwks");
   if (!!url.value + !!file.value + !!text.value != 1)
@@ -52,7 +53,7 @@ static void build_keys_of(struct build *b, const struct place *at, struct identi
     problem(b, &url, "is no URL; write https://…");
 }
 
-static void build_identity(struct build *b, const struct place *at, struct identity *id) {
+static void build_identity(struct build *b, const struct place *at, struct identity_provider *id) {
   id->name = arena_slice(&b->config->arena, at->key);
   walk_defaults(b, "auth.oidc.*", id);
   walk_table(b, at, "auth.oidc.*", id);
@@ -77,7 +78,7 @@ void build_identities(struct build *b, const struct place *root) {
   c->identities = arena_alloc(&c->arena, (all.value->count + 1) * sizeof *c->identities);
   for (size_t i = 0; i < all.value->count; i++) {
     struct place item = place_item(&all, i);
-    struct identity *id = &c->identities[c->identity_count++];
+    struct identity_provider *id = &c->identities[c->identity_count++];
     build_identity(b, &item, id);
     for (size_t k = 0; k + 1 < c->identity_count; k++)
       if (id->issuer.len && slice_equal(c->identities[k].issuer, id->issuer))

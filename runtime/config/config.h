@@ -142,7 +142,8 @@ struct static_key {
   size_t role_count, model_count;
 };
 
-struct identity { /* auth.oidc: whose signed tokens are accepted, and what their claims say */
+struct identity_provider { /* auth.oidc: whose signed tokens are accepted, and what their claims say
+                            */
   struct slice name, issuer;
   struct slice *audiences, *algorithms; /* algorithms: none means all */
   size_t audience_count, algorithm_count;
@@ -237,7 +238,7 @@ struct config {
     bool has_secret;
     uint8_t secret[SHA256_BYTES]; /* keys of the store are hashed under it */
   } auth;
-  struct identity *identities; /* auth.oidc */
+  struct identity_provider *identities; /* auth.oidc */
   size_t identity_count;
   struct slice lua_path; /* folder that replaces the embedded lua/; empty: none */
   struct slice store;    /* "sqlite:…" or "postgres://…"; secret */

@@ -66,9 +66,11 @@ static bool mentions(struct slice body, const char *word) {
 /* False: the price is not known. */
 static bool price_claim(const struct exchange *x, struct limit_request *r) {
   struct slice body = bytes_slice(&x->body);
-  unsigned allows = (mentions(body, "audio") ? PRICE_AUDIO : 0) |
-                    (mentions(body, "cache_control") ? PRICE_CACHE_WRITE : 0);
   const struct price *price = price_at(x->model, x->started_ms);
+  unsigned allows = price_asks(price);
+  if ((allows & PRICE_AUDIO) && !mentions(body, "audio")) allows &= ~(unsigned)PRICE_AUDIO;
+  if ((allows & PRICE_CACHE_WRITE) && !mentions(body, "cache_control"))
+    allows &= ~(unsigned)PRICE_CACHE_WRITE;
   struct usage worst = price_worst_usage(price, r->input_tokens, r->output_tokens, allows);
   struct price_query query = {.usage = &worst, .at_ms = x->started_ms};
   struct bill bill;

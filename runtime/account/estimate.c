@@ -1,6 +1,9 @@
 #include "account/estimate.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "base/json.h"
 #include "base/utf8.h"
@@ -79,9 +82,60 @@ static const char *ascii_run_end(const char *at, const char *end, enum kind kind
   return at;
 }
 
+enum { WORD_BYTES = 16, WORD_ROOM = WORD_BYTES + 2 };
+
+/* Letters a to z at the start of WORD_BYTES that can be read. */
+static unsigned lower_run(const char *at) {
+#ifdef __SSE2__
+  __m128i letters = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)at), _mm_set1_epi8('a'));
+  __m128i lower = _mm_cmpeq_epi8(_mm_min_epu8(letters, _mm_set1_epi8('z' - 'a')), letters);
+  return (unsigned)__builtin_ctz(~(unsigned)_mm_movemask_epi8(lower));
+#else
+  unsigned run = 0;
+  while (run < WORD_BYTES && at[run] >= 'a' && at[run] <= 'z')
+    run++;
+  return run;
+#endif
+}
+
+/* Most text is words with one space, or a mark and a space, behind them: the same sums as run by
+ * run, in a quarter of the time. Words may begin before `end`; WORD_ROOM bytes behind it can be
+ * read. Returns the first byte that is of another kind; if it moved, the open run is that space. */
+static const char *feed_words(struct estimate *e, const char *at, const char *end) {
+  const char *start = at;
+  uint64_t milli = 0;
+  while (at < end) {
+    unsigned first = *at >= 'A' && *at <= 'Z', run = lower_run(at + first);
+    const char *behind = at + first + run;
+    if (run == 0 || run == WORD_BYTES) break;
+    bool is_mark = (unsigned char)*behind < 0x80 && ascii_kind((unsigned char)*behind) == MARK;
+    if (behind[is_mark] != ' ') break;
+    milli += run_milli(LOWER, first + run) + (is_mark ? run_milli(MARK, 1) : 0);
+    at = behind + is_mark + 1;
+  }
+  if (at == start) return at;
+  close_run(e);
+  e->milli += milli;
+  e->kind = SPACE;
+  e->run = 1;
+  return at;
+}
+
+/* The last words are looked at in a copy, with zeros behind them. */
+static const char *skip_words(struct estimate *e, const char *at, const char *end) {
+  if (e->kind == LOWER || e->kind == UPPER) return at;
+  if (end - at > WORD_ROOM) return feed_words(e, at, end - WORD_ROOM);
+  char copy[2 * WORD_ROOM] = {0};
+  size_t len = (size_t)(end - at);
+  memcpy(copy, at, len);
+  return at + (feed_words(e, copy, copy + len) - copy);
+}
+
 void estimate_feed(struct estimate *e, struct slice text) {
   const char *at = text.len ? text.data : "", *end = at + text.len;
   while (at < end) {
+    at = skip_words(e, at, end);
+    if (at == end) break;
     unsigned char c = (unsigned char)*at;
     uint32_t point;
     if (c < 0x80) {
@@ -110,11 +164,12 @@ uint64_t estimate_text(struct slice text) {
 }
 
 static bool is_counted_key(struct slice key) {
-  static const char *const left_out[] = {"id",        "call_id", "tool_call_id",      "tool_use_id",
-                                         "signature", "data",    "encrypted_content", "b64_json",
-                                         "url",       "file_id", "cache_control",     "file_data"};
+  static const struct slice left_out[] = {
+      SLICE("id"),        SLICE("call_id"), SLICE("tool_call_id"),      SLICE("tool_use_id"),
+      SLICE("signature"), SLICE("data"),    SLICE("encrypted_content"), SLICE("b64_json"),
+      SLICE("url"),       SLICE("file_id"), SLICE("cache_control"),     SLICE("file_data")};
   for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
-    if (slice_equal_text(key, left_out[i])) return false;
+    if (slice_equal(key, left_out[i])) return false;
   return true;
 }
 

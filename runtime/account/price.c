@@ -147,6 +147,19 @@ uint64_t price_output_tokens(const struct config *config, const struct model *mo
 }
 
 /* Which tier holds is decided by the sum of all prompt tokens, so it is the same for each guess. */
+static unsigned rates_differ(const struct price_rates *r) {
+  bool writes = r->cache_write_5m > r->input || r->cache_write_1h > r->input;
+  return (r->has_audio_input || r->has_audio_output ? PRICE_AUDIO : 0) |
+         (writes ? PRICE_CACHE_WRITE : 0);
+}
+
+unsigned price_asks(const struct price *price) {
+  unsigned asks = rates_differ(&price->rates);
+  for (size_t i = 0; i < price->tier_count; i++)
+    asks |= rates_differ(&price->tiers[i].rates);
+  return asks;
+}
+
 struct usage price_worst_usage(const struct price *price, uint64_t input_tokens,
                                uint64_t output_tokens, unsigned allows) {
   struct usage worst = {.input = input_tokens, .output = output_tokens};

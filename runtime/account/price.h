@@ -38,6 +38,8 @@ uint32_t price_markup(const struct config *config, struct slice tenant);
 uint64_t price_output_tokens(const struct config *config, const struct model *model,
                              struct slice tenant, uint64_t asked, uint64_t choices);
 enum price_allows { PRICE_AUDIO = 1, PRICE_CACHE_WRITE = 2 };
+/* Which of them make a difference with this price: the others need not be looked for. */
+unsigned price_asks(const struct price *price);
 /* Usage of the worst case, to be billed for a reservation: every token at the dearest rate that the
  * request allows. `allows` says what its body mentions: audio, cache_control. */
 struct usage price_worst_usage(const struct price *price, uint64_t input_tokens,

@@ -1,6 +1,6 @@
 #include "base/clock.h"
 
-#include <string.h>
+#include <stdbool.h>
 #include <time.h>
 
 #include "base/must.h"
@@ -17,25 +17,41 @@ int64_t clock_wall_ms(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* The date changes once a second, the milliseconds with every line. */
+static char *put_digits(char *at, unsigned value, int count) {
+  for (int i = count; i-- > 0; value /= 10)
+    at[i] = (char)('0' + value % 10);
+  return at + count;
+}
+
+/* Days since 1970 to a date, by years that begin in March. Source: E. G. Richards, Mapping Time,
+ * and C. Neri and L. Schneider, Euclidean affine functions and their application to calendar
+ * algorithms. */
+static char *put_date(char *at, uint32_t days_since_1970) {
+  uint32_t days = days_since_1970 + 719468; /* since 0000-03-01 */
+  uint32_t century = (4 * days + 3) / 146097, day_of_century = days - 146097 * century / 4;
+  uint32_t year = (4 * day_of_century + 3) / 1461, day = day_of_century - 1461 * year / 4;
+  uint32_t month = (5 * day + 2) / 153;
+  day -= (153 * month + 2) / 5;
+  bool is_next = month >= 10;
+  at = put_digits(at, 100 * century + year + is_next, 4);
+  *at++ = '-';
+  at = put_digits(at, is_next ? month - 9 : month + 3, 2);
+  *at++ = '-';
+  return put_digits(at, day + 1, 2);
+}
+
 void clock_format(int64_t wall_ms, char out[25]) {
-  static _Thread_local struct {
-    time_t second;
-    char date[20];
-  } last = {.second = -1};
-  time_t seconds = (time_t)(wall_ms / 1000);
-  if (seconds != last.second) {
-    struct tm utc;
-    gmtime_r(&seconds, &utc);
-    must(strftime(last.date, sizeof last.date, "%Y-%m-%dT%H:%M:%S", &utc) == 19);
-    last.second = seconds;
-  }
-  unsigned millis = (unsigned)(wall_ms % 1000);
-  memcpy(out, last.date, 19);
-  out[19] = '.';
-  out[20] = (char)('0' + millis / 100);
-  out[21] = (char)('0' + millis / 10 % 10);
-  out[22] = (char)('0' + millis % 10);
-  out[23] = 'Z';
-  out[24] = 0;
+  must(wall_ms >= 0 && wall_ms < 253402300800000); /* years of four digits */
+  unsigned millis = (unsigned)(wall_ms % 86400000);
+  char *at = put_date(out, (uint32_t)(wall_ms / 86400000));
+  *at++ = 'T';
+  at = put_digits(at, millis / 3600000, 2);
+  *at++ = ':';
+  at = put_digits(at, millis / 60000 % 60, 2);
+  *at++ = ':';
+  at = put_digits(at, millis / 1000 % 60, 2);
+  *at++ = '.';
+  at = put_digits(at, millis % 1000, 3);
+  *at++ = 'Z';
+  *at = 0;
 }

@@ -22,6 +22,24 @@ static void test_splits(void) {
   }
 }
 
+/* Byte by byte there is no room for the way that whole words take. */
+static void test_words(void) {
+  static const char some[] = "aaaaaaabcdefghzABZ   \n\t,.;(09";
+  uint64_t state = 42;
+  for (int round = 0; round < 20000; round++) {
+    char text[96];
+    for (size_t i = 0; i < sizeof text; i++) {
+      state = state * 6364136223846793005u + 1442695040888963407u;
+      text[i] = some[(state >> 33) % (sizeof some - 1)];
+    }
+    struct estimate whole = {0}, bytes = {0};
+    estimate_feed(&whole, (struct slice){text, sizeof text});
+    for (size_t i = 0; i < sizeof text; i++)
+      estimate_feed(&bytes, (struct slice){text + i, 1});
+    CHECK(estimate_tokens(&whole) == estimate_tokens(&bytes));
+  }
+}
+
 static void check_near(const char *text, uint64_t low, uint64_t high) {
   uint64_t tokens = estimate_text(slice_of(text));
   if (tokens < low || tokens > high) fprintf(stderr, "%s: %d tokens\n", text, (int)tokens);
@@ -58,6 +76,7 @@ static void test_json(void) {
 
 int main(void) {
   test_splits();
+  test_words();
   test_scripts();
   test_json();
   return checks_end();

@@ -12,11 +12,37 @@ static const struct header json_type_header = {{"content-type", 12}, {"applicati
 static const struct header metrics_header = {{"content-type", 12},
                                              {"text/plain; version=0.0.4; charset=utf-8", 40}};
 
+/* A browser that was led here keeps nothing, guesses nothing and embeds nothing. */
+static const struct header security_headers[] = {
+    {SLICE("cache-control"), SLICE("no-store")},
+    {SLICE("x-content-type-options"), SLICE("nosniff")},
+    {SLICE("x-frame-options"), SLICE("DENY")},
+    {SLICE("content-security-policy"), SLICE("default-src 'none'; frame-ancestors 'none'")},
+    {SLICE("referrer-policy"), SLICE("no-referrer")},
+};
+
+enum { SECURITY_HEADERS = sizeof security_headers / sizeof *security_headers, EXTRA_MAX = 4 };
+
+static void respond(struct visit *v, int status, const struct header *type, struct headers extra,
+                    struct slice body) {
+  struct header items[1 + SECURITY_HEADERS + EXTRA_MAX] = {*type};
+  size_t count = 1;
+  must(extra.count <= EXTRA_MAX);
+  for (size_t i = 0; i < SECURITY_HEADERS; i++)
+    items[count++] = security_headers[i];
+  for (size_t i = 0; i < extra.count; i++)
+    items[count++] = extra.items[i];
+  if (v->stream) stream_respond(v->stream, status, (struct headers){items, count}, body);
+}
+
 /* RFC 9110, 15.5.6: a 405 names the methods that the endpoint takes. */
 static void answer(struct visit *v, int status, const struct header *type, struct slice body) {
-  struct header items[] = {*type, {SLICE("allow"), SLICE("GET, HEAD")}};
-  if (v->stream)
-    stream_respond(v->stream, status, (struct headers){items, status == 405 ? 2 : 1}, body);
+  struct header allow = {SLICE("allow"), SLICE("GET, HEAD")};
+  respond(v, status, type, (struct headers){&allow, status == 405}, body);
+}
+
+void admin_answer_with(struct visit *v, int status, struct headers extra, struct slice json) {
+  respond(v, status, &json_type_header, extra, json);
 }
 
 void admin_answer_json(struct visit *v, int status, struct slice body) {
@@ -60,6 +86,14 @@ static void get_metrics(struct visit *v) {
   bytes_fini(&body);
 }
 
+static void get_openapi(struct visit *v) {
+  struct bytes body;
+  bytes_init(&body);
+  admin_openapi_write(&body);
+  answer(v, 200, &json_type_header, bytes_slice(&body));
+  bytes_fini(&body);
+}
+
 static void get_exchanges(struct visit *v) {
   v->waiting = true;
   v->admin->callbacks->describe_exchanges(v->admin->context, v);
@@ -70,10 +104,9 @@ static const struct endpoint {
   bool needs_key; /* health and metrics are for probes, which carry none */
   void (*get)(struct visit *v);
 } endpoints[] = {
-    {"/healthz", false, get_healthz},
-    {"/readyz", false, get_readyz},
-    {"/metrics", false, get_metrics},
-    {"/admin/exchanges", true, get_exchanges},
+    {"/healthz", false, get_healthz},           {"/readyz", false, get_readyz},
+    {"/metrics", false, get_metrics},           {"/admin/exchanges", true, get_exchanges},
+    {"/admin/openapi.json", true, get_openapi},
 };
 
 static bool is_local(struct slice peer) {
@@ -95,6 +128,7 @@ static void on_request(struct http_stream *stream, const struct http_request *re
   v->admin = context;
   v->stream = stream;
   stream_set_user(stream, v);
+  if (admin_api_request(v, request)) return;
   const struct endpoint *found = NULL;
   for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++)
     if (slice_equal_text(request->path, endpoints[i].path)) found = &endpoints[i];
@@ -107,7 +141,7 @@ static void on_request(struct http_stream *stream, const struct http_request *re
   } else if (!found) {
     admin_refuse(v, 404, "not_found",
                  "no such endpoint; there are /healthz, /readyz, /metrics, /admin/exchanges, "
-                 "/admin/scripts and /admin/tenants/NAME/scripts");
+                 "/admin/scripts, /admin/tenants/NAME/scripts, and what /admin/openapi.json lists");
   } else if (!slice_equal(request->method, SLICE("GET")) &&
              !slice_equal(request->method, SLICE("HEAD"))) {
     admin_refuse(v, 405, "method_not_allowed", "this endpoint takes GET, HEAD");
@@ -125,11 +159,15 @@ static void on_body(struct http_stream *stream, struct slice data, void *user) {
 static void on_body_end(struct http_stream *stream, void *user) {
   (void)stream;
   struct visit *v = user;
-  if (v->takes_body) admin_scripts_ask(v);
+  if (v->call)
+    admin_api_start(v);
+  else if (v->takes_body)
+    admin_scripts_ask(v);
 }
 
-static void visit_free(struct visit *v) {
+void admin_visit_free(struct visit *v) {
   bytes_fini(&v->body);
+  admin_call_free(v->call);
   free(v->tenant);
   free(v);
 }
@@ -142,7 +180,7 @@ static void on_closed(struct http_stream *stream, bool complete, const char *rea
   (void)stream, (void)complete, (void)reason;
   struct visit *v = user;
   v->stream = NULL;
-  if (!v->waiting) visit_free(v);
+  if (!v->waiting) admin_visit_free(v);
 }
 
 static const char *error_body(int status, struct slice path, const char *sentence,
@@ -165,8 +203,13 @@ static const struct http_handler handler = {
 
 struct admin *admin_new(uv_loop_t *loop, struct config *config,
                         const struct admin_callbacks *callbacks, void *context) {
-  struct admin *a = must_alloc(sizeof *a);
-  *a = (struct admin){NULL, config_ref(config), callbacks, context};
+  struct admin *a = must_calloc(1, sizeof *a);
+  a->loop = loop;
+  a->config = config_ref(config);
+  a->callbacks = callbacks;
+  a->context = context;
+  must(uv_mutex_init(&a->lock) == 0);
+  must(uv_cond_init(&a->idle) == 0);
   a->http = http_server_new(loop, config, &handler, a);
   return a;
 }
@@ -187,15 +230,25 @@ void admin_answer(void *token, int status, struct slice json) {
   if (v->stream)
     answer(v, status, &json_type_header, json);
   else
-    visit_free(v);
+    admin_visit_free(v);
 }
 
-static void on_http_closed(void *context) {
-  struct admin *a = context;
+void admin_free_if_over(struct admin *a) {
+  if (!a->is_http_closed || a->unanswered) return;
+  uv_mutex_destroy(&a->lock);
+  uv_cond_destroy(&a->idle);
   config_unref(a->config);
   free(a);
 }
 
+static void on_http_closed(void *context) {
+  struct admin *a = context;
+  a->is_http_closed = true;
+  admin_free_if_over(a);
+}
+
 void admin_close(struct admin *a) {
+  a->is_closing = true;
+  admin_api_wait(a);
   http_server_close(a->http, on_http_closed);
 }

@@ -1,14 +1,23 @@
 /* Inside of the operators' side, for the files admin*.c only. */
 #pragma once
 #include "admin.h"
+#include "admin_lockout.h"
 #include "admin_scripts.h"
 #include "base/bytes.h"
 
+struct call;
+
 struct admin {
+  uv_loop_t *loop;
   struct http_server *http;
   struct config *config;
   const struct admin_callbacks *callbacks;
   void *context;
+  struct lockout lockout;
+  uv_mutex_t lock; /* on_pool */
+  uv_cond_t idle;
+  unsigned on_pool, unanswered; /* calls there; and those whose answer is still to come */
+  bool is_closing, is_http_closed;
 };
 
 struct visit { /* one request on the admin listener */
@@ -19,11 +28,24 @@ struct visit { /* one request on the admin listener */
   struct scripts_question question;
   char *tenant; /* of the question */
   struct bytes body;
+  struct call *call; /* of the JSON API; else NULL */
+  uv_work_t work;
 };
 
 void admin_answer_json(struct visit *v, int status, struct slice body);
+void admin_answer_with(struct visit *v, int status, struct headers extra, struct slice json);
+void admin_visit_free(struct visit *v);
 void admin_refuse(struct visit *v, int status, const char *code, const char *message);
 
 /* admin_scripts.c: true when the request is about scripts; it has been dealt with then. */
 bool admin_scripts_request(struct visit *v, const struct http_request *request);
 void admin_scripts_ask(struct visit *v);
+
+/* admin_run.c: true when the request is one of the JSON API; it goes on by itself then. */
+bool admin_api_request(struct visit *v, const struct http_request *request);
+void admin_api_start(struct visit *v); /* its body is there */
+void admin_api_wait(struct admin *a);  /* until no call is on the pool */
+void admin_call_free(struct call *c);  /* NULL is fine */
+void admin_free_if_over(struct admin *a);
+/* admin_openapi.c */
+void admin_openapi_write(struct bytes *out);

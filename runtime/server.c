@@ -19,6 +19,7 @@
 #include "observe/metric.h"
 #include "script/shadow_log.h"
 #include "script/watchdog.h"
+#include "server_bootstrap.h"
 #include "server_directory.h"
 #include "server_identity.h"
 #include "server_ledger.h"
@@ -151,7 +152,25 @@ static void ask_scripts(void *context, const struct scripts_question *question, 
   keeper_ask(s->keeper, question, token);
 }
 
-static const struct admin_callbacks admin_callbacks = {describe_exchanges, readiness, ask_scripts};
+static void give_backend(void *context, struct admin_backend *out) {
+  struct server *s = context;
+  *out = (struct admin_backend){.store = server_ledger_store(&s->ledger),
+                                .directory = server_directory_get(s->directory),
+                                .limiter = s->shared.limiter};
+}
+
+static void on_looked(void *token, bool fine) {
+  (void)fine; /* rows that are stored will be read sooner or later */
+  admin_changed(token);
+}
+
+static void on_rows_changed(void *context, void *token) {
+  struct server *s = context;
+  server_directory_look(s->directory, on_looked, token);
+}
+
+static const struct admin_callbacks admin_callbacks = {describe_exchanges, readiness, ask_scripts,
+                                                       give_backend, on_rows_changed};
 
 /* A worker that does not run yet has what it needs before its first request. */
 static void on_scripts(void *context, const struct keeper_news *news) {
@@ -229,6 +248,10 @@ static bool can_apply(const struct server *s, const struct config *next,
   return problems->count == 0;
 }
 
+static struct server_limits limits_of(const struct server *s, struct config *config) {
+  return (struct server_limits){s->shared.limiter, server_ledger_store(&s->ledger), config};
+}
+
 static bool apply(struct server *s, struct config *next, struct config_problems *problems) {
   next->version = s->config->version + 1;
   struct generation **generations = must_calloc(s->worker_count, sizeof *generations);
@@ -251,7 +274,8 @@ static bool apply(struct server *s, struct config *next, struct config_problems 
   free(generations);
   if (!fine) return false;
   gates_reload(s->shared.gates, next);
-  server_limits_reload(s->shared.limiter, next);
+  struct server_limits limits = limits_of(s, next);
+  server_limits_reload(&limits, &s->loop);
   health_reload(s->shared.health, next);
   server_ledger_reload(&s->ledger, next);
   admin_reload(s->admin, next);
@@ -434,11 +458,13 @@ static bool start_workers(struct server *s, struct config_problems *problems) {
                                      .shadows = shadow_log_new(),
                                      .limiter = server_limits_new()};
   gates_reload(s->shared.gates, s->config);
-  server_limits_reload(s->shared.limiter, s->config);
-  server_ledger_seed(&s->ledger, s->config, s->shared.limiter);
+  struct server_limits limits = limits_of(s, s->config);
+  server_limits_start(&limits, &s->ledger);
   uv_timer_start(&s->expire_timer, on_expire_timer, EXPIRE_INTERVAL_MS, EXPIRE_INTERVAL_MS);
   health_reload(s->shared.health, s->config);
-  if (!start_directory(s, problems)) return false;
+  if (!server_bootstrap(s->config, server_ledger_store(&s->ledger), problems) ||
+      !start_directory(s, problems))
+    return false;
   s->worker_count = s->config->workers;
   s->workers = must_calloc(s->worker_count, sizeof *s->workers);
   s->threads = must_calloc(s->worker_count, sizeof *s->threads);

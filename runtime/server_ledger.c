@@ -42,12 +42,12 @@ void server_ledger_archive(struct server_ledger *l, const struct config *config,
 }
 
 void server_ledger_seed(struct server_ledger *l, const struct config *config,
-                        struct limiter *limiter) {
-  if (!l->bookkeeper || config->quota_count == 0) return;
+                        struct limiter *limiter, const struct limit_rows *rows) {
+  if (!l->bookkeeper || rows->count == 0) return;
   struct seed_settings settings = {.limiter = limiter,
                                    .bookkeeper = l->bookkeeper,
-                                   .definitions = config->quotas,
-                                   .count = config->quota_count,
+                                   .definitions = rows->items,
+                                   .count = rows->count,
                                    .requests_ms = load_retention(config).requests_ms};
   enum store_result result = server_seed_limits(&settings);
   if (result != STORE_FINE)
@@ -130,4 +130,8 @@ void server_ledger_close(struct server_ledger *l) {
   bookkeeper_close(l->bookkeeper);
   l->bookkeeper = NULL;
   l->journals = NULL;
+}
+
+struct store *server_ledger_store(const struct server_ledger *l) {
+  return l->bookkeeper ? bookkeeper_store(l->bookkeeper) : NULL;
 }

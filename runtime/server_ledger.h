@@ -2,6 +2,7 @@
 #pragma once
 #include <uv.h>
 
+#include "account/limit_row.h"
 #include "config/config.h"
 #include "store/response_archive.h"
 
@@ -24,10 +25,11 @@ void server_ledger_archive(struct server_ledger *l, const struct config *config,
                            struct responses *responses);
 /* Limits and budgets go on from what the ledger says. Waits; before anyone is served. */
 void server_ledger_seed(struct server_ledger *l, const struct config *config,
-                        struct limiter *limiter);
+                        struct limiter *limiter, const struct limit_rows *rows);
 void server_ledger_start(struct server_ledger *l);
 /* What a running process cannot change becomes a problem. */
 void server_ledger_compare(const struct config *before, const struct config *next,
                            struct config_problems *problems);
 void server_ledger_reload(struct server_ledger *l, const struct config *config);
-void server_ledger_close(struct server_ledger *l); /* after the workers have ended */
+struct store *server_ledger_store(const struct server_ledger *l); /* NULL: there is none */
+void server_ledger_close(struct server_ledger *l);                /* after the workers have ended */

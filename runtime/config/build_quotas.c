@@ -20,6 +20,7 @@ static struct slice scope_name(struct build *b, const struct place *scope, const
 
 static void check_model(struct build *b, const struct place *scope, struct slice name) {
   struct place at = place_find(scope, "model");
+  if (!b->root) return; /* a row of the store: models come and go beside it */
   const struct model *m = config_model_find(b->config, name);
   if (!m && !names_find(&b->models, name))
     problem(b, &at, "no model is called %s%s; correct the name", shown(b, at.value, name),
@@ -31,7 +32,7 @@ static void check_model(struct build *b, const struct place *scope, struct slice
 
 static void check_provider(struct build *b, const struct place *scope, struct slice name) {
   struct place at = place_find(scope, "provider");
-  if (names_find(&b->providers, name)) return;
+  if (!b->root || names_find(&b->providers, name)) return;
   problem(b, &at, "no provider is called %s%s; correct the name", shown(b, at.value, name),
           meant(b, &b->providers, name));
 }
@@ -121,7 +122,7 @@ static bool covers(const struct limit_definition *d, const struct model *m) {
 static void check_prices(struct build *b, const struct place *at,
                          const struct limit_definition *d) {
   struct place money = place_find(at, "money");
-  if (slice_equal_text(b->config->unpriced, "allow_unpriced")) return;
+  if (!b->root || slice_equal_text(b->config->unpriced, "allow_unpriced")) return;
   for (size_t i = 0; i < b->config->model_count; i++) {
     const struct model *m = &b->config->models[i];
     if (has_price(m) || !covers(d, m)) continue;
@@ -210,4 +211,17 @@ void build_quotas(struct build *b, const struct place *root) {
     struct place item = place_item(&all, i);
     build_quota(b, &item, &names);
   }
+}
+
+size_t config_quota_read(const struct value *entry, struct arena *arena,
+                         struct limit_definition out[LIMIT_KINDS],
+                         struct config_problems *problems) {
+  struct config shell = {.file = "limit", .quotas = out};
+  struct build b = {.config = &shell, .problems = problems};
+  struct place at = {.value = entry};
+  struct names names;
+  size_t before = problems->count;
+  names_init(&names, arena, 1);
+  build_quota(&b, &at, &names);
+  return problems->count == before ? shell.quota_count : 0;
 }

@@ -312,6 +312,12 @@ struct tenant_file { /* tenant.lua, read into a tree */
 struct config *config_build_tenant(struct config *base, const struct tenant_file *file,
                                    struct arena *arena, struct config_problems *problems);
 
+/* One entry shaped as those of quotas, such as a row of the store: its definitions, which borrow
+ * from entry and arena. Returns how many; 0 with problems. */
+size_t config_quota_read(const struct value *entry, struct arena *arena,
+                         struct limit_definition out[LIMIT_KINDS],
+                         struct config_problems *problems);
+
 uint64_t config_serial_next(void);
 struct config *config_ref(struct config *c);
 void config_unref(struct config *c);

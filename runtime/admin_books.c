@@ -1,0 +1,219 @@
+/* The audit log, the use of limits, the prices in force. */
+#include "account/limit.h"
+#include "account/limit_row.h"
+#include "admin_api.h"
+#include "base/clock.h"
+
+enum { PAGE_ROWS = 100, PAGE_ROWS_MAX = 1000 };
+
+struct audit_page {
+  struct call *call;
+  uint64_t limit, count, last;
+};
+
+static void append_text(struct bytes *out, const char *name, struct slice text) {
+  bytes_printf(out, ",\"%s\":", name);
+  json_quote(out, text);
+}
+
+static void append_json(struct bytes *out, const char *name, struct slice json) {
+  bytes_printf(out, ",\"%s\":", name);
+  if (json.len && json_validate(json, JSON_DEPTH_DEFAULT, NULL))
+    bytes_append_slice(out, json);
+  else
+    bytes_append_text(out, "null");
+}
+
+static void on_audit(void *context, uint64_t number, const struct audit_entry *e) {
+  struct audit_page *p = context;
+  struct bytes *out = &p->call->out;
+  if (p->count++ == p->limit) return;
+  p->last = number;
+  if (p->count > 1) bytes_append_byte(out, ',');
+  bytes_printf(out, "{\"object\":\"audit\",\"number\":%llu", (unsigned long long)number);
+  call_time(p->call, "time", e->time_ms);
+  append_text(out, "tenant", e->tenant);
+  append_text(out, "actor", e->actor);
+  append_text(out, "action", e->action);
+  append_text(out, "target", e->target);
+  append_text(out, "outcome", e->outcome);
+  append_json(out, "before", e->before);
+  append_json(out, "after", e->after);
+  append_text(out, "peer", e->peer);
+  bytes_append_byte(out, '}');
+}
+
+/* Rows of a project's people cannot be told from others of the tenant. */
+static bool reaches_tenant(struct call *c) {
+  if (!c->caller || permission_reach(c->caller, c->action, NULL) >= REACH_TENANT) return true;
+  call_deny(c);
+  return false;
+}
+
+void audit_rows(struct call *c) {
+  struct audit_page page = {.call = c};
+  struct audit_query query = {.actor = call_param(c, "actor"),
+                              .action = call_param(c, "action"),
+                              .target = call_param(c, "target")};
+  if (!call_param_u64(c, "limit", PAGE_ROWS, PAGE_ROWS_MAX, &page.limit) ||
+      !call_param_u64(c, "cursor", 0, INT64_MAX, &query.before) ||
+      !call_param_time(c, "from", 0, &query.from_ms) ||
+      !call_param_time(c, "to", 0, &query.to_ms) ||
+      !call_scope(c, call_param(c, "tenant"), &query.tenant) || !reaches_tenant(c))
+    return;
+  query.limit = (uint32_t)page.limit + 1;
+  struct audit_sink sink = {on_audit, &page};
+  bytes_append_text(&c->out, "{\"object\":\"list\",\"data\":[");
+  enum store_result result = c->backend.store->calls->audit_list(c->backend.store, &query, &sink);
+  if (result != STORE_FINE) {
+    call_fail_store(c, result);
+    return;
+  }
+  bool has_more = page.count > page.limit;
+  bytes_printf(&c->out, "],\"has_more\":%s,\"next_cursor\":", has_more ? "true" : "false");
+  if (has_more)
+    bytes_printf(&c->out, "\"%llu\"}\n", (unsigned long long)page.last);
+  else
+    bytes_append_text(&c->out, "null}\n");
+}
+
+void audit_check(struct call *c) {
+  static const struct resource everything = {0};
+  struct audit_report r;
+  char head[2 * SHA256_BYTES + 1];
+  if (!call_may(c, &everything)) {
+    call_deny(c);
+    return;
+  }
+  enum store_result result = c->backend.store->calls->audit_verify(c->backend.store, &r);
+  if (result != STORE_FINE) {
+    call_fail_store(c, result);
+    return;
+  }
+  digest_hex(r.head, SHA256_BYTES, head);
+  bytes_printf(&c->out,
+               "{\"object\":\"audit_report\",\"ok\":%s,\"rows\":%llu,\"first\":%llu,\"last\":%llu,"
+               "\"broken_at\":%llu,\"head\":\"%s\"}\n",
+               r.broken_at ? "false" : "true", (unsigned long long)r.rows,
+               (unsigned long long)r.first, (unsigned long long)r.last,
+               (unsigned long long)r.broken_at, head);
+}
+
+struct uses {
+  struct call *call;
+  struct slice tenant; /* only its counters; empty: all */
+  size_t count;
+};
+
+static bool names_tenant(struct slice scope, struct slice tenant) {
+  while (scope.len) {
+    struct slice value, word = slice_cut(scope, ' ', &scope);
+    if (slice_equal_text(slice_cut(word, '=', &value), "tenant") && slice_equal(value, tenant))
+      return true;
+  }
+  return false;
+}
+
+static void on_use(void *context, const struct limit_use *use) {
+  struct uses *u = context;
+  struct bytes *out = &u->call->out;
+  const struct limit_definition *d = &use->definition;
+  if (u->tenant.len && !names_tenant(use->scope, u->tenant)) return;
+  if (u->count++) bytes_append_byte(out, ',');
+  bytes_append_text(out, "{\"object\":\"limit_use\",\"limit\":");
+  json_quote(out, d->id);
+  append_text(out, "scope", use->scope);
+  bytes_printf(out,
+               ",\"kind\":\"%s\",\"window\":\"%s\",\"amount\":%llu,\"used\":%llu,"
+               "\"reserved\":%llu,\"soft\":%s,\"reset_ms\":%llu",
+               limit_kind_name(d->kind), limit_unit_name(d->window.unit),
+               (unsigned long long)d->amount, (unsigned long long)use->used,
+               (unsigned long long)use->reserved, d->is_soft ? "true" : "false",
+               (unsigned long long)use->reset_ms);
+  if (use->reset_ms) call_time(u->call, "resets_at", u->call->now_ms + (int64_t)use->reset_ms);
+  bytes_append_byte(out, '}');
+}
+
+struct ids {
+  struct call *call;
+  struct slice *items;
+  size_t count, room;
+};
+
+static void add_id(struct ids *ids, struct slice id) {
+  for (size_t i = 0; i < ids->count; i++)
+    if (slice_equal(ids->items[i], id)) return;
+  if (ids->count == ids->room) {
+    ids->room = ids->room ? ids->room * 2 : 64;
+    struct slice *more = arena_alloc(&ids->call->arena, ids->room * sizeof *more);
+    if (ids->count) memcpy(more, ids->items, ids->count * sizeof *more);
+    ids->items = more;
+  }
+  ids->items[ids->count++] = arena_slice(&ids->call->arena, id);
+}
+
+static void on_limit_row(void *context, const struct entity *e) {
+  add_id(context, e->name);
+}
+
+void limits_use(struct call *c) {
+  struct uses uses = {.call = c};
+  struct ids ids = {.call = c};
+  struct slice id = call_param(c, "id");
+  struct entity_query query = {.kind = ENTITY_LIMIT};
+  struct entity_sink sink = {on_limit_row, &ids};
+  if (!call_scope(c, call_param(c, "tenant"), &uses.tenant) || !reaches_tenant(c)) return;
+  if (id.len) {
+    add_id(&ids, id);
+  } else {
+    for (size_t i = 0; i < c->config->quota_count; i++)
+      add_id(&ids, c->config->quotas[i].id);
+    enum store_result result = c->backend.store->calls->list(c->backend.store, &query, &sink);
+    if (result != STORE_FINE) {
+      call_fail_store(c, result);
+      return;
+    }
+  }
+  bytes_append_text(&c->out, "{\"object\":\"list\",\"data\":[");
+  for (size_t i = 0; i < ids.count; i++)
+    limiter_list(c->backend.limiter, ids.items[i], on_use, &uses);
+  bytes_append_text(&c->out, "],\"has_more\":false,\"next_cursor\":null}\n");
+}
+
+static void append_rate(struct bytes *out, const char *name, uint64_t nano_per_million) {
+  bytes_printf(out, ",\"%s\":", name);
+  bytes_append_fixed(out, nano_per_million, 9);
+}
+
+static const struct price *price_now(const struct model *m, int64_t now_ms) {
+  const struct price *price = &m->price;
+  for (size_t i = 0; i < m->price_change_count && m->price_changes[i].from_ms <= now_ms; i++)
+    price = &m->price_changes[i].price;
+  return price;
+}
+
+void prices_list(struct call *c) {
+  bytes_append_text(&c->out, "{\"object\":\"list\",\"per_tokens\":1000000,\"currency\":");
+  json_quote(&c->out, c->config->currency);
+  bytes_append_text(&c->out, ",\"data\":[");
+  for (size_t i = 0; i < c->config->model_count; i++) {
+    const struct model *m = &c->config->models[i];
+    const struct price *p = price_now(m, c->now_ms);
+    bytes_append_text(&c->out,
+                      i ? ",{\"object\":\"price\",\"model\":" : "{\"object\":\"price\",\"model\":");
+    json_quote(&c->out, m->name);
+    bytes_printf(&c->out, ",\"known\":%s", p->known ? "true" : "false");
+    if (p->known) {
+      append_rate(&c->out, "input", p->rates.input);
+      append_rate(&c->out, "cache_read", p->rates.cache_read);
+      append_rate(&c->out, "cache_write_5m", p->rates.cache_write_5m);
+      append_rate(&c->out, "cache_write_1h", p->rates.cache_write_1h);
+      append_rate(&c->out, "output", p->rates.output);
+      append_rate(&c->out, "image", p->image);
+      append_rate(&c->out, "request", p->request);
+      append_text(&c->out, "price_version", p->version);
+    }
+    bytes_append_byte(&c->out, '}');
+  }
+  bytes_append_text(&c->out, "],\"has_more\":false,\"next_cursor\":null}\n");
+}

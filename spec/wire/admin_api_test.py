@@ -1,0 +1,220 @@
+"""The admin API end to end: tenants, keys, limits, usage, audit, as an operator's script uses them."""
+import json
+import re
+import threading
+import time
+import unittest
+
+from admin_calls import Api
+from harness import ADMIN_KEY, SLACK, GatewayCase, chat_body, wait_for
+
+
+class ApiCase(GatewayCase):
+    @classmethod
+    def configuration(cls):
+        return {"providers": cls.mock_providers(), "workers": 2,
+                "models": {"m": {"targets": ["o/m@in=10;out=20"], "max_output_tokens": 20, "price": {"input": 3, "output": 15}}}}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.api = Api(cls.gateway.admin.number, ADMIN_KEY)
+
+    def good(self, method, path, body=None, **headers):
+        status, answer = self.api(method, path, body, **headers)
+        self.assertIn(status, (200, 201), answer)
+        return answer
+
+    def fails(self, wanted, field, method, path, body=None, **headers):
+        status, answer = self.api(method, path, body, **headers)
+        self.assertEqual((status, answer["error"]["field"]), (wanted, field), answer)
+        return answer["error"]["message"]
+
+    def make_key(self, name, **fields):
+        return self.good("POST", "/admin/v1/keys", dict({"tenant": self.tenant(), "name": name, "roles": ["developer"]}, **fields))
+
+    def tenant(self):
+        name = type(self).__name__.lower()
+        if self.api("GET", "/admin/v1/tenants/" + name)[0] == 404:
+            self.good("POST", "/admin/v1/tenants", {"id": name})
+        return name
+
+    def chat_with(self, secret):
+        return self.ask("/v1/chat/completions", chat_body("m"), key=secret, wait=10 * SLACK).status
+
+
+class Keys(ApiCase):
+    def test_from_a_tenant_to_its_bill(self):
+        tenant = self.tenant()
+        project = self.good("POST", "/admin/v1/projects", {"tenant": tenant, "name": "research"})
+        inner = self.good("POST", "/admin/v1/projects", {"tenant": tenant, "name": "vision", "parent": project["id"]})
+        user = self.good("POST", "/admin/v1/users", {"tenant": tenant, "name": "ann", "roles": ["developer"]})
+        key = self.make_key("first", project=inner["id"], user=user["id"])
+        self.assertRegex(key["secret"], r"^gy-[A-Za-z0-9]{49}$")
+        self.assertEqual(self.chat_with(key["secret"]), 200)
+        rows = wait_for(lambda: self.good("GET", "/admin/v1/usage?by=project&key_id=" + key["id"])["data"], 10, "usage")
+        self.assertEqual([(r["project"], r["requests"], r["input_tokens"], r["output_tokens"], r["cost_nanousd"]) for r in rows],
+                         [("research/vision", 1, 10, 20, 10 * 3000 + 20 * 15000)])
+        found = self.good("GET", "/admin/v1/requests?key_id=" + key["id"])["data"]
+        whole = self.good("GET", "/admin/v1/requests/" + found[0]["request_id"])
+        self.assertEqual((whole["user"], whole["status"], len(whole["attempts"])), ("ann", 200, 1))
+        self.assertEqual(self.good("GET", "/admin/v1/usage?trend=day&key_id=" + key["id"])["data"][0]["requests"], 1)
+        spend = self.good("GET", "/spend/logs")
+        self.assertIn((key["id"], 10, 20), [(r["api_key"], r["prompt_tokens"], r["completion_tokens"]) for r in spend])
+        self.fails(409, None, "DELETE", "/admin/v1/projects/" + project["id"])
+        self.fails(409, None, "DELETE", "/admin/v1/tenants/" + tenant)
+
+    def test_a_blocked_key_is_refused_by_every_worker(self):
+        key = self.make_key("blocked")
+        for action, status in (("block", 401), ("unblock", 200), ("revoke", 401)):
+            self.good("POST", "/admin/v1/keys/%s/%s" % (key["id"], action))
+            self.assertEqual({self.chat_with(key["secret"]) for _ in range(12)}, {status}, action)
+        self.fails(409, None, "POST", "/admin/v1/keys/%s/unblock" % key["id"])
+        self.assertEqual(self.good("GET", "/admin/v1/keys/" + key["id"])["state"], "revoked")
+
+    def test_revoked_under_load(self):
+        key, seen, revoked = self.make_key("load"), [], threading.Event()
+
+        def work():
+            while not revoked.is_set():
+                self.chat_with(key["secret"])
+            seen.append(self.chat_with(key["secret"]))
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        self.good("POST", "/admin/v1/keys/%s/revoke" % key["id"])
+        revoked.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(seen, [401] * 4)
+
+    def test_rotation_overlaps(self):
+        key = self.make_key("turning")
+        turned = self.good("POST", "/admin/v1/keys/%s/rotate" % key["id"], {"overlap_s": 600})
+        self.assertIn("previous_until", turned)
+        self.assertNotEqual(turned["secret"], key["secret"])
+        self.assertEqual([self.chat_with(k["secret"]) for k in (key, turned)], [200, 200])
+        last = self.good("POST", "/admin/v1/keys/%s/rotate" % key["id"], {"overlap_s": 0})
+        self.assertEqual([self.chat_with(k["secret"]) for k in (key, turned, last)], [401, 401, 200])
+        self.fails(400, "overlap_s", "POST", "/admin/v1/keys/%s/rotate" % key["id"], {"overlap_s": -1})
+
+    def test_secrets_are_shown_once(self):
+        key = self.make_key("once")
+        before = len(self.api.texts)
+        self.good("GET", "/admin/v1/keys/" + key["id"])
+        self.good("GET", "/admin/v1/keys?limit=1000")
+        self.good("PATCH", "/admin/v1/keys/" + key["id"], {"tags": ["a"]})
+        self.good("GET", "/admin/v1/audit?limit=1000")
+        self.good("GET", "/key/info?key=" + key["id"])
+        for text in self.api.texts[before:]:
+            self.assertNotIn(key["secret"], text)
+            self.assertNotIn("lookup", text)
+        self.assertEqual(key["last4"], key["secret"][-4:])
+        self.fails(400, "key", "GET", "/key/info?key=" + key["secret"])
+
+    def test_if_match(self):
+        key = self.make_key("versions")
+        path = "/admin/v1/keys/" + key["id"]
+        self.good("GET", path)
+        tag = self.api.headers["etag"]
+        self.good("PATCH", path, {"name": "second"}, if_match=tag)
+        self.fails(412, "If-Match", "PATCH", path, {"name": "third"}, if_match=tag)
+        self.assertEqual(self.good("GET", path)["name"], "second")
+
+    def test_idempotency(self):
+        tenant = self.tenant()
+        body = {"tenant": tenant, "name": "same"}
+        first = self.good("POST", "/admin/v1/keys", body, idempotency_key="k-1")
+        again = self.good("POST", "/admin/v1/keys", body, idempotency_key="k-1")
+        self.assertEqual(again["id"], first["id"])
+        self.assertNotIn("secret", again)
+        self.fails(422, "Idempotency-Key", "POST", "/admin/v1/keys", dict(body, name="other"), idempotency_key="k-1")
+
+    def test_wrong_fields_are_named(self):
+        tenant = self.tenant()
+        for field, body in (("tenant", {"name": "a"}), ("tenant", {"name": "a", "tenant": "nobody"}), ("name", {"tenant": tenant}),
+                            ("nme", {"tenant": tenant, "name": "a", "nme": 1}), ("models", {"tenant": tenant, "name": "a", "models": "m"}),
+                            ("roles", {"tenant": tenant, "name": "a", "roles": ["king"]}), ("networks", {"tenant": tenant, "name": "a", "networks": ["x"]}),
+                            ("project", {"tenant": tenant, "name": "a", "project": "project-nothing"}),
+                            ("expires_ms", {"tenant": tenant, "name": "a", "expires_ms": 1000}), ("name", {"tenant": tenant, "name": "a\u0007"})):
+            self.fails(400, field, "POST", "/admin/v1/keys", body)
+        self.fails(400, None, "POST", "/admin/v1/keys", "{")
+        self.fails(400, None, "POST", "/admin/v1/keys", "[]")
+        self.fails(400, None, "GET", "/admin/v1/keys?nothing=1")
+        self.fails(400, "limit", "GET", "/admin/v1/keys?limit=0")
+        key = self.make_key("fixed")
+        self.fails(400, "tenant", "PATCH", "/admin/v1/keys/" + key["id"], {"tenant": "other"})
+        self.fails(404, None, "GET", "/admin/v1/keys/key-nothing")
+
+    def test_as_litellm(self):
+        made = self.good("POST", "/key/generate", {"organization_id": self.tenant(), "key_alias": "script", "models": ["m"], "duration": "30d"})
+        self.assertEqual(self.chat_with(made["key"]), 200)
+        self.assertEqual(self.good("GET", "/key/info?key=" + made["token"])["info"]["models"], ["m"])
+        self.good("POST", "/key/update", {"key": made["key"], "models": ["other"]})
+        self.assertEqual(self.chat_with(made["key"]), 403)
+        self.good("POST", "/key/block", {"key": made["token"]})
+        self.assertEqual(self.chat_with(made["key"]), 401)
+        self.good("POST", "/key/unblock", {"key": made["token"]})
+        self.assertEqual(self.good("POST", "/key/delete", {"keys": [made["token"]]})["deleted_keys"], [made["token"]])
+        self.assertEqual(self.chat_with(made["key"]), 401)
+        self.fails(400, "max_budget", "POST", "/key/generate", {"max_budget": 3})
+
+
+class Limits(ApiCase):
+    def test_a_limit_holds_at_once_and_shows_its_use(self):
+        key = self.make_key("limited")
+        limit = self.good("POST", "/admin/v1/limits", {"tenant": self.tenant(), "name": "few", "scope": {"key": key["id"]}, "requests": 2, "window": "1h"})
+        self.assertEqual([self.chat_with(key["secret"]) for _ in range(3)], [200, 200, 429])
+        use = self.good("GET", "/admin/v1/limits/use?id=few")["data"]
+        self.assertEqual([(u["amount"], u["used"], u["kind"]) for u in use], [(2, 2, "requests")])
+        self.assertIn("resets_at", use[0])
+        self.good("PATCH", "/admin/v1/limits/" + limit["id"], {"requests": 3})
+        self.assertEqual([self.chat_with(key["secret"]) for _ in range(2)], [200, 429])
+        self.good("DELETE", "/admin/v1/limits/" + limit["id"])
+        self.assertEqual(self.chat_with(key["secret"]), 200)
+        self.fails(400, None, "POST", "/admin/v1/limits", {"name": "none", "window": "1h"})
+
+    def test_limits_outlive_the_configuration_and_the_process(self):
+        key = self.make_key("kept")
+        limit = self.good("POST", "/admin/v1/limits", {"tenant": self.tenant(), "name": "kept", "scope": {"key": key["id"]}, "requests": 1, "window": "1h"})
+        self.assertEqual([self.chat_with(key["secret"]) for _ in range(2)], [200, 429])
+        self.gateway.reload()
+        self.assertEqual(self.chat_with(key["secret"]), 429)
+        wait_for(lambda: self.good("GET", "/admin/v1/requests?status=200&key_id=" + key["id"])["data"], 10, "the stored request")
+        self.gateway.crash()
+        self.assertEqual(self.chat_with(key["secret"]), 429)
+        self.good("DELETE", "/admin/v1/limits/" + limit["id"])
+        # The counters of the process that was killed are gone; its lines are not.
+        type(self).check_books = classmethod(lambda cls: None)
+
+
+class Lists(ApiCase):
+    def test_pages(self):
+        tenant = self.tenant()
+        made = {self.good("POST", "/admin/v1/projects", {"tenant": tenant, "name": "p%d" % i})["id"] for i in range(205)}
+        listed = [row["id"] for row in self.api.pages("/admin/v1/projects?tenant=" + tenant, 50)]
+        self.assertEqual((len(listed), set(listed)), (205, made))
+        audit = self.api.pages("/admin/v1/audit?tenant=" + tenant, 60)
+        self.assertEqual(sum(row["action"] == "project.create" for row in audit), 205)
+        self.assertEqual(self.good("GET", "/admin/v1/audit/verify")["ok"], True)
+        self.assertEqual(len(self.good("GET", "/admin/v1/projects?name=p20&tenant=" + tenant)["data"]), 6)
+
+    def test_prices_and_headers(self):
+        price = self.good("GET", "/admin/v1/prices")["data"][0]
+        self.assertEqual((price["model"], price["input"], price["output"]), ("m", 3, 15))
+        headers = self.api.headers
+        self.assertEqual((headers["cache-control"], headers["x-content-type-options"], headers["x-frame-options"]),
+                         ("no-store", "nosniff", "DENY"))
+        self.assertFalse([name for name in headers if name.startswith("access-control")])
+
+
+class Guesses(ApiCase):
+    def test_guessing_locks_out(self):
+        statuses = [self.api("GET", "/admin/v1/keys", key="gy-guess-%d" % i)[0] for i in range(50)]
+        self.assertEqual(statuses, [401] * 5 + [429] * 45)
+        self.assertGreater(int(self.api.headers["retry-after"]), 0)
+        self.assertEqual(self.api("GET", "/admin/v1/keys")[0], 429, "nor is the right key listened to")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -103,6 +103,16 @@ struct generation *policies_generation(const struct exchange *x,
   return own && is_tenants ? own : x->generation;
 }
 
+/* A script that failed is no rule that said no. */
+static enum failure_kind kind_of(const struct verdict *verdict) {
+  bool has_failed = slice_equal(verdict->code, SLICE("policy_error"));
+  return has_failed ? FAILURE_POLICY_ERROR : FAILURE_POLICY;
+}
+
+bool policies_denied(const struct exchange *x) {
+  return x->failure == FAILURE_POLICY || x->failure == FAILURE_POLICY_ERROR;
+}
+
 static struct error_detail denial(struct exchange *x, const struct verdict *verdict) {
   return (struct error_detail){.status = verdict->status,
                                .code = arena_slice(&x->arena, verdict->code),
@@ -150,7 +160,7 @@ static enum step_result take_verdict(struct exchange *x) {
   switch (verdict->kind) {
   case VERDICT_DENY: {
     struct error_detail detail = denial(x, verdict);
-    return exchange_fail_with(x, FAILURE_POLICY, &detail);
+    return exchange_fail_with(x, kind_of(verdict), &detail);
   }
   case VERDICT_ANSWER: return answer(x, verdict);
   case VERDICT_PASS: break;
@@ -241,7 +251,7 @@ static enum step_result take_order(struct exchange *x) {
   const struct verdict *verdict = policy_verdict(x->run);
   if (verdict->kind == VERDICT_DENY) {
     struct error_detail detail = denial(x, verdict);
-    return exchange_fail_with(x, FAILURE_POLICY, &detail);
+    return exchange_fail_with(x, kind_of(verdict), &detail);
   }
   const struct model_target **ordered = arena_alloc(&x->arena, (order.count + 1) * sizeof *ordered);
   size_t kept = 0;
@@ -273,7 +283,7 @@ bool policies_guard(const struct exchange *x) {
 
 void policies_deny_reply(struct exchange *x, const struct verdict *verdict) {
   struct error_detail detail = denial(x, verdict);
-  exchange_fail_with(x, FAILURE_POLICY, &detail);
+  exchange_fail_with(x, kind_of(verdict), &detail);
   send_cancel(x);
   exchange_wake(x);
 }
@@ -327,7 +337,7 @@ static enum step_result take_texts(struct exchange *x) {
   if (verdict->kind == VERDICT_DENY) {
     struct error_detail detail = denial(x, verdict);
     x->answer = (struct answer){0};
-    return exchange_fail_with(x, FAILURE_POLICY, &detail);
+    return exchange_fail_with(x, kind_of(verdict), &detail);
   }
   struct splice *splices = arena_alloc(&x->arena, (2 * r->texts.count + 1) * sizeof *splices);
   size_t count = 0;

@@ -20,6 +20,7 @@ bool policies_bind(const struct exchange *x);
 enum step_result policies_reply(struct exchange *x);
 /* Is anything of a reply of interest to a policy? */
 bool policies_guard(const struct exchange *x);
+bool policies_denied(const struct exchange *x); /* a policy, or its failure, ended it */
 /* A policy has denied what the model says. */
 void policies_deny_reply(struct exchange *x, const struct verdict *verdict);
 void policies_finish(struct exchange *x, int status);

@@ -249,7 +249,7 @@ static void flush(struct exchange *x) {
     commit(x);
   }
   struct bytes *out = guarded(x);
-  if (x->failure == FAILURE_POLICY) return; /* nothing more of this reply */
+  if (policies_denied(x)) return; /* nothing more of this reply */
   if (x->relay_ended && !is_guarding(x)) {
     if (settle_book(x) == STEP_FAIL) {
       exchange_wake(x);
@@ -285,10 +285,10 @@ void relay_guard_answered(struct exchange *x) {
 
 /* Words that were held back are the client's, unless a policy has just denied them. */
 void relay_release(struct exchange *x) {
-  if (!x->guard || x->failure == FAILURE_POLICY || guard_is_busy(x->guard)) return;
+  if (!x->guard || policies_denied(x) || guard_is_busy(x->guard)) return;
   guard_finish(x->guard);
   struct bytes *released = guard_released(x->guard);
-  if (x->failure != FAILURE_POLICY && !guard_is_busy(x->guard))
+  if (!policies_denied(x) && !guard_is_busy(x->guard))
     bytes_append_slice(&x->out, bytes_slice(released));
 }
 

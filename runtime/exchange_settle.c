@@ -29,7 +29,7 @@ static bool reached_model(const struct exchange *x) {
   if (x->record_count == 0 || x->route.endpoint != ENDPOINT_GENERATE) return false;
   if (x->failure == FAILURE_NONE || x->has_content) return true;
   bool gave_up = x->failure == FAILURE_CLIENT_GONE || x->failure == FAILURE_TRANSLATION ||
-                 x->failure == FAILURE_DRAINING || x->failure == FAILURE_POLICY;
+                 x->failure == FAILURE_DRAINING || policies_denied(x);
   return gave_up && last_record(x)->timing.sent > 0;
 }
 

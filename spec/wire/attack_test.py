@@ -1,0 +1,104 @@
+"""A tenant whose policy never ends: its own requests are refused, everybody else's are served."""
+import json
+import os
+import shutil
+import tempfile
+import threading
+import time
+import unittest
+
+from harness import SLACK, GatewayCase, chat_body, wait_for
+
+SPINS = """local policy = { name = "spins" }
+function policy.on_request(request)
+  if request.last_user_text:find("spin", 1, true) then
+    while true do pcall(function() while true do end end) end
+  end
+end
+return policy
+"""
+BOMB = """local policy = { name = "bomb" }
+function policy.on_request(request)
+  if request.last_user_text:find("bomb", 1, true) then
+    local text = "x"
+    while true do text = text .. text end
+  end
+end
+return policy
+"""
+
+
+class Attack(GatewayCase):
+    @classmethod
+    def configuration(cls):
+        cls.folder = tempfile.mkdtemp(prefix="gateyes-attack-")
+        for tenant, name, text in (("evil", "spins", SPINS), ("greedy", "bomb", BOMB)):
+            os.makedirs(os.path.join(cls.folder, tenant, "policies"))
+            for path, content in (("tenant.lua", 'return { policies = { "%s" } }' % name), ("policies/%s.lua" % name, text)):
+                with open(os.path.join(cls.folder, tenant, path), "w") as file:
+                    file.write(content)
+        return {"tenants": cls.folder, "workers": 1, "providers": cls.mock_providers(), "models": {"m": {"targets": ["o/m"]}},
+                "keys": [{"name": name, "key": "gy-wire-" + name, "tenant": name} for name in ("evil", "greedy", "good")]}
+
+    @classmethod
+    def end(cls):
+        super().end()
+        shutil.rmtree(cls.folder)
+
+    def ask_as(self, tenant, text):
+        body = chat_body("m", messages=[{"role": "user", "content": text}])
+        return self.ask("/v1/chat/completions", body, key="gy-wire-" + tenant)
+
+    def good_times(self, seconds):
+        times, end = [], time.monotonic() + seconds
+        with self.gateway.client() as client:
+            while time.monotonic() < end:
+                at = time.monotonic()
+                reply = client.ask("/v1/chat/completions", chat_body("m"), key="gy-wire-good")
+                self.assertEqual(reply.status, 200)
+                times.append(time.monotonic() - at)
+        return sorted(times)
+
+    def attack(self, tenant, word, times):
+        self.good_times(0.2)
+        quiet = self.good_times(1)
+        replies = []
+
+        def run():
+            for _ in range(times):
+                replies.append(self.ask_as(tenant, word))
+        attacker = threading.Thread(target=run)
+        attacker.start()
+        under_attack = self.good_times(1.5)
+        attacker.join()
+        for reply in replies:
+            self.assertEqual((reply.status, reply.error()["code"], reply.error()["type"]), (500, "policy_error", "server_error"), reply.body)
+        return quiet, under_attack
+
+    def p99(self, times):
+        return times[int(len(times) * 0.99)] * 1000
+
+    def check(self, tenant, word):
+        quiet, under_attack = self.attack(tenant, word, 15)
+        print("%s: p99 of the others %.2f ms quiet, %.2f ms under attack (worst %.1f ms) in %d requests" % (
+            tenant, self.p99(quiet), self.p99(under_attack), under_attack[-1] * 1000, len(under_attack)))
+        # A request waits behind at most one stopped hook; most meet none, since a repeat offender is switched off.
+        self.assertLess(under_attack[len(under_attack) // 2] * 1000, quiet[len(quiet) // 2] * 1000 + 5 * SLACK)
+        self.assertLess(under_attack[-1], 0.2 * SLACK)
+        state = json.loads(self.gateway.get_admin("/admin/tenants/%s/scripts" % tenant)[1])
+        self.assertIn("running", state)
+
+    def test_a_loop(self):
+        self.check("evil", "spin")
+
+    def test_a_bomb(self):
+        self.check("greedy", "bomb")
+
+    def test_the_attacker_is_served_again_where_it_behaves(self):
+        reply = self.ask_as("greedy", "hello")
+        self.assertIn(reply.status, (200, 500))
+        wait_for(lambda: self.ask_as("good", "hello").status == 200, 5)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -6,6 +6,7 @@
 #include "observe/log.h"
 #include "observe/metric.h"
 #include "script/generation.h"
+#include "script/role_judge.h"
 #include "script/tenant_scripts.h"
 #include "store/journal.h"
 #include "upstream/attempt.h"
@@ -26,6 +27,7 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
   struct shadow_log *shadows;            /* of the process */
   struct tenant_set *tenants;            /* scripts of the tenants that have any */
   struct directory *directory;
+  struct role_judge *judge;
   struct sessions *sessions; /* tokens that were verified */
   struct upstream *upstream;
   struct health *health;         /* of the process */

@@ -33,10 +33,33 @@ enum step_result permit_peer(struct exchange *x) {
                 "this key may not be used from this address; ask its owner to add the network");
 }
 
-static bool may(const struct exchange *x, struct slice model) {
+/* The role's function has the last word; what goes wrong in it is no. */
+static bool decide(struct exchange *x, const struct role *role, struct slice model) {
+  const struct principal *p = x->principal;
+  struct role_question question = {.role = role->name,
+                                   .text = role->text,
+                                   .action = action_text(action_of(x)),
+                                   .tenant = p->tenant,
+                                   .project = p->project,
+                                   .user = p->user,
+                                   .key = p->key,
+                                   .tags = p->tags,
+                                   .tag_count = p->tag_count,
+                                   .model = model,
+                                   .path = x->route.path};
+  struct bytes error;
+  bytes_init(&error);
+  if (role_judge_may(x->host->judge, &question, &error)) x->decided = role;
+  if (error.len)
+    log_process(LOG_WARN, "the role %.*s could not decide, so it denied: %s", (int)role->name.len,
+                role->name.data, bytes_text(&error));
+  bytes_fini(&error);
+  return x->decided == role;
+}
+
+static enum permission ask(struct exchange *x, struct slice model, const struct role **decider) {
   struct resource resource = {.model = model, .path = x->route.path};
-  const struct role *decider;
-  return permission_check(x->principal, action_of(x), &resource, &decider) != PERMISSION_DENIED;
+  return permission_check(x->principal, action_of(x), &resource, decider);
 }
 
 static enum step_result refuse_model(struct exchange *x) {
@@ -54,14 +77,22 @@ enum step_result permit_step(struct exchange *x) {
     return refuse(x, SLICE("path_not_allowed"),
                   arena_printf(&x->arena, "this key may not use %.*s", (int)x->route.path.len,
                                x->route.path.data));
-  if (!may(x, nothing))
+  const struct role *decider = NULL;
+  bool has_model = x->public_model.len && x->route.endpoint != ENDPOINT_MODEL;
+  enum permission permission = ask(x, nothing, &decider);
+  if (permission == PERMISSION_ASK && !has_model && !decide(x, decider, nothing))
+    permission = PERMISSION_DENIED;
+  if (permission == PERMISSION_DENIED)
     return refuse(x, SLICE("action_not_allowed"),
                   arena_printf(&x->arena, "no role of this key allows %s; ask its owner for one",
                                action_text(action_of(x))));
   /* A listing never shows what it may not use, so asking for it by name does not either. */
-  if (!x->public_model.len || x->route.endpoint == ENDPOINT_MODEL) return STEP_NEXT;
+  if (!has_model) return STEP_NEXT;
   bool is_listed = globs_match((struct globs){p->models, p->model_count}, x->public_model);
-  return is_listed && may(x, x->public_model) ? STEP_NEXT : refuse_model(x);
+  permission = is_listed ? ask(x, x->public_model, &decider) : PERMISSION_DENIED;
+  bool may = permission == PERMISSION_GRANTED ||
+             (permission == PERMISSION_ASK && decide(x, decider, x->public_model));
+  return may ? STEP_NEXT : refuse_model(x);
 }
 
 bool permit_allows(const struct exchange *x, const struct model_target *target) {
@@ -71,7 +102,9 @@ bool permit_allows(const struct exchange *x, const struct model_target *target) 
                               .residency = target->provider->residency,
                               .is_attempt = true};
   const struct role *decider;
-  return permission_check(x->principal, action_of(x), &resource, &decider) != PERMISSION_DENIED;
+  enum permission permission = permission_check(x->principal, action_of(x), &resource, &decider);
+  return permission == PERMISSION_GRANTED ||
+         (permission == PERMISSION_ASK && decider == x->decided);
 }
 
 enum step_result permit_targets(struct exchange *x) {

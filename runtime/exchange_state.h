@@ -53,6 +53,8 @@ struct answer { /* the reply to the client, when it is not a relayed stream */
   struct slice content_type, body;
 };
 
+struct role;
+
 struct exchange {
   struct list link, ready_link;
   struct exchange_host *host;
@@ -68,6 +70,7 @@ struct exchange {
   struct slice method, path, query, peer, anthropic_version, origin, idempotency_key;
   struct headers headers;      /* the client's; valid while stream is not NULL */
   struct directory *directory; /* principal is borrowed from it, or from: */
+  const struct role *decided;  /* its function has said yes to this request; else NULL */
   struct session *session;     /* of a caller with a token; else NULL */
   const struct principal *principal;
   uint64_t started_ns, body_done_ns, first_content_ns, settled_ns, upstream_ns;

@@ -40,7 +40,7 @@ struct role_reading {
 
 static void on_role(void *context, const struct role_found *found) {
   struct role_reading *r = context;
-  struct role_file file = {found->name, r->tenant, found->file, found->root};
+  struct role_file file = {found->name, r->tenant, found->file, found->root, found->text};
   (void)roles_add(r->roles, &file, r->problems); /* told in problems */
 }
 

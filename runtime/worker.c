@@ -76,6 +76,7 @@ struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot
   w->host.generation = snapshot->generation;
   w->host.directory = directory_ref(snapshot->directory);
   w->host.sessions = sessions_new();
+  w->host.judge = role_judge_new();
   w->host.tenants = tenant_set_new();
   w->host.shadows = shared->shadows;
   w->host.log = log_new(config);
@@ -110,6 +111,7 @@ void worker_run(void *worker) {
 void worker_free(struct worker *w) {
   must(uv_loop_close(&w->loop) == 0);
   sessions_free(w->host.sessions);
+  role_judge_free(w->host.judge);
   directory_unref(w->host.directory);
   generation_unref(w->host.generation);
   tenant_set_free(w->host.tenants);

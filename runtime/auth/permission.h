@@ -30,8 +30,9 @@ struct role {
   struct slice description;
   struct slice source; /* "lua/rbac/developer.lua"; empty: from the store */
   enum reach reach;
-  uint64_t allow;  /* a bit for each action */
-  uint64_t decide; /* of these the role's function has the last word; part of allow */
+  uint64_t allow;    /* a bit for each action */
+  uint64_t decide;   /* of these the role's function has the last word; part of allow */
+  struct slice text; /* of the file that has the function; empty: none */
   struct globs models, providers, residency, tags, paths;
 };
 

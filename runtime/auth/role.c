@@ -234,6 +234,7 @@ bool roles_add(struct roles *roles, const struct role_file *file,
     roles->room = roles->room ? roles->room * 2 : 16;
     roles->items = must_realloc(roles->items, roles->room * sizeof *roles->items);
   }
+  if (role.decide) role.text = arena_slice(&roles->arena, file->text);
   roles->items[roles->count++] = role;
   return true;
 }
@@ -294,7 +295,8 @@ struct roles *roles_copy(const struct roles *from) {
   for (size_t i = 0; i < from->count; i++) {
     struct role *role = &to->items[to->count++];
     *role = from->items[i];
-    struct slice *texts[] = {&role->name, &role->tenant, &role->description, &role->source};
+    struct slice *texts[] = {&role->name, &role->tenant, &role->description, &role->source,
+                             &role->text};
     struct globs *globs[] = {&role->models, &role->providers, &role->residency, &role->tags,
                              &role->paths};
     for (size_t t = 0; t < sizeof texts / sizeof *texts; t++)

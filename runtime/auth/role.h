@@ -16,6 +16,7 @@ struct role_file {
   struct slice tenant;      /* empty: it ships, or is the operator's */
   const char *file;         /* in problems; NULL: a row of the store */
   const struct value *root; /* what the file returns; copied */
+  struct slice text;        /* of the file, kept where a function decides */
 };
 
 /* False with problems "file:line: …". A tenant's role may not take the name of one for all, nor

@@ -12,7 +12,7 @@ static void read_file(const struct bundle_file *file, struct slice name,
   const char *shown = arena_text(&arena, file->name);
   struct config_text text = {shown, file->text, &nobody, true};
   if (config_text_tree(&text, &arena, &root, problems)) {
-    struct role_found role = {name, shown, &root};
+    struct role_found role = {name, shown, file->text, &root};
     sink->on_role(sink->context, &role);
   }
   arena_fini(&arena);

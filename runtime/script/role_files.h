@@ -6,6 +6,7 @@
 struct role_found {
   struct slice name;        /* of the file, without .lua */
   const char *file;         /* in problems */
+  struct slice text;        /* of the whole file */
   const struct value *root; /* a function in it is a VALUE_BOOL that is faulty */
 };
 

@@ -18,10 +18,15 @@ class Keys(GatewayCase):
         cls.role("acme", "reader", 'return { name = "reader", allow = { "models" } }')
         cls.role("acme", "local", 'return { name = "local", allow = { "chat" }, residency = { "local" } }')
         cls.role("acme", "boss", 'return {\n  name = "boss",\n  allow = {\n    "chat",\n    "tenants.write",\n  },\n}')
+        cls.role("acme", "judge", 'return { name = "judge", decide = { "chat" }, may = function(who, action, what)\n'
+                 '  if what.model == "loop" then while true do end end\n'
+                 '  if what.model == "bug" then return nil .. "x" end\n'
+                 '  if what.model == "odd" then return 1 end\n'
+                 '  return who.tenant == "acme" and who.tags[1] == "night" and action == "chat" and what.model == "m"\nend }')
         providers = cls.mock_providers()
         providers["o"]["residency"] = "cloud"
         return {"providers": providers, "workers": 2, "tenants": cls.tenants,
-                "models": {"m": {"targets": ["o/m"]}, "n": {"targets": ["o/n"]}}}
+                "models": {name: {"targets": ["o/" + name]} for name in ("m", "n", "loop", "bug", "odd")}}
 
     @classmethod
     def role(cls, tenant, name, text):
@@ -135,6 +140,15 @@ class Keys(GatewayCase):
         wait_for(lambda: self.status("gy-late") == 200, 2, "a role that came later")
         self.role("acme", "late", 'return { name = "late", allow = { "models" } }\n')
         wait_for(lambda: self.status("gy-late") == 403, 2, "a role that was changed")
+
+    def test_a_function_decides_what_data_cannot_say(self):
+        self.open_key("gy-night", roles=["judge"], tags=["night"])
+        self.open_key("gy-day", roles=["judge"], tags=["day"])
+        for model, status in (("m", 200), ("n", 403), ("loop", 403), ("bug", 403), ("odd", 403), ("m", 200)):
+            self.assertEqual(self.status("gy-night", model=model), status, model)
+        self.assertEqual(self.refusal("gy-day"), (403, "model_not_allowed"))
+        self.assertEqual(self.refusal("gy-night", "/v1/completions", {"model": "m", "prompt": "x"}), (403, "action_not_allowed"))
+        self.assertIn("the role judge could not decide, so it denied", self.gateway.process_log())
 
     def test_a_store_that_is_away_shuts_nobody_out(self):
         self.open_key("gy-steady")

@@ -15,6 +15,7 @@ static void find_fields(struct slice body, struct admit_fields *f) {
   f->max_completion_tokens.key = SLICE("max_completion_tokens");
   f->max_output_tokens.key = SLICE("max_output_tokens");
   f->n.key = SLICE("n");
+  f->best_of.key = SLICE("best_of");
   f->user.key = SLICE("user");
   f->metadata.key = SLICE("metadata");
   (void)!json_members(body, (struct json_member *)f, WANTED_COUNT, JSON_DEPTH_MAX, NULL);
@@ -25,13 +26,17 @@ static uint64_t number_or(const struct json_member *member, uint64_t otherwise) 
   return member->type == JSON_NUMBER && json_to_u64(member->value, &value) ? value : otherwise;
 }
 
-/* The longest completion that the request allows, of all its choices. */
-static uint64_t output_at_most(const struct exchange *x, const struct admit_fields *f) {
+/* The longest completion that the request allows, of all its choices: those that only compete are
+ * billed, too. */
+static uint64_t output_at_most(struct exchange *x, const struct admit_fields *f) {
   if (x->route.dialect == DIALECT_EMBEDDINGS) return 0;
-  uint64_t asked = number_or(&f->max_tokens, 0);
+  uint64_t older = number_or(&f->max_tokens, 0), n = number_or(&f->n, 1);
   uint64_t newer = number_or(&f->max_completion_tokens, number_or(&f->max_output_tokens, 0));
-  return price_output_tokens(x->config, x->model, x->principal->tenant,
-                             newer > asked ? newer : asked, number_or(&f->n, 1));
+  uint64_t best_of = number_or(&f->best_of, 1), asked = newer > older ? newer : older;
+  struct slice tenant = x->principal->tenant;
+  uint64_t each = price_output_tokens(x->config, x->model, tenant, asked, 1);
+  x->most_output = asked == 0 || asked > each ? each : 0;
+  return price_output_tokens(x->config, x->model, tenant, asked, best_of > n ? best_of : n);
 }
 
 /* The end customer: a header, or the field that each protocol has for it. */
@@ -127,6 +132,7 @@ enum step_result admit_step(struct exchange *x) {
   if (limiter_reserve(x->host->limiter, &x->claim, &x->reservation, &refusal)) {
     x->has_standing = x->reservation != NULL;
     if (x->has_standing) x->standing = *reservation_standing(x->reservation);
+    x->is_bounded = x->most_output && limiter_bounds_output(x->host->limiter, &x->claim);
     return STEP_NEXT;
   }
   x->refusal = arena_alloc(&x->arena, sizeof refusal);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/json_edit.h"
-#include "exchange_state.h"
+#include "exchange_clamp.h"
 
 enum { MAX_HEADERS = 64 };
 
@@ -166,6 +166,11 @@ static enum step_result expand_stored(struct exchange *x) {
   return STEP_NEXT;
 }
 
+static struct slice join_members(struct exchange *x, struct slice a, struct slice b) {
+  if (!a.len || !b.len) return a.len ? a : b;
+  return arena_join(&x->arena, (struct slice[]){a, SLICE(","), b}, 3);
+}
+
 enum step_result native_encode(struct exchange *x, const struct model_target *target) {
   bool count_tokens = x->route.endpoint == ENDPOINT_COUNT_TOKENS;
   struct slice pattern =
@@ -179,10 +184,10 @@ enum step_result native_encode(struct exchange *x, const struct model_target *ta
   struct json_edits edits;
   json_edits_init(&edits, x->forward_body);
   struct slice model = edit_model(x, &fields, target, &edits),
-               usage = edit_usage(x, &fields, &edits);
-  if (model.len && usage.len)
-    model = arena_join(&x->arena, (struct slice[]){model, SLICE(","), usage}, 3);
-  if (model.len || usage.len) json_edit_insert(&edits, model.len ? model : usage);
+               usage = edit_usage(x, &fields, &edits),
+               limit = count_tokens ? (struct slice){"", 0} : clamp_native(x, target, &edits);
+  struct slice added = join_members(x, join_members(x, model, usage), limit);
+  if (added.len) json_edit_insert(&edits, added);
   if (x->response_id.len) json_edit_remove(&edits, fields.background.member);
   x->pieces = arena_alloc(&x->arena, JSON_PIECES_MAX * sizeof *x->pieces);
   x->piece_count = json_edit_pieces(&edits, x->pieces, NULL);

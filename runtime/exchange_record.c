@@ -126,6 +126,7 @@ void record_write_line(const struct exchange *x, struct bytes *line) {
   if (x->record_count) write_usage(x, line);
   text(line, NAME("finish_reason"), x->finish);
   text(line, NAME("dropped"), x->dropped);
+  text(line, NAME("clamped"), x->clamped);
   text(line, NAME("upstream_request_id"), x->upstream_request_id);
   if (x->failure != FAILURE_NONE) {
     text(line, NAME("failure"), slice_of(failure_info(x->failure)->label));

@@ -69,6 +69,7 @@ static void add_gateyes(struct reply_head *h) {
   add(h, SLICE("x-gateyes-overhead-ms"), overhead);
   add(h, SLICE("x-gateyes-cost"), cost);
   add(h, SLICE("x-gateyes-dropped"), x->dropped);
+  add(h, SLICE("x-gateyes-clamped"), x->clamped);
   if (x->scripts)
     add(h, SLICE("x-gateyes-generation"), count_text(x, tenant_scripts_number(x->scripts)));
   if (x->wants_trace) add(h, SLICE("x-gateyes-trace"), trace(x));
@@ -91,7 +92,7 @@ static void add_cors(struct reply_head *h) {
   add_text(h, "access-control-expose-headers",
            "x-request-id, request-id, retry-after, x-gateyes-model, x-gateyes-provider, "
            "x-gateyes-attempts, x-gateyes-overhead-ms, "
-           "x-gateyes-cost, x-gateyes-dropped");
+           "x-gateyes-cost, x-gateyes-dropped, x-gateyes-clamped");
 }
 
 /* Where Gateyes counts, the provider's figures are those of somebody else's account. */

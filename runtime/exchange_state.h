@@ -37,7 +37,8 @@ struct request_fields { /* top-level members of the client's body; type JSON_NON
 };
 
 struct admit_fields { /* what limits look at; type JSON_NONE when absent */
-  struct json_member max_tokens, max_completion_tokens, max_output_tokens, n, user, metadata;
+  struct json_member max_tokens, max_completion_tokens, max_output_tokens, n, best_of, user,
+      metadata;
 };
 
 struct attempt_record { /* one line of the log's `attempts` */
@@ -139,6 +140,10 @@ struct exchange {
   struct limit_refusal *refusal;
   struct limit_standing standing;
   bool has_standing;
+  bool is_bounded;      /* a hard limit holds that a longer answer would break */
+  uint64_t most_output; /* tokens reserved for each choice where the client asks for more, or for no
+                           figure; else 0 */
+  struct slice clamped; /* "max_tokens=4096": what the provider was told instead */
   struct slice customer;
 
   struct bytes transcript; /* of a stream whose content is kept: what the client was given */

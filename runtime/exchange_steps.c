@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "exchange_admit.h"
 #include "exchange_background.h"
+#include "exchange_clamp.h"
 #include "exchange_follow.h"
 #include "exchange_permit.h"
 #include "exchange_policy.h"
@@ -133,7 +134,8 @@ enum step_result exchange_open_translation(struct exchange *x, struct generation
 static enum step_result encode_translated(struct exchange *x, const struct model_target *target) {
   struct error_detail error = {0};
   if (exchange_open_translation(x, policies_generation(x, target)) == STEP_FAIL) return STEP_FAIL;
-  struct translation_target wanted = {x->model, target, x->config->strict};
+  struct translation_target wanted = {x->model, target, x->config->strict, clamp_tokens(x, target)};
+  if (wanted.most_output) clamp_note(x, SLICE("max_tokens"), wanted.most_output);
   struct encoded encoded;
   if (!translation_encode(x->translation, &wanted, &encoded, &error))
     return exchange_fail_with(x, error.status < 500 ? FAILURE_UNSUPPORTED : FAILURE_TRANSLATION,
@@ -153,7 +155,7 @@ static enum step_result step_encode(struct exchange *x) {
   x->adapter = generation_adapter(policies_generation(x, target), target->provider->adapter);
   must(x->adapter != NULL);
   x->is_native = count_tokens || x->adapter->native[x->route.dialect].len > 0;
-  x->dropped = (struct slice){"", 0};
+  x->dropped = x->clamped = (struct slice){"", 0};
   if (!x->is_native) return encode_translated(x, target);
   return native_encode(x, target);
 }

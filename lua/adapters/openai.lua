@@ -15,6 +15,7 @@ local adapter = {
   auth = { header = "authorization", prefix = "Bearer " },
   headers = {},
   relay = { "openai-organization", "openai-project", "openai-beta" },
+  limits = presets.limits(),
   takes = openai_request.takes,
   kinds = { embed = true },
 }

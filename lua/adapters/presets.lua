@@ -106,6 +106,15 @@ presets.perplexity = server { adds = { top_k = true },
 -- https://ai.google.dev/gemini-api/docs/openai
 presets.gemini = server { lacks = lacking("logit_bias", "user", "parallel_tool_calls", "seed") }
 
+-- What each calls its token limit, for bodies that are relayed as they are.
+function presets.limits()
+  local names = { other = presets.openai.limit }
+  for name, preset in pairs(presets) do
+    if type(preset) == "table" then names[name] = preset.limit end
+  end
+  return names
+end
+
 function presets.of(context)
   local name = context.provider and context.provider.preset
   return name and presets[name] or presets.openai

@@ -82,7 +82,7 @@ local function strict_failure(target, names)
   return canonical.failure(400, "invalid_request_error", message, names[1], "unsupported_parameter")
 end
 
--- target: adapter, model, provider = { name, preset, api_version }, info, strict
+-- target: adapter, model, provider = { name, preset, api_version }, info, strict, most_output (what is reserved)
 -- Returns path, body, headers (list of {name, value}), names of dropped fields; or nil and a failure.
 function translate.encode(translation, target)
   local adapter = module("adapters", target.adapter)
@@ -94,6 +94,8 @@ function translate.encode(translation, target)
   local request = {}
   for name, value in pairs(translation.request) do request[name] = value end
   request.model = target.model
+  local most = target.most_output
+  if most and not request.kind then request.max_tokens = math.min(request.max_tokens or most, most) end
   if request.kind and not (adapter.kinds and adapter.kinds[request.kind]) then
     return nil, canonical.invalid("model", "this model gives no embeddings: name an embeddings model")
   end
@@ -260,6 +262,7 @@ function translate.describe(name)
   local adapter = module("adapters", name)
   return {
     native = adapter.native or {}, auth = adapter.auth, headers = adapter.headers or {}, relay = adapter.relay or {},
+    limits = adapter.limits or {},
   }
 end
 

@@ -107,6 +107,8 @@ struct limit_refusal {
  * False: refused, nothing is counted, *refusal is filled and *out is NULL. */
 bool limiter_reserve(struct limiter *l, const struct limit_request *request,
                      struct reservation **out, struct limit_refusal *refusal) MUST_CHECK;
+/* Does a hard limit hold that a longer answer uses up: money, output or total tokens? */
+bool limiter_bounds_output(struct limiter *l, const struct limit_request *request);
 /* Books what was used and gives back the rest; more than was reserved is booked, too. *r is NULL
  * afterwards, so that a second call does nothing. */
 void limiter_settle(struct limiter *l, struct reservation **r, const struct limit_actual *actual);

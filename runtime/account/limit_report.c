@@ -98,6 +98,23 @@ static void fill_use(const struct limit_rule *rule, struct limit_slot *slot, str
   out->reset_ms = is_whole ? 0 : counter_reset_ms(counter, &rule->counter, now);
 }
 
+static bool bounds_output(const struct limit_definition *d) {
+  return !d->is_soft && (d->kind == LIMIT_MONEY || d->kind == LIMIT_OUTPUT_TOKENS ||
+                         d->kind == LIMIT_TOTAL_TOKENS);
+}
+
+bool limiter_bounds_output(struct limiter *l, const struct limit_request *request) {
+  struct limit_match matches[MATCHES_MAX];
+  bool is_bounded = false;
+  if (limiter_is_empty(l)) return false;
+  struct limit_set *set = limiter_set_ref(l);
+  size_t count = limit_set_match(set, request, matches, MATCHES_MAX);
+  for (size_t i = 0; i < count && i < MATCHES_MAX && !is_bounded; i++)
+    is_bounded = bounds_output(&matches[i].rule->definition);
+  limit_set_unref(set);
+  return is_bounded || count > MATCHES_MAX;
+}
+
 static void copy_texts(struct limit_use *use, struct arena *arena) {
   struct limit_definition *d = &use->definition;
   d->id = arena_slice(arena, d->id);

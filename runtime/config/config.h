@@ -273,6 +273,7 @@ struct config {
   struct tenant_figure *markups; /* factors in PRICE_PARTS */
   size_t markup_count;
   uint64_t reserve_output_tokens; /* for a request that sets no maximum */
+  bool reserve_clamp;             /* and the provider is told so */
   struct tenant_figure *reserve_by_tenant;
   size_t reserve_by_tenant_count;
   struct limit_definition *quotas;

@@ -47,18 +47,63 @@ static bool tier_tokens(struct slice key, uint64_t *tokens) {
   return slice_to_u64(rest, tokens) && *tokens < 1000000000 && (*tokens *= 1000) > 0;
 }
 
-static void copy_tiers(struct slice cost, struct bytes *out) {
-  const char *before = ",\"tiers\":[", *after = "";
-  for (struct json_walk w = json_walk_of(cost); json_walk_next(&w);) {
-    uint64_t tokens;
-    if (!tier_tokens(w.key, &tokens) || json_type(w.value) != JSON_OBJECT) continue;
-    bytes_printf(out, "%s{\"above\":%llu,", before, (unsigned long long)tokens);
-    copy_rates(w.value, out);
-    bytes_append_byte(out, '}');
-    before = ",";
-    after = "]";
+struct tier {
+  uint64_t above_tokens;
+  struct slice rates;
+};
+
+enum { TIERS_READ = 16 }; /* more than a price may have: then it is refused */
+
+struct tiers { /* rising */
+  struct tier items[TIERS_READ];
+  size_t count;
+};
+
+static void add_tier(struct tiers *all, struct tier tier) {
+  if (all->count == TIERS_READ) return;
+  size_t at = all->count++;
+  for (; at > 0 && all->items[at - 1].above_tokens > tier.above_tokens; at--)
+    all->items[at] = all->items[at - 1];
+  all->items[at] = tier;
+}
+
+/* "tiers": [{ "input": 10, …, "tier": { "type": "context", "size": 272000 } }], as models.dev's
+ * schema has it. */
+static const char *read_tier_list(struct slice list, struct tiers *all) {
+  for (struct json_walk w = json_walk_of(list); json_walk_next(&w);) {
+    struct tier tier = {.rates = w.value};
+    struct slice mark = json_find(w.value, "tier");
+    if (!slice_equal(json_find(mark, "type"), SLICE("\"context\"")))
+      return "a tier is of another kind than \"context\"";
+    if (!json_to_u64(json_find(mark, "size"), &tier.above_tokens))
+      return "a tier has no size in tokens";
+    add_tier(all, tier);
   }
-  bytes_append_text(out, after);
+  return NULL;
+}
+
+/* The list says it all where there is one; files have the older form beside it, for older readers.
+ */
+static const char *read_tiers(struct slice cost, struct tiers *all) {
+  struct slice list = json_find(cost, "tiers");
+  if (json_type(list) == JSON_ARRAY) return read_tier_list(list, all);
+  for (struct json_walk w = json_walk_of(cost); json_walk_next(&w);) {
+    struct tier tier = {.rates = w.value};
+    if (tier_tokens(w.key, &tier.above_tokens) && json_type(w.value) == JSON_OBJECT)
+      add_tier(all, tier);
+  }
+  return NULL;
+}
+
+static void copy_tiers(const struct tiers *tiers, struct bytes *out) {
+  for (size_t i = 0; i < tiers->count; i++) {
+    const struct tier *tier = &tiers->items[i];
+    bytes_printf(out, "%s{\"above\":%llu,", i ? "," : ",\"tiers\":[",
+                 (unsigned long long)tier->above_tokens);
+    copy_rates(tier->rates, out);
+    bytes_append_byte(out, '}');
+  }
+  if (tiers->count) bytes_append_byte(out, ']');
 }
 
 static bool is_free(const struct price *p) {
@@ -75,13 +120,15 @@ static void take_model(struct price_import *i, struct slice name, struct slice c
   struct bytes json;
   struct arena arena;
   struct price price;
+  struct tiers tiers = {.count = 0};
   bytes_init(&json);
   arena_init(&arena);
   bytes_append_byte(&json, '{');
   copy_rates(cost, &json);
-  copy_tiers(cost, &json);
+  const char *wrong = read_tiers(cost, &tiers);
+  copy_tiers(&tiers, &json);
   bytes_append_byte(&json, '}');
-  const char *wrong = price_read(bytes_slice(&json), &arena, &price);
+  if (!wrong) wrong = price_read(bytes_slice(&json), &arena, &price);
   if (wrong) {
     refuse(i, name, wrong);
   } else if (is_free(&price) && !take_free) {

@@ -61,7 +61,7 @@ static bool load_entries(struct generation *g, struct bytes *error) {
 /* Pairs of a table with text keys and values, at the top of the stack, into headers. What could not
  * stand in a head is left out. */
 static struct headers read_headers(lua_State *L, struct arena *arena) {
-  enum { MAX = 16 };
+  enum { MAX = 64 };
   struct header *items = arena_alloc(arena, MAX * sizeof *items);
   size_t count = 0;
   if (lua_istable(L, -1)) {
@@ -102,6 +102,9 @@ static void read_adapter(lua_State *L, struct adapter_info *info, struct arena *
   state_push_field(L, -1, "headers");
   info->headers = read_headers(L, arena);
   lua_pop(L, 1);
+  state_push_field(L, -1, "limits");
+  info->limits = read_headers(L, arena);
+  lua_pop(L, 1);
   state_push_field(L, -1, "relay");
   read_relay(L, info, arena);
   lua_pop(L, 1);
@@ -118,6 +121,16 @@ static bool describe(struct generation *g, const struct provider *provider, stru
   read_adapter(L, info, &g->arena);
   lua_pop(L, 1);
   return true;
+}
+
+struct slice adapter_limit_name(const struct adapter_info *adapter, struct slice preset) {
+  struct slice name = SLICE("max_tokens");
+  for (size_t i = 0; i < adapter->limits.count; i++) {
+    const struct header *limit = &adapter->limits.items[i];
+    if (slice_equal(limit->name, preset)) return limit->value;
+    if (slice_equal_text(limit->name, "other")) name = limit->value;
+  }
+  return name;
 }
 
 static void generation_free(struct generation *g) {

@@ -14,6 +14,7 @@ struct adapter_info { /* what C needs to relay a native request without entering
                                          native */
   struct slice count_tokens;          /* the same for /v1/messages/count_tokens */
   struct slice auth_header, auth_prefix;
+  struct headers limits;  /* preset, or "other" -> what chats call the token limit */
   struct headers headers; /* sent with every request */
   struct slice *relay;    /* lower-case names of client headers that go through */
   size_t relay_count;
@@ -32,5 +33,7 @@ struct generation *generation_new_sandboxed(const struct config *config, struct 
 struct generation *generation_ref(struct generation *g);
 void generation_unref(struct generation *g);
 uint64_t generation_version(const struct generation *g);
+/* What a chat body of that provider calls its token limit. */
+struct slice adapter_limit_name(const struct adapter_info *adapter, struct slice preset);
 const struct adapter_info *generation_adapter(const struct generation *g,
                                               struct slice name); /* NULL: unknown */

@@ -113,6 +113,10 @@ static void push_target(lua_State *L, const struct translation_target *t) {
   state_set_text(L, "model", t->target->model);
   lua_pushboolean(L, t->strict);
   lua_setfield(L, -2, "strict");
+  if (t->most_output) {
+    lua_pushnumber(L, (double)t->most_output);
+    lua_setfield(L, -2, "most_output");
+  }
   push_provider(L, t->target->provider);
   lua_setfield(L, -2, "provider");
   push_info(L, t->model);

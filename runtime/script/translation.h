@@ -35,6 +35,7 @@ struct translation_target {
   const struct model *model;
   const struct model_target *target;
   bool strict;
+  uint64_t most_output; /* tokens that the answer may have; 0: what the client says */
 };
 
 MUST_CHECK bool translation_encode(struct translation *t, const struct translation_target *target,

@@ -28,7 +28,7 @@ class Ledger(GatewayCase):
                 "models": {"m": {"targets": ["o/m@frames=8;delay_frame=2"], "price": {"input": 1, "output": 2}},
                            "limited": {"targets": ["o/m"]},
                            "dear": {"targets": ["o/m@frames=40"], "price": {"input": 0, "output": 1000}}},
-                "reserve": {"output_tokens": 10},
+                "reserve": {"output_tokens": 10, "clamp": False},
                 "quotas": [{"name": "ten", "scope": {"model": "limited"}, "requests": 10, "window": "24h"},
                            {"name": "money", "scope": {"model": "dear", "key": "*"}, "money": 0.03, "window": "month"}]}
 

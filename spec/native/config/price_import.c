@@ -16,6 +16,23 @@ static const char source[] =
     "\"flash\":{\"cost\":{\"input\":0.0375,\"output\":0.15,\"reasoning\":0.6,\"cache_write\":1}}}},"
     "\"sub\":{\"models\":{\"m\":{\"cost\":{\"input\":0,\"output\":0}}}},\"other\":5}";
 
+/* The schema's newer form: a list of tiers, in any order, with the older one beside it. */
+static const char tiered[] =
+    "{\"openai\":{\"models\":{"
+    "\"gpt-5.5\":{\"cost\":{\"input\":5,\"output\":30,\"cache_read\":0.5,\"tiers\":["
+    "{\"input\":20,\"output\":60,\"tier\":{\"type\":\"context\",\"size\":500000}},"
+    "{\"input\":10,\"output\":45,\"cache_read\":1,\"tier\":{\"type\":\"context\",\"size\":272000}}]"
+    ","
+    "\"context_over_200k\":{\"input\":10,\"output\":45,\"cache_read\":1}}},"
+    "\"none\":{\"cost\":{\"input\":5,\"output\":30,\"tiers\":[]}},"
+    "\"night\":{\"cost\":{\"input\":5,\"output\":30,\"tiers\":["
+    "{\"input\":1,\"output\":3,\"tier\":{\"type\":\"time\",\"size\":8}}]}},"
+    "\"bare\":{\"cost\":{\"input\":5,\"output\":30,\"tiers\":[{\"input\":1,\"output\":3,"
+    "\"tier\":{\"type\":\"context\"}}]}},"
+    "\"twice\":{\"cost\":{\"input\":5,\"output\":30,\"tiers\":["
+    "{\"input\":1,\"output\":3,\"tier\":{\"type\":\"context\",\"size\":8}},"
+    "{\"input\":2,\"output\":3,\"tier\":{\"type\":\"context\",\"size\":8}}]}}}}}";
+
 static const struct price_version *last(struct price_table *t) {
   return &t->versions[t->count - 1];
 }
@@ -101,7 +118,36 @@ static void test_refused(void) {
   price_import_fini(&i);
 }
 
+static void test_tiers(void) {
+  struct price_import i;
+  struct arena arena;
+  const char *problem;
+  struct bytes table;
+  arena_init(&arena);
+  bytes_init(&table);
+  price_import_init(&i);
+  CHECK(price_import_read(&i, slice_of(tiered), false, &problem) && i.taken == 2);
+  CHECK_TEXT(bytes_slice(&i.refused),
+             "\"openai/night\": a tier is of another kind than \"context\"\n"
+             "\"openai/bare\": a tier has no size in tokens\n"
+             "\"openai/twice\": tiers do not rise\n");
+  struct price_import_version v = {.version = SLICE("1"), .source = SLICE("s"), .from_ms = 1000};
+  price_table_write(NULL, &v, bytes_slice(&i.prices), &table);
+  struct price_table *t = price_table_read(bytes_slice(&table), &arena, &problem);
+  CHECK(t != NULL);
+  if (!t) exit(1);
+  struct price p = price_of(last(t), "openai/gpt-5.5", &arena);
+  CHECK(p.tier_count == 2 && p.tiers[0].above_tokens == 272000 &&
+        p.tiers[1].above_tokens == 500000);
+  CHECK(p.tiers[0].rates.cache_read == 1000000000 && p.tiers[1].rates.input == 20000000000);
+  CHECK(price_of(last(t), "openai/none", &arena).tier_count == 0);
+  price_import_fini(&i);
+  bytes_fini(&table);
+  arena_fini(&arena);
+}
+
 int main(void) {
+  test_tiers();
   test_import();
   test_refused();
   return checks_end();

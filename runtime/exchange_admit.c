@@ -68,10 +68,9 @@ static bool mentions(struct slice body, const char *word) {
   return memmem(body.data, body.len, word, strlen(word)) != NULL;
 }
 
-/* False: the price is not known. */
-static bool price_claim(const struct exchange *x, struct limit_request *r) {
+static bool bill_worst(const struct exchange *x, const struct limit_request *r,
+                       const struct price *price, uint64_t *cost_nanousd) {
   struct slice body = bytes_slice(&x->body);
-  const struct price *price = price_at(x->model, x->started_ms);
   unsigned allows = price_asks(price);
   if ((allows & PRICE_AUDIO) && !mentions(body, "audio")) allows &= ~(unsigned)PRICE_AUDIO;
   if ((allows & PRICE_CACHE_WRITE) && !mentions(body, "cache_control"))
@@ -81,7 +80,23 @@ static bool price_claim(const struct exchange *x, struct limit_request *r) {
   struct bill bill;
   query.markup = price_markup(x->config, x->principal->tenant);
   bool is_known = price_bill(price, &query, &bill) == PRICE_KNOWN;
-  r->cost_nanousd = bill.cost_nanousd;
+  *cost_nanousd = bill.cost_nanousd;
+  return is_known;
+}
+
+/* Any of the candidates may be the one that answers: the dearest counts. False: the price of one is
+ * not known. */
+static bool price_claim(const struct exchange *x, struct limit_request *r) {
+  const struct price *before = NULL;
+  bool is_known = true;
+  for (size_t i = 0; i < x->candidate_count; i++) {
+    const struct price *price = price_of(x->model, x->candidates[i], x->started_ms);
+    uint64_t cost_nanousd;
+    if (price == before) continue;
+    before = price;
+    is_known &= bill_worst(x, r, price, &cost_nanousd);
+    if (cost_nanousd > r->cost_nanousd) r->cost_nanousd = cost_nanousd;
+  }
   return is_known;
 }
 

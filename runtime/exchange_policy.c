@@ -183,7 +183,7 @@ enum step_result policies_step(struct exchange *x) {
 
 static struct policy_candidate candidate_of(struct exchange *x, const struct model_target *target) {
   const struct provider *provider = target->provider;
-  const struct price *price = price_at(x->model, x->started_ms);
+  const struct price *price = price_of(x->model, target, x->started_ms);
   struct target_load load = target_load(x, target);
   struct slice parts[] = {provider->name, SLICE("/"), target->model};
   return (struct policy_candidate){.name = arena_join(&x->arena, parts, 3),

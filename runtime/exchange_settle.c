@@ -41,7 +41,8 @@ static void take_usage(struct exchange *x) {
   struct price_query query = {.usage = &x->usage, .at_ms = x->started_ms};
   struct bill bill;
   query.markup = price_markup(x->config, x->principal->tenant);
-  x->cost_known = price_bill(price_at(x->model, x->started_ms), &query, &bill) == PRICE_KNOWN;
+  const struct price *price = price_of(x->model, last_record(x)->target, x->started_ms);
+  x->cost_known = price_bill(price, &query, &bill) == PRICE_KNOWN;
   x->cost_nanousd = bill.cost_nanousd;
   x->price_version = bill.version;
 }

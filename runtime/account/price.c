@@ -120,6 +120,11 @@ const struct price *price_at(const struct model *model, int64_t at_ms) {
   return found;
 }
 
+const struct price *price_of(const struct model *model, const struct model_target *target,
+                             int64_t at_ms) {
+  return target && target->price ? target->price : price_at(model, at_ms);
+}
+
 static const struct tenant_figure *figure_of(const struct tenant_figure *all, size_t count,
                                              struct slice tenant) {
   const struct tenant_figure *other = NULL;

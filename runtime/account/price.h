@@ -31,6 +31,9 @@ enum price_status price_bill(const struct price *price, const struct price_query
                              struct bill *out) MUST_CHECK;
 /* The price that held at that time. */
 const struct price *price_at(const struct model *model, int64_t at_ms);
+/* The same for one of its targets; target may be NULL. */
+const struct price *price_of(const struct model *model, const struct model_target *target,
+                             int64_t at_ms);
 /* The tenant's factor: config.markups, then that of "*", then PRICE_PARTS. */
 uint32_t price_markup(const struct config *config, struct slice tenant);
 /* For reservations: how many tokens the answer may have. asked is what the request sets, 0 when it

@@ -60,6 +60,8 @@ void build_providers(struct build *b, const struct place *root);
 void build_models(struct build *b, const struct place *root);
 /* A model's price, from the file, the price table or the default; after its targets. */
 void build_price(struct build *b, const struct place *at, struct model *m);
+/* The same for one of its targets, where it says so. */
+void build_target_price(struct build *b, const struct place *at, struct model_target *t);
 /* NULL, with a problem when it is there and is no zone. */
 const struct zone *build_zone(struct build *b, const struct place *at);
 void build_money(struct build *b, const struct place *root);  /* what prices need: before models */

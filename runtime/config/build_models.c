@@ -34,7 +34,11 @@ static bool build_target(struct build *b, const struct place *at, struct model_t
   const struct key_row *row = key_find("models.*.targets.*", SLICE("weight"));
   if (share.value && !share.value->faulty && walk_number(b, &share, row, &weight))
     out->weight = (uint32_t)weight;
-  if (target.value) return split_target(b, &target, out);
+  if (target.value) {
+    bool fine = split_target(b, &target, out);
+    if (fine) build_target_price(b, at, out);
+    return fine;
+  }
   problem(b, at, "has no target; write target = \"provider/upstream-model\"");
   return false;
 }

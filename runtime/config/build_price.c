@@ -154,14 +154,31 @@ static bool build_listed(struct build *b, const struct place *at, struct model *
 }
 
 static const struct model *operators_model(const struct config *base,
-                                           const struct model_target *target) {
+                                           const struct model_target *target,
+                                           const struct model_target **same) {
   for (size_t i = 0; base && i < base->model_count; i++)
     for (size_t k = 0; k < base->models[i].target_count; k++) {
-      const struct model_target *t = &base->models[i].targets[k];
+      const struct model_target *t = *same = &base->models[i].targets[k];
       if (t->provider == target->provider && slice_equal(t->model, target->model))
         return &base->models[i];
     }
   return NULL;
+}
+
+void build_target_price(struct build *b, const struct place *at, struct model_target *t) {
+  struct place price = place_find(at, "price");
+  const struct model_target *same;
+  bool is_operators = b->base && t->provider->index != PROVIDER_UNLISTED;
+  if (is_operators && price.value)
+    problem(b, &price, "is the operator's to set, whose provider %.*s answers; remove it",
+            (int)t->provider->name.len, t->provider->name.data);
+  if (is_operators && operators_model(b->base, t, &same)) t->price = same->price;
+  if (is_operators || !price.value || !walk_is_map(b, &price, "a table of prices")) return;
+  struct model *holder = arena_alloc(&b->config->arena, sizeof *holder);
+  *holder = (struct model){0};
+  walk_table(b, &price, "models.*.price", holder);
+  build_written(b, &price, &holder->price);
+  t->price = &holder->price;
 }
 
 /* What the operator pays for, the operator prices: a tenant could else buy at 0. False: no target
@@ -173,7 +190,8 @@ static bool build_inherited(struct build *b, const struct place *price, struct m
     if (price->value)
       problem(b, price, "is the operator's to set, whose provider %.*s answers; remove it",
               (int)t->provider->name.len, t->provider->name.data);
-    const struct model *same = operators_model(b->base, t);
+    const struct model_target *of;
+    const struct model *same = operators_model(b->base, t, &of);
     if (!same) return true;
     m->price = same->price;
     m->price_changes = same->price_changes;

@@ -110,6 +110,7 @@ struct model_target {
   const struct provider *provider;
   struct slice model; /* the provider's own name for it */
   uint32_t weight;
+  const struct price *price; /* what it costs here; NULL: the model's */
 };
 
 struct model {

@@ -6,6 +6,7 @@
 #include "command_tenants.h"
 #include "commands.h"
 #include "load.h"
+#include "script/strategies.h"
 #include "script/tenant_build.h"
 #include "server.h"
 
@@ -71,6 +72,11 @@ static void check_tenants(struct checking *c, const char *given) {
   bundle_unref(c->site);
 }
 
+static void check_strategies(struct checking *c) {
+  struct strategies *strategies;
+  if (load_strategies(c->config, NULL, 1, &strategies, c->problems)) strategies_unref(strategies);
+}
+
 /* A folder among the words, taken out, without the slash at its end. */
 static char *take_folder(int *argc, char **argv) {
   for (int i = 1; i < *argc; i++) {
@@ -95,6 +101,7 @@ int check_main(int argc, char **argv) {
   struct checking c = {.problems = &problems};
   server_watch_begin();
   c.config = load_config_or_none(path, !folder || argc > 1, &problems);
+  if (c.config) check_strategies(&c);
   if (c.config) check_tenants(&c, folder);
   server_watch_end();
   if (json)

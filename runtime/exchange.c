@@ -20,6 +20,7 @@ static struct exchange *exchange_new(struct exchange_host *host, struct http_str
   x->host = host;
   x->config = config_ref(host->config);
   x->generation = generation_ref(host->generation);
+  x->strategies = strategies_ref(host->strategies);
   x->directory = directory_ref(host->directory);
   x->stream = stream;
   x->started_ns = clock_mono_ns();

@@ -16,6 +16,7 @@ struct bookkeeper;
 struct limiter;
 struct journal;
 struct encoder;
+struct strategies;
 
 struct exchange_host { /* owned by the worker, which replaces config, generation and directory on a
                           reload */
@@ -25,6 +26,7 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
   struct generation *generation;
   const struct policy_host *policy_host; /* what scripts reach; NULL: nothing that waits */
   struct shadow_log *shadows;            /* of the process */
+  struct strategies *strategies;         /* routing policies that models of config name */
   struct tenant_set *tenants;            /* scripts of the tenants that have any */
   struct directory *directory;
   struct role_judge *judge;

@@ -56,16 +56,17 @@ static void on_ignored(void *context) {
   (void)context;
 }
 
+static const struct policy_callbacks ignoring = {on_ignored};
+
 /* The shadow sees what the client sent, and changes nothing. It has no way to wait; where it would,
  * it has no verdict. */
 static void ask_shadow(struct exchange *x) {
-  static const struct policy_callbacks ignored = {on_ignored};
   const struct tenant_scripts *s =
       x->scripts ? tenant_set_shadow_find(x->host->tenants, x->principal->tenant) : NULL;
   if (!s) return;
   struct policy_chain *chain = tenant_scripts_policies(s);
   bool looks = chain && policy_chain_hooks(chain) & 1u << POLICY_ON_REQUEST;
-  struct policy_run *run = looks ? policy_run_new(chain, request_of(x), &ignored, NULL) : NULL;
+  struct policy_run *run = looks ? policy_run_new(chain, request_of(x), &ignoring, NULL) : NULL;
   bool is_done = run && policy_on_request(run) == POLICY_DONE;
   struct shadow_note note = {.tenant = x->principal->tenant,
                              .request_id = slice_of(x->id),
@@ -89,6 +90,8 @@ enum step_result policies_pick(struct exchange *x) {
   struct config *before = x->config;
   x->config = config_ref(tenant_scripts_config(scripts));
   config_unref(before);
+  strategies_unref(x->strategies);
+  x->strategies = strategies_ref(tenant_scripts_strategies(scripts));
   struct generation *own = tenant_scripts_translation(scripts), *shipped = x->generation;
   if (!own) return STEP_NEXT;
   x->generation = generation_ref(own);
@@ -246,13 +249,7 @@ enum step_result policies_require(struct exchange *x) {
   return kept ? STEP_NEXT : none_left(x);
 }
 
-static enum step_result take_order(struct exchange *x) {
-  struct policy_order order = policy_order(x->run);
-  const struct verdict *verdict = policy_verdict(x->run);
-  if (verdict->kind == VERDICT_DENY) {
-    struct error_detail detail = denial(x, verdict);
-    return exchange_fail_with(x, kind_of(verdict), &detail);
-  }
+static void keep_order(struct exchange *x, struct policy_order order) {
   const struct model_target **ordered = arena_alloc(&x->arena, (order.count + 1) * sizeof *ordered);
   size_t kept = 0;
   for (size_t i = 0; i < order.count; i++)
@@ -260,18 +257,50 @@ static enum step_result take_order(struct exchange *x) {
       ordered[kept++] = x->candidates[order.indexes[i]];
   x->candidates = ordered;
   x->candidate_count = kept;
-  return kept ? STEP_NEXT : none_left(x);
+}
+
+static enum step_result deny_order(struct exchange *x, const struct verdict *verdict) {
+  struct error_detail detail = denial(x, verdict);
+  return exchange_fail_with(x, kind_of(verdict), &detail);
+}
+
+static enum step_result take_order(struct exchange *x) {
+  const struct verdict *verdict = policy_verdict(x->run);
+  if (verdict->kind == VERDICT_DENY) return deny_order(x, verdict);
+  keep_order(x, policy_order(x->run));
+  return x->candidate_count ? STEP_NEXT : none_left(x);
+}
+
+static const struct policy_candidate *candidates_of(struct exchange *x) {
+  struct policy_candidate *candidates =
+      arena_alloc(&x->arena, (x->candidate_count + 1) * sizeof *candidates);
+  for (size_t i = 0; i < x->candidate_count; i++)
+    candidates[i] = candidate_of(x, x->candidates[i]);
+  return candidates;
+}
+
+/* The model's own strategy comes before the tenant's policies, which have the last word. */
+static enum step_result run_strategy(struct exchange *x) {
+  struct policy_chain *chain = strategies_find(x->strategies, x->model);
+  if (!chain) return STEP_NEXT;
+  x->strategy = policy_run_new(chain, request_of(x), &ignoring, NULL);
+  must(policy_route(x->strategy, candidates_of(x), x->candidate_count) == POLICY_DONE);
+  const struct verdict *verdict = policy_verdict(x->strategy);
+  if (verdict->kind == VERDICT_DENY) return deny_order(x, verdict);
+  keep_order(x, policy_order(x->strategy));
+  if (x->candidate_count) return STEP_NEXT;
+  return exchange_fail(x, FAILURE_NO_TARGET,
+                       "the strategy %.*s of the model %.*s leaves no target for this request",
+                       (int)x->model->strategy.len, x->model->strategy.data,
+                       (int)x->public_model.len, x->public_model.data);
 }
 
 enum step_result policies_route(struct exchange *x) {
-  if (!x->run || !(hooks_of(x) & 1u << POLICY_ROUTE)) return STEP_NEXT;
   if (x->is_routing) return take_order(x);
+  if (run_strategy(x) == STEP_FAIL) return STEP_FAIL;
+  if (!x->run || !(hooks_of(x) & 1u << POLICY_ROUTE)) return STEP_NEXT;
   x->is_routing = true;
-  struct policy_candidate *candidates =
-      arena_alloc(&x->arena, x->candidate_count * sizeof *candidates);
-  for (size_t i = 0; i < x->candidate_count; i++)
-    candidates[i] = candidate_of(x, x->candidates[i]);
-  enum policy_progress progress = policy_route(x->run, candidates, x->candidate_count);
+  enum policy_progress progress = policy_route(x->run, candidates_of(x), x->candidate_count);
   return progress == POLICY_WAITING ? STEP_PARK : take_order(x);
 }
 
@@ -373,6 +402,8 @@ void policies_forget(struct exchange *x) {
   if (x->reply_texts) texts_fini(&x->reply_texts->texts);
   guard_free(x->guard);
   policy_run_free(x->run);
+  policy_run_free(x->strategy);
+  strategies_unref(x->strategies);
   tenant_scripts_unref(x->scripts);
 }
 

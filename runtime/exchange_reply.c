@@ -42,6 +42,8 @@ static struct slice count_text(struct exchange *x, uint64_t value) {
 static struct slice trace(struct exchange *x) {
   struct bytes *scratch = &x->host->scratch;
   bytes_clear(scratch);
+  if (x->strategy) policy_trace_header(x->strategy, scratch);
+  if (scratch->len && x->run && policy_trace_count(x->run)) bytes_append_text(scratch, "; ");
   if (x->run) policy_trace_header(x->run, scratch);
   return arena_slice(&x->arena, bytes_slice(scratch));
 }

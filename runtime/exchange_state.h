@@ -10,6 +10,7 @@
 #include "model/error_detail.h"
 #include "script/policy.h"
 #include "script/stored.h"
+#include "script/strategies.h"
 #include "script/tenant_scripts.h"
 #include "script/translation.h"
 #include "stream/sse.h"
@@ -99,6 +100,8 @@ struct exchange {
 
   struct tenant_scripts *scripts; /* NULL: the tenant has none */
   struct policy_run *run;         /* NULL: no policy looks at this request */
+  struct strategies *strategies;  /* of x->config */
+  struct policy_run *strategy;    /* of the model's own routing policy; NULL: it has none */
   bool wants_trace;               /* in x-gateyes-trace of the answer */
   bool is_routing;                /* the route hooks were asked */
   struct reply_texts *reply_texts;

@@ -17,6 +17,15 @@ struct journals;
 /* A fresh generation of an already loaded configuration; NULL and a problem when a script fails. */
 struct generation *load_generation(const struct config *config, struct responses *responses,
                                    struct config_problems *problems);
+struct strategies;
+struct policy_host;
+
+/* What ships, below the operator's own scripts; NULL and a problem when it cannot be read. */
+struct bundle *load_scripts(const struct config *config, struct config_problems *problems);
+/* The routing policies that models name, one set for each host (NULL: of a worker that nothing
+ * waits in); false: problems, and nothing is left over. */
+bool load_strategies(struct config *config, const struct policy_host *const *hosts, size_t count,
+                     struct strategies **out, struct config_problems *problems);
 struct responses *load_responses(
     const struct config *config); /* the store of /v1/responses, of its configured size */
 struct bookkeeper;

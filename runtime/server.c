@@ -18,6 +18,7 @@
 #include "observe/log.h"
 #include "observe/metric.h"
 #include "script/shadow_log.h"
+#include "script/strategies.h"
 #include "script/watchdog.h"
 #include "server_bootstrap.h"
 #include "server_directory.h"
@@ -260,18 +261,23 @@ static bool apply(struct server *s, struct config *next, struct config_problems 
     generations[i] = load_generation(next, s->responses, problems);
     fine = generations[i] != NULL;
   }
+  struct strategies **strategies = must_calloc(s->worker_count, sizeof *strategies);
+  fine = fine && load_strategies(next, s->policy_hosts, s->worker_count, strategies, problems);
+  bool is_ready = fine;
   fine = fine && server_identity_reload(s->identity, next, problems);
   fine = fine &&
          server_directory_reload(s->directory, next, server_identity_sets(s->identity), problems);
   struct directory *directory = server_directory_get(s->directory);
   for (unsigned i = 0; i < s->worker_count; i++) {
-    struct worker_snapshot snapshot = {next, directory, generations[i]};
+    struct worker_snapshot snapshot = {next, directory, generations[i], strategies[i]};
     if (fine)
       worker_post_reload(s->workers[i], &snapshot);
     else
       generation_unref(generations[i]);
+    if (!fine && is_ready) strategies_unref(strategies[i]);
   }
   free(generations);
+  free(strategies);
   if (!fine) return false;
   gates_reload(s->shared.gates, next);
   struct server_limits limits = limits_of(s, next);
@@ -317,9 +323,6 @@ static const struct keeper_callbacks keeper_callbacks = {on_scripts, on_lua_chan
                                                          on_scripts_answer};
 
 static bool start_keeper(struct server *s, struct config_problems *problems) {
-  s->policy_hosts = must_calloc(s->worker_count, sizeof *s->policy_hosts);
-  for (unsigned i = 0; i < s->worker_count; i++)
-    s->policy_hosts[i] = worker_policy_host(s->workers[i]);
   struct keeper_start start = {.loop = &s->loop,
                                .config = s->config,
                                .hosts = s->policy_hosts,
@@ -447,6 +450,18 @@ static bool start_directory(struct server *s, struct config_problems *problems) 
   return s->directory != NULL;
 }
 
+static bool start_strategies(struct server *s, struct config_problems *problems) {
+  struct strategies **all = must_calloc(s->worker_count, sizeof *all);
+  s->policy_hosts = must_calloc(s->worker_count, sizeof *s->policy_hosts);
+  for (unsigned i = 0; i < s->worker_count; i++)
+    s->policy_hosts[i] = worker_policy_host(s->workers[i]);
+  bool fine = load_strategies(s->config, s->policy_hosts, s->worker_count, all, problems);
+  for (unsigned i = 0; fine && i < s->worker_count; i++)
+    worker_set_strategies(s->workers[i], all[i]);
+  free(all);
+  return fine;
+}
+
 static bool start_workers(struct server *s, struct config_problems *problems) {
   s->shared = (struct worker_shared){.callbacks = &worker_callbacks,
                                      .context = s,
@@ -471,10 +486,11 @@ static bool start_workers(struct server *s, struct config_problems *problems) {
   for (unsigned i = 0; i < s->worker_count; i++) {
     struct generation *generation = load_generation(s->config, s->responses, problems);
     if (!generation) return false;
-    struct worker_snapshot snapshot = {s->config, server_directory_get(s->directory), generation};
+    struct worker_snapshot snapshot = {s->config, server_directory_get(s->directory), generation,
+                                       NULL};
     s->workers[i] = worker_new(i, &snapshot, &s->shared);
   }
-  return true;
+  return start_strategies(s, problems);
 }
 
 /* Keys and prompts are in memory: no core dump, no debugger of the same user. */

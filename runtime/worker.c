@@ -8,6 +8,7 @@
 #include "exchange.h"
 #include "exchange_policy_host.h"
 #include "exchange_tokens.h"
+#include "script/strategies.h"
 
 enum { DRAIN_CHECK_MS = 20 };
 
@@ -74,6 +75,7 @@ struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot
   exchange_host_init(&w->host, &w->loop, index);
   w->host.config = config_ref(config);
   w->host.generation = snapshot->generation;
+  w->host.strategies = snapshot->strategies;
   w->host.directory = directory_ref(snapshot->directory);
   w->host.sessions = sessions_new();
   w->host.judge = role_judge_new();
@@ -99,6 +101,10 @@ struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot
   return w;
 }
 
+void worker_set_strategies(struct worker *w, struct strategies *strategies) {
+  w->host.strategies = strategies;
+}
+
 void worker_listen(struct worker *w, int fd, bool is_tls) {
   http_server_listen(w->http, fd, is_tls);
 }
@@ -114,6 +120,7 @@ void worker_free(struct worker *w) {
   role_judge_free(w->host.judge);
   directory_unref(w->host.directory);
   generation_unref(w->host.generation);
+  strategies_unref(w->host.strategies);
   tenant_set_free(w->host.tenants);
   exchange_policy_host_close(&w->host);
   tokens_close(&w->host);
@@ -148,6 +155,8 @@ static void deliver_reload(struct mailbox_message *base, void *owner) {
   struct config *before = host->config;
   host->config = m->snapshot.config;
   host->generation = m->snapshot.generation;
+  strategies_unref(host->strategies);
+  host->strategies = m->snapshot.strategies;
   host->directory = m->snapshot.directory;
   http_server_reload(w->http, host->config);
   upstream_reload(host->upstream, host->config);

@@ -21,6 +21,7 @@ struct bookkeeper;
 struct kv;
 struct health;
 struct limiter;
+struct strategies;
 
 struct worker_shared { /* what all workers have in common; outlives them */
   const struct worker_callbacks *callbacks;
@@ -38,10 +39,13 @@ struct worker_snapshot {         /* what a reload replaces together */
   struct config *config;         /* a reference is taken */
   struct directory *directory;   /* a reference is taken */
   struct generation *generation; /* the worker's own: taken itself */
+  struct strategies *strategies; /* the same */
 };
 
 struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot,
                           const struct worker_shared *shared);
+/* Taken; what the scripts of the strategies reach is worker_policy_host. Before worker_run. */
+void worker_set_strategies(struct worker *w, struct strategies *strategies);
 void worker_listen(struct worker *w, int fd, bool is_tls); /* before worker_run */
 /* As worker_post_tenant, before worker_run. */
 void worker_set_tenant(struct worker *w, struct slice tenant, enum tenant_role role,

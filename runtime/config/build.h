@@ -70,7 +70,9 @@ void build_keys(struct build *b, const struct place *root);
 void build_identities(struct build *b, const struct place *root);
 void build_protocol(struct build *b, const struct place *root); /* cors, paths, limits by route */
 
-/* build_tenant.c: what a tenant may say about a provider, and what becomes of one that it names. */
+/* build_tenant.c: `"residency"`, or `{ name = "residency", … }` with its settings. */
+void build_policy_entry(struct build *b, const struct place *at, struct tenant_policy *p);
+/* What a tenant may say about a provider, and what becomes of one that it names. */
 bool tenant_may_provide(struct build *b, const struct place *at);
 void tenant_own_provider(struct build *b, const struct place *at, struct provider *p);
 /* gateyes.lua: tenant_hosts. */

@@ -73,12 +73,48 @@ static void build_targets(struct build *b, const struct place *at, struct model 
     problem(b, at, "all weights are 0, so nothing could be drawn; give one target a weight");
 }
 
+/* The tree goes when the configuration is built; scripts are loaded later. */
+static struct value copied(struct arena *arena, const struct value *v) {
+  struct value out = *v;
+  if (v->type == VALUE_TEXT) out.text = slice_of(arena_text(arena, v->text));
+  if (v->count) out.items = arena_alloc(arena, v->count * sizeof *out.items);
+  for (size_t i = 0; i < v->count; i++)
+    out.items[i] =
+        (struct value_item){arena_slice(arena, v->items[i].key), copied(arena, &v->items[i].value)};
+  return out;
+}
+
+static bool is_builtin(const struct tenant_policy *p) {
+  bool is_named = slice_equal_text(p->name, "priority") || slice_equal_text(p->name, "weighted");
+  return is_named && p->settings->count == 0;
+}
+
+/* Without settings, priority and weighted need no script. */
+static void build_strategy(struct build *b, const struct place *at, struct model *m) {
+  struct arena *arena = &b->config->arena;
+  m->strategy = SLICE("priority");
+  if (!at->value || at->value->faulty) return;
+  if (at->value->type != VALUE_TEXT && !walk_is_map(b, at, "text or a table of settings")) return;
+  struct tenant_policy *p = arena_alloc(arena, sizeof *p);
+  *p = (struct tenant_policy){0};
+  size_t before = b->problems->count;
+  build_policy_entry(b, at, p);
+  if (b->problems->count > before) return;
+  m->strategy = p->name = arena_slice(arena, p->name);
+  if (is_builtin(p)) return;
+  struct value *settings = arena_alloc(arena, sizeof *settings);
+  *settings = copied(arena, p->settings);
+  p->settings = settings;
+  m->routing = p;
+}
+
 static void build_model(struct build *b, const struct place *at, struct model *m) {
   walk_defaults(b, "models.*", m);
   walk_table(b, at, "models.*", m);
   if (at->value->type != VALUE_MAP) return;
   struct place targets = place_find(at, "targets");
-  struct place able = place_find(at, "capabilities");
+  struct place able = place_find(at, "capabilities"), strategy = place_find(at, "strategy");
+  build_strategy(b, &strategy, m);
   if (!m->created) m->created = b->config->changed_s;
   if (able.value) walk_texts(b, &able, &m->capabilities, &m->capability_count);
   if (targets.value)

@@ -99,7 +99,7 @@ static void read_on_error(struct build *b, const struct place *at, struct tenant
     problem(b, at, "%s is none of deny|pass; use one of them", got(b, at->value) + 4);
 }
 
-static void build_policy(struct build *b, const struct place *at, struct tenant_policy *p) {
+void build_policy_entry(struct build *b, const struct place *at, struct tenant_policy *p) {
   static const struct value none = {.type = VALUE_MAP};
   struct place name = *at;
   p->line = at->line;
@@ -122,7 +122,7 @@ static void build_policies(struct build *b, const struct place *root, struct ten
   t->policies = arena_alloc(&b->config->arena, (all.value->count + 1) * sizeof *t->policies);
   for (size_t i = 0; i < all.value->count; i++) {
     struct place item = place_item(&all, i);
-    build_policy(b, &item, &t->policies[t->policy_count++]);
+    build_policy_entry(b, &item, &t->policies[t->policy_count++]);
   }
 }
 

@@ -117,7 +117,8 @@ struct model {
   struct slice name;
   struct model_target *targets;
   size_t target_count;
-  struct slice strategy; /* "priority" or "weighted" */
+  struct slice strategy;               /* "priority", "weighted", or the name of a routing policy */
+  const struct tenant_policy *routing; /* that policy; NULL: priority or weighted */
   struct slice tokenizer;
   struct price price;
   struct price_change *price_changes; /* from a price table: rising; they replace `price` */

@@ -79,6 +79,7 @@ const char *key_type_text(enum key_type type) {
   case KEY_COUNTS: return "a list of whole numbers";
   case KEY_MAP: return "a table of names";
   case KEY_TARGETS: return "a list of targets";
+  case KEY_STRATEGY: return "text or a table of settings";
   }
   return "a value";
 }

@@ -27,6 +27,7 @@ enum key_type {
   KEY_COUNTS, /* a list of whole numbers */
   KEY_MAP,
   KEY_TARGETS,
+  KEY_STRATEGY,
 };
 
 struct key_row {

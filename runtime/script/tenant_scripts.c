@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "script/policy.h"
+#include "script/strategies.h"
 #include "script/tenant_sandbox.h"
 
 struct tenant_scripts {
@@ -16,6 +17,7 @@ struct tenant_scripts {
   struct sandbox *sandbox;
   struct policy_chain *policies;
   struct generation *translation, *adapters;
+  struct strategies *strategies;
 };
 
 static struct tenant_scripts *create(struct slice tenant, uint64_t number) {
@@ -32,6 +34,7 @@ static void destroy(struct tenant_scripts *s) {
   if (s->sandbox) sandbox_free(s->sandbox);
   generation_unref(s->translation);
   generation_unref(s->adapters);
+  strategies_unref(s->strategies);
   bundle_unref(s->bundle);
   config_unref(s->config);
   arena_fini(&s->arena);
@@ -90,7 +93,9 @@ struct tenant_scripts *tenant_scripts_new(const struct tenant_source *source, st
   struct tenant_scripts *s = create(source->tenant, source->number);
   s->bundle = bundle_ref(source->bundle);
   s->config = config_ref(source->config);
-  if (load_translations(s, source->responses, error) && load_policies(s, source->host, error))
+  s->strategies = strategies_new(s->config, s->bundle, source->host, error);
+  if (s->strategies && load_translations(s, source->responses, error) &&
+      load_policies(s, source->host, error))
     return s;
   destroy(s);
   return NULL;
@@ -133,6 +138,10 @@ struct generation *tenant_scripts_translation(const struct tenant_scripts *s) {
 
 struct generation *tenant_scripts_adapters(const struct tenant_scripts *s) {
   return s->adapters;
+}
+
+struct strategies *tenant_scripts_strategies(const struct tenant_scripts *s) {
+  return s->strategies;
 }
 
 struct config *tenant_scripts_config(const struct tenant_scripts *s) {

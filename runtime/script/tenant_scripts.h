@@ -10,6 +10,7 @@ struct tenant_set;
 struct policy_chain; /* script/policy.h */
 struct policy_host;
 struct sandbox;
+struct strategies;
 
 struct tenant_source { /* all borrowed for the call, but host and responses, which outlive the
                           result */
@@ -44,6 +45,8 @@ struct generation *tenant_scripts_translation(const struct tenant_scripts *s);
 /* NULL: the tenant has no adapters of its own. Else it translates for the tenant's own providers,
  * in a sandbox; never for the operator's, whose credentials its paths and heads would meet. */
 struct generation *tenant_scripts_adapters(const struct tenant_scripts *s);
+/* Of the models of that configuration; NULL with a refusal. */
+struct strategies *tenant_scripts_strategies(const struct tenant_scripts *s);
 /* The operator's configuration with the tenant's models, aliases and providers laid over it, for
  * everything that looks for models. NULL with a refusal. */
 struct config *tenant_scripts_config(const struct tenant_scripts *s);

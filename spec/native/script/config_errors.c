@@ -136,10 +136,10 @@ static void test_targets(void) {
   REFUSED(
       "return { models = { m = { strategy = 'weighted',\n"
       " targets = { { target = 'p/a', weight = 0 }, { target = 'p/b', weight = 0 } } },\n"
-      " n = { strategy = 'random',\n targets = { { target = 'p/a', weigth = 1 } } } },\n" PROVIDER
+      " n = { strategy = 'no name',\n targets = { { target = 'p/a', weigth = 1 } } } },\n" PROVIDER
       "}",
       "2: models.m.targets: all weights are 0, so nothing could be drawn; give one target a weight",
-      "3: models.n.strategy: \"random\" is none of priority|weighted; use one of them",
+      "3: models.n.strategy: is no name of a policy; use letters, digits, - and _",
       "4: models.n.targets[1].weigth: unknown key; did you mean \"weight\"?");
 }
 

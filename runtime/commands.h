@@ -12,3 +12,5 @@ int audit_main(int argc, char **argv);   /* gateyes audit verify|list [--config 
 int scripts_main(int argc, char **argv); /* gateyes scripts: see its usage text */
 /* gateyes prices import|list: see docs/limits.md */
 int prices_main(int argc, char **argv);
+/* gateyes keys, tenants, projects, users, roles, limits, usage, requests: see docs/admin.md */
+int admin_main(int argc, char **argv);

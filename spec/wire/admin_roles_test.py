@@ -1,0 +1,180 @@
+"""Who may do what: every route of the admin API, asked by every role, about its own tenant and another's; and secrets
+that may show nowhere."""
+import json
+import os
+import re
+import subprocess
+import unittest
+
+from admin_calls import Api
+from harness import ADMIN_KEY, BINARY, SLACK, GatewayCase, chat_body, wait_for
+
+ROLES = ("super_admin", "tenant_admin", "billing", "auditor", "developer", "member", "service")
+
+
+class RolesCase(GatewayCase):
+    @classmethod
+    def configuration(cls):
+        return {"providers": cls.mock_providers(), "workers": 2,
+                "models": {"m": {"targets": ["o/m@in=10;out=20"], "max_output_tokens": 20, "price": {"input": 3, "output": 15}}}}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.api = Api(cls.gateway.admin.number, ADMIN_KEY)
+
+    def good(self, method, path, body=None, **headers):
+        status, answer = self.api(method, path, body, **headers)
+        self.assertIn(status, (200, 201), answer)
+        return answer
+
+
+class Matrix(RolesCase):
+    def rows_of(self, tenant):
+        made = {"tenants": self.good("POST", "/admin/v1/tenants", {"id": tenant})["id"]}
+        made["projects"] = self.good("POST", "/admin/v1/projects", {"tenant": tenant, "name": "p"})["id"]
+        made["users"] = self.good("POST", "/admin/v1/users", {"tenant": tenant, "name": "u"})["id"]
+        made["roles"] = self.good("POST", "/admin/v1/roles", {"tenant": tenant, "name": "own", "allow": ["chat"]})["id"]
+        made["keys"] = self.good("POST", "/admin/v1/keys", {"tenant": tenant, "name": "k"})["id"]
+        made["limits"] = self.good("POST", "/admin/v1/limits", {"tenant": tenant, "name": "l", "requests": 1000, "window": "1h"})["id"]
+        return made
+
+    @staticmethod
+    def body_of(method, path, tenant, key):
+        noun = path.split("/")[3] if path.startswith("/admin") else path
+        bodies = {"tenants": {"id": tenant + "x"}, "projects": {"tenant": tenant, "name": "q"}, "users": {"tenant": tenant, "name": "q"},
+                  "roles": {"tenant": tenant, "name": "q", "allow": ["chat"]}, "keys": {"tenant": tenant, "name": "q"},
+                  "limits": {"tenant": tenant, "name": "q", "requests": 5, "window": "1h"}, "/key/generate": {"organization_id": tenant},
+                  "/key/delete": {"keys": [key]}}
+        if method == "POST" and not re.search(r"\}/\w+$", path):
+            return bodies.get(noun, {"key": key})
+        return {} if method != "GET" else None
+
+    def allowed(self, roles, role, action):
+        allow = roles[role]
+        return any(re.fullmatch(pattern.replace(".", r"\.").replace("*", ".*"), action) for pattern in allow)
+
+    def test_every_role_on_every_route_of_both_tenants(self):
+        roles, reach = {}, {}
+        folder = os.path.join(os.path.dirname(__file__), "..", "..", "lua", "rbac")
+        for role in ROLES:
+            with open(os.path.join(folder, role + ".lua")) as file:
+                text = file.read()
+            roles[role] = re.findall(r'"([^"]+)"', re.search(r"allow = \{(.*?)\}", text, re.S).group(1))
+            reach[role] = re.search(r'reach = "(\w+)"', text).group(1) if "reach" in text else "own"
+        document = self.good("GET", "/admin/openapi.json")
+        mine, other = self.rows_of("mine"), self.rows_of("other")
+        unexpected, asked = [], 0
+        for role in ROLES:
+            secret = self.good("POST", "/admin/v1/keys", {"tenant": "mine", "name": role, "roles": [role]})["secret"]
+            for path, operations in document["paths"].items():
+                for method, operation in operations.items():
+                    action = operation["x-gateyes-action"]
+                    for tenant, rows in (("mine", mine), ("other", other)):
+                        # What removes or blocks is asked about rows that are not there: who may, is told so.
+                        removes = method == "delete" or re.search(r"/(block|unblock|revoke|rotate)$", path) or path == "/key/delete"
+                        noun = path.split("/")[3] if path.startswith("/admin") else "keys"
+                        row = "nothing" if removes and tenant == "mine" else rows.get(noun, "nothing")
+                        where = path.replace("{id}", row)
+                        if method == "get" and "{id}" not in path and "tenant" in [p["name"] for p in operation["parameters"]]:
+                            where += "?tenant=" + tenant
+                        if path == "/key/info":
+                            where += "?key=" + rows["keys"]
+                        status = self.api(method.upper(), where, self.body_of(method.upper(), path, tenant, row), key=secret)[0]
+                        asked += 1
+                        may = self.allowed(roles, role, action) and (tenant == "mine" or reach[role] == "all")
+                        # Prices are the operator's for all; a role's own listing is about its own tenant only.
+                        is_own_list = tenant == "other" and method == "get" and "tenant=" not in where and "{id}" not in path and path != "/key/info"
+                        if status < 300 and not may and not (is_own_list and self.allowed(roles, role, action)):
+                            unexpected.append((role, method, where, tenant, status))
+                        hidden = [other[kind] for kind in ("projects", "users", "roles", "keys", "limits")]
+                        if reach[role] != "all" and status < 300 and any('"%s"' % name in self.api.texts[-1] for name in hidden):
+                            unexpected.append((role, method, where, tenant, "shows another tenant's rows"))
+                        if may and reach[role] in ("tenant", "all") and method == "get" and status in (401, 403):
+                            if action != "audit.read" or "verify" not in path:
+                                unexpected.append((role, method, where, tenant, status))
+                        if status >= 500:
+                            unexpected.append((role, method, where, tenant, status))
+        self.assertEqual(unexpected, [])
+        self.assertGreater(asked, 7 * 2 * 45)
+        denied = self.api.pages("/admin/v1/audit?target=", 1000)
+        self.assertGreater(sum(row["outcome"] == "denied" for row in denied), 100)
+        self.assertTrue(self.good("GET", "/admin/v1/audit/verify")["ok"])
+
+    def test_nobody_gives_more_than_they_have(self):
+        self.good("POST", "/admin/v1/tenants", {"id": "giving"})
+        admin = self.good("POST", "/admin/v1/keys", {"tenant": "giving", "name": "admin", "roles": ["tenant_admin"]})["secret"]
+
+        def status(path, body, key=admin):
+            return self.api("POST", path, body, key=key)[0]
+        self.assertEqual(status("/admin/v1/keys", {"tenant": "giving", "name": "a", "roles": ["developer"]}), 201)
+        self.assertEqual(status("/admin/v1/keys", {"tenant": "giving", "name": "a", "roles": ["super_admin"]}), 403)
+        self.assertEqual(status("/admin/v1/users", {"tenant": "giving", "name": "a", "roles": ["super_admin"]}), 403)
+        self.assertEqual(status("/admin/v1/keys", {"tenant": "mine", "name": "a"}), 403)
+        self.assertEqual(status("/admin/v1/tenants", {"id": "more"}), 403)
+        self.assertIn(status("/admin/v1/roles", {"tenant": "giving", "name": "king", "reach": "all", "allow": ["*"]}), (400, 403))
+        self.assertEqual(status("/admin/v1/limits", {"name": "all", "requests": 1, "window": "1h"}), 403)
+        self.assertEqual(self.api("GET", "/admin/v1/keys", key="")[0], 401)
+
+
+class Secrets(RolesCase):
+    def test_planted_secrets_show_nowhere(self):
+        self.good("POST", "/admin/v1/tenants", {"id": "planted"})
+        secrets, keys = [ADMIN_KEY, "sk-provider-o"], []
+        for i in range(18):
+            key = self.good("POST", "/admin/v1/keys", {"tenant": "planted", "name": "k%d" % i, "roles": ["developer"]})
+            secrets.append(key["secret"])
+            keys.append(key)
+        self.api.texts.clear()
+        for i, key in enumerate(keys):
+            self.assertEqual(self.ask("/v1/chat/completions", chat_body("m" if i % 2 else "nothing"), key=key["secret"],
+                                      wait=10 * SLACK).status, 200 if i % 2 else 404)
+            self.api("GET", "/admin/v1/keys/" + key["id"], key=key["secret"])
+            self.api("POST", "/admin/v1/tenants", {"id": key["secret"], "name": 5}, key=key["secret"])
+            self.api("GET", "/key/info?key=" + key["id"])
+        self.good("PATCH", "/admin/v1/keys/" + keys[0]["id"], {"metadata": {"password": secrets[3], "note": secrets[4]}})
+        self.api.texts.clear()
+        self.api("GET", "/admin/v1/nothing")
+        self.good("GET", "/admin/v1/audit?limit=1000")
+        self.good("GET", "/admin/v1/keys/" + keys[5]["id"])
+        wait_for(lambda: len(self.good("GET", "/admin/v1/requests?tenant=planted")["data"]) >= 9, 10, "the requests")
+        with open(self.gateway.log_path) as file:
+            texts = {"log": file.read(), "process": self.gateway.process_log(), "metrics": self.gateway.get_admin("/metrics")[1],
+                     "answers": "".join(self.api.texts), "exchanges": self.gateway.get_admin("/admin/exchanges")[1]}
+        for where, text in texts.items():
+            for secret in secrets:
+                self.assertNotIn(secret, text, where)
+        with open(os.path.join(self.gateway.folder, "g.db"), "rb") as base:
+            stored = base.read()
+        for secret in secrets[:3] + secrets[6:]:
+            self.assertNotIn(secret.encode(), stored, "the database holds hashes")
+
+
+class Commands(RolesCase):
+    def run_command(self, *words):
+        environment = dict(os.environ, GATEYES_ADMIN_KEY=ADMIN_KEY)
+        done = subprocess.run([BINARY] + list(words) + ["--config", self.gateway.path], capture_output=True, text=True,
+                              timeout=60, env=environment)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_the_same_from_the_command_line(self):
+        self.assertEqual(self.run_command("tenants", "create", "--id", "cli")[0], 0)
+        code, out, _ = self.run_command("keys", "create", "--tenant", "cli", "--name", "one", "--roles", "developer", "--json")
+        key = json.loads(out)
+        self.assertEqual((code, key["roles"]), (0, ["developer"]))
+        self.assertEqual(self.ask("/v1/chat/completions", chat_body("m"), key=key["secret"]).status, 200)
+        code, out, _ = self.run_command("keys", "list", "--tenant", "cli")
+        self.assertEqual((code, out.splitlines()[0].split()[:2]), (0, ["id", "tenant"]))
+        self.assertIn(key["id"], out)
+        self.assertEqual(self.run_command("keys", "block", key["id"])[0], 0)
+        self.assertEqual(self.ask("/v1/chat/completions", chat_body("m"), key=key["secret"]).status, 401)
+        code, out, _ = self.run_command("limits", "create", "--name", "few", "--scope", "key=" + key["id"], "--requests", "3", "--window", "1h")
+        self.assertEqual(code, 0)
+        wait_for(lambda: "cli" in self.run_command("usage", "--by", "tenant")[1], 10, "usage")
+        code, _, error = self.run_command("keys", "show", "key-nothing")
+        self.assertEqual((code, error), (1, "gateyes keys: there is no such key\n"))
+        self.assertEqual(self.run_command("keys", "dance")[0], 2)
+
+
+if __name__ == "__main__":
+    unittest.main()

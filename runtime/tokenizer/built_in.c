@@ -48,10 +48,7 @@ char *tokenizer_folder(void) {
 
 struct tokenizer *tokenizer_open(struct slice name, const char *folder, struct bytes *error) {
   const struct built_in *found = find_built_in(name);
-  if (!found) {
-    bytes_printf(error, "there is no tokenizer %.*s", (int)name.len, name.data);
-    return NULL;
-  }
+  if (!found) return tokenizer_read(name, error);
   struct tokenizer *t = tokenizer_new(name);
   char *path = arena_printf(&t->arena, "%s/%s.vocabulary", folder, found->name);
   t->splits[0] = found->split;

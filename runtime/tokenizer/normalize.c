@@ -1,3 +1,4 @@
+#include "tokenizer/nfc.h"
 #include "tokenizer/tokenizer_private.h"
 
 bool tokenizer_changes_text(const struct tokenizer *t) {
@@ -18,15 +19,23 @@ static void replace(struct slice text, const struct replacement *r, struct bytes
 
 void tokenizer_normalize(const struct tokenizer *t, struct slice text, bool at_start,
                          struct bytes *out) {
-  size_t from = out->len;
-  if (at_start && t->prepend.len) bytes_append_slice(out, t->prepend);
-  bytes_append_slice(out, text);
+  struct bytes now, next;
+  bytes_init(&now);
+  bytes_init(&next);
+  if (t->nfc)
+    nfc_append(&now, text);
+  else
+    bytes_append_slice(&now, text);
   for (size_t i = 0; i < t->replacement_count; i++) {
-    struct bytes next;
-    bytes_init(&next);
-    replace(slice_skip(bytes_slice(out), from), &t->replacements[i], &next);
-    out->len = from;
-    bytes_append_slice(out, bytes_slice(&next));
-    bytes_fini(&next);
+    bytes_clear(&next);
+    replace(bytes_slice(&now), &t->replacements[i], &next);
+    struct bytes swap = now;
+    now = next;
+    next = swap;
   }
+  bool is_there = t->prepend_unless_there && slice_starts(bytes_slice(&now), t->prepend);
+  if (at_start && t->prepend.len && !is_there) bytes_append_slice(out, t->prepend);
+  bytes_append_slice(out, bytes_slice(&now));
+  bytes_fini(&now);
+  bytes_fini(&next);
 }

@@ -216,10 +216,12 @@ static const char *next_ideographs(struct scan *s, const char *p) {
   return p;
 }
 
-static const char *next_marked(struct scan *s, const char *p) {
+static const char *next_marked(struct scan *s, const char *p, bool each) {
   static const char mark[] = "\xe2\x96\x81";
-  while (s->end - p >= 3 && memcmp(p, mark, 3) == 0)
+  while (s->end - p >= 3 && memcmp(p, mark, 3) == 0) {
     p += 3;
+    if (each) break;
+  }
   const char *found = memmem(p, (size_t)(s->end - p), mark, 3);
   if (!found) s->open = true;
   return found ? found : s->end;
@@ -235,7 +237,8 @@ size_t split_next(const struct split *split, struct slice text, bool *open) {
   case SPLIT_DEEPSEEK: q = next_deepseek(&s, p); break;
   case SPLIT_NUMBERS: q = next_numbers(&s, p); break;
   case SPLIT_IDEOGRAPHS: q = next_ideographs(&s, p); break;
-  case SPLIT_MARKED_SPACE: q = next_marked(&s, p); break;
+  case SPLIT_MARKED_SPACE:
+  case SPLIT_EACH_MARK: q = next_marked(&s, p, split->kind == SPLIT_EACH_MARK); break;
   case SPLIT_NONE: s.open = true; break;
   }
   *open = s.open;

@@ -13,6 +13,7 @@ enum split_kind {
   SPLIT_NUMBERS,      /* \p{N}{1,max} apart from the rest */
   SPLIT_IDEOGRAPHS,   /* [一-龥぀-ゟ゠-ヿ]+ apart from the rest */
   SPLIT_MARKED_SPACE, /* before each U+2581 that follows something else */
+  SPLIT_EACH_MARK,    /* before each U+2581 */
 };
 
 struct split {

@@ -8,7 +8,7 @@ enum { TOKENIZER_SPLITS = 6, TOKENIZER_REPLACEMENTS = 8 };
 struct added_token {
   struct slice text;
   uint32_t token;
-  bool is_special, normalized, strips_left, strips_right, single_word;
+  bool is_special, strips_left, strips_right;
 };
 
 struct replacement {
@@ -35,6 +35,7 @@ struct tokenizer {
 };
 
 struct tokenizer *tokenizer_new(struct slice name);
+struct tokenizer *tokenizer_read(struct slice path, struct bytes *error); /* a tokenizer.json */
 /* Appends text as it looks after normalization; at_start: something may be prepended. */
 void tokenizer_normalize(const struct tokenizer *t, struct slice text, bool at_start,
                          struct bytes *out);

@@ -35,7 +35,7 @@ static void answer(const struct tokenizer *t, struct encoder *e, struct slice te
                              t, e, text, special ? TOKENIZE_SPECIAL : TOKENIZE_TEXT, &ids);
   must(ids.len == 0 || ids.len == count * sizeof(uint32_t));
   fwrite(&count, sizeof count, 1, stdout);
-  fwrite(ids.data, 1, ids.len, stdout);
+  if (ids.len) fwrite(ids.data, 1, ids.len, stdout);
   bytes_fini(&ids);
 }
 

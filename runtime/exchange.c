@@ -44,6 +44,7 @@ static void exchange_free(struct exchange *x) {
   translation_free(x->translation);
   if (x->has_sse) sse_fini(&x->sse);
   bytes_fini(&x->body);
+  bytes_fini(&x->sent_body);
   bytes_fini(&x->reply);
   bytes_fini(&x->out);
   bytes_fini(&x->last_response);

@@ -156,7 +156,7 @@ static bool may_refer(struct slice body) {
 }
 
 /* References to stored responses are ours: the provider gets what they stand for. */
-static enum step_result expand_stored(struct exchange *x) {
+enum step_result native_expand(struct exchange *x) {
   x->forward_body = bytes_slice(&x->body);
   if (x->route.dialect != DIALECT_RESPONSES || !may_refer(x->forward_body)) return STEP_NEXT;
   struct error_detail error = {0};
@@ -176,7 +176,7 @@ enum step_result native_encode(struct exchange *x, const struct model_target *ta
   struct slice pattern =
       count_tokens ? x->adapter->count_tokens : x->adapter->native[x->route.dialect];
   x->upstream_path = native_path(x, pattern, target);
-  if (!x->forward_body.data && expand_stored(x) == STEP_FAIL) return STEP_FAIL;
+  if (!x->forward_body.data && native_expand(x) == STEP_FAIL) return STEP_FAIL;
   struct request_fields fields = x->fields;
   if (x->forward_body.data != x->body.data && !body_find_fields(x->forward_body, &fields))
     return exchange_fail(x, FAILURE_TRANSLATION,

@@ -42,14 +42,18 @@ static const struct policy_request *request_of(struct exchange *x) {
                                      .dialect = x->route.dialect,
                                      .headers = kept_headers(x),
                                      .model = x->public_model,
-                                     .body = arena_slice(&x->arena, bytes_slice(&x->body)),
+                                     .body = x->forward_body.data ? x->forward_body
+                                                                  : bytes_slice(&x->body),
                                      .is_stream = x->is_stream,
                                      .principal = principal};
   return request;
 }
 
-static void open_run(struct exchange *x) {
+/* What an earlier response said is part of this request: policies see it in the place of its id. */
+static enum step_result open_run(struct exchange *x) {
+  if (native_expand(x) == STEP_FAIL) return STEP_FAIL;
   x->run = policy_run_new(tenant_scripts_policies(x->scripts), request_of(x), &callbacks, x);
+  return STEP_NEXT;
 }
 
 static void on_ignored(void *context) {
@@ -147,12 +151,22 @@ static enum step_result answer(struct exchange *x, const struct verdict *verdict
   return STEP_JUMP;
 }
 
+/* The run still reads what the client sent, and the reply names the response that it goes on from.
+ */
+static enum step_result take_edited_body(struct exchange *x, struct slice edited) {
+  struct json_member previous = x->fields.previous_response_id;
+  x->sent_body = x->body;
+  bytes_init(&x->body);
+  bytes_append_slice(&x->body, edited);
+  x->forward_body = (struct slice){NULL, 0};
+  if (body_read_fields(x) == STEP_FAIL) return STEP_FAIL;
+  if (previous.type == JSON_STRING) x->fields.previous_response_id = previous;
+  return STEP_NEXT;
+}
+
 static enum step_result take_edits(struct exchange *x, const struct verdict *verdict) {
-  if (verdict->is_edited) {
-    bytes_clear(&x->body);
-    bytes_append_slice(&x->body, verdict->edited_body);
-    if (body_read_fields(x) == STEP_FAIL) return STEP_FAIL;
-  }
+  if (verdict->is_edited && take_edited_body(x, verdict->edited_body) == STEP_FAIL)
+    return STEP_FAIL;
   if (verdict->model.len) x->public_model = arena_slice(&x->arena, verdict->model);
   return STEP_NEXT;
 }
@@ -180,7 +194,7 @@ enum step_result policies_step(struct exchange *x) {
     ask_shadow(x);
     return STEP_NEXT;
   }
-  open_run(x);
+  if (open_run(x) == STEP_FAIL) return STEP_FAIL;
   return policy_on_request(x->run) == POLICY_WAITING ? STEP_PARK : take_verdict(x);
 }
 

@@ -207,6 +207,13 @@ static enum step_result fail_with_provider_error(struct exchange *x, enum failur
 /* Others serve this model, but a policy binds the request to those that failed. */
 static enum step_result fail_bound(struct exchange *x, enum failure_kind kind) {
   const char *why = record_of(x)->sentence ? record_of(x)->sentence : failure_info(kind)->label;
+  struct slice residency = policy_verdict(x->run)->requirements.residency;
+  if (residency.len)
+    return exchange_fail(x, FAILURE_NO_TARGET,
+                         "a policy keeps this request within residency %.*s, and no target of the "
+                         "model %.*s there is available: %s",
+                         (int)residency.len, residency.data, (int)x->public_model.len,
+                         x->public_model.data, why);
   return exchange_fail(x, FAILURE_NO_TARGET,
                        "a policy allows only some targets of the model %.*s for this request, and "
                        "none of them is available: %s",

@@ -79,7 +79,8 @@ struct exchange {
   int64_t started_ms;
 
   struct bytes body;
-  uint64_t body_bytes; /* as the head says; UINT64_MAX: it does not */
+  struct bytes sent_body; /* as the client sent it, where policies have changed it */
+  uint64_t body_bytes;    /* as the head says; UINT64_MAX: it does not */
   bool body_complete, is_stream, include_usage, is_stored;
   struct slice response_id;      /* of a background response, chosen here; else empty */
   struct background *background; /* while it runs */
@@ -202,6 +203,8 @@ enum step_result candidates_find(struct exchange *x);
 bool candidates_count_tokens(struct exchange *x);
 
 /* exchange_native.c: requests that are relayed as they are, and every request's head. */
+/* x->forward_body: the body, with stored responses in the place of their ids. */
+enum step_result native_expand(struct exchange *x);
 enum step_result native_encode(struct exchange *x, const struct model_target *target);
 void native_headers(struct exchange *x, const struct model_target *target, struct headers extra);
 /* pattern as adapters write it: {model} and {api_version} are filled in, the provider's own path

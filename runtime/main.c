@@ -33,6 +33,7 @@ static const struct command commands[] = {
     {"limits", admin_main, "manage limits and budgets, and show what is used of them"},
     {"usage", admin_main, "show what was used and what it cost"},
     {"requests", admin_main, "search requests, or show the whole trace of one"},
+    {"webhooks", webhooks_main, "list what webhooks were sent, and try it again"},
     {"prices", prices_main, "take prices from a list, keeping every version"},
     {"mock", mock_main, "run a scripted upstream for tests and benches"},
     {"version", print_version, "print the version"},

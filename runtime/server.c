@@ -30,6 +30,7 @@
 #include "store/responses.h"
 #include "upstream/gate.h"
 #include "upstream/health.h"
+#include "webhook.h"
 #include "worker.h"
 
 enum { EXPIRE_INTERVAL_MS = 5000, WATCH_INTERVAL_MS = 1000 };
@@ -54,6 +55,7 @@ struct server {
   struct server_ledger ledger;
   struct admin *admin;
   struct keeper *keeper;
+  struct webhooks *webhooks;
   const struct policy_host **policy_hosts; /* one for each worker */
   bool is_running;                         /* the workers' threads are */
   struct mailbox mailbox;
@@ -285,6 +287,7 @@ static bool apply(struct server *s, struct config *next, struct config_problems 
   health_reload(s->shared.health, next);
   server_ledger_reload(&s->ledger, next);
   admin_reload(s->admin, next);
+  webhooks_reload(s->webhooks, next);
   config_unref(s->config);
   s->config = next;
   keeper_reload(s->keeper, next);
@@ -367,6 +370,7 @@ static void stop_workers(struct server *s) {
   admin_close(s->admin);
   server_identity_close(s->identity);
   server_directory_close(s->directory);
+  webhooks_close(s->webhooks);
   server_ledger_close(&s->ledger);
   mailbox_close(&s->mailbox, NULL);
 }
@@ -463,6 +467,7 @@ static bool start_strategies(struct server *s, struct config_problems *problems)
 }
 
 static bool start_workers(struct server *s, struct config_problems *problems) {
+  s->webhooks = webhooks_new(&s->loop, s->config, server_ledger_store(&s->ledger));
   s->shared = (struct worker_shared){.callbacks = &worker_callbacks,
                                      .context = s,
                                      .gates = gates_new(),
@@ -471,12 +476,13 @@ static bool start_workers(struct server *s, struct config_problems *problems) {
                                      .bookkeeper = s->ledger.bookkeeper,
                                      .kv = kv_new(&script_store),
                                      .shadows = shadow_log_new(),
-                                     .limiter = server_limits_new()};
+                                     .limiter = server_limits_new(s->webhooks)};
   gates_reload(s->shared.gates, s->config);
   struct server_limits limits = limits_of(s, s->config);
   server_limits_start(&limits, &s->ledger);
   uv_timer_start(&s->expire_timer, on_expire_timer, EXPIRE_INTERVAL_MS, EXPIRE_INTERVAL_MS);
   health_reload(s->shared.health, s->config);
+  webhooks_start(s->webhooks, s->shared.gates, s->shared.health);
   if (!server_bootstrap(s->config, server_ledger_store(&s->ledger), problems) ||
       !start_directory(s, problems))
     return false;

@@ -13,7 +13,9 @@ struct server_limits {
   struct config *config;
 };
 
-struct limiter *server_limits_new(void);
+struct webhooks;
+
+struct limiter *server_limits_new(struct webhooks *webhooks); /* told of every event */
 /* Counters go on from what the ledger says. Waits; before anyone is served. */
 void server_limits_start(const struct server_limits *l, struct server_ledger *ledger);
 /* A new configuration: away from the loop, since the store may wait. */

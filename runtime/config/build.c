@@ -134,6 +134,7 @@ static void build_all(struct build *b) {
   build_keys(b, &root);
   build_identities(b, &root);
   build_quotas(b, &root);
+  build_webhooks(b, &root);
 }
 
 static int64_t changed_of(const char *path) {

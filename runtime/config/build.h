@@ -75,5 +75,10 @@ void build_policy_entry(struct build *b, const struct place *at, struct tenant_p
 /* What a tenant may say about a provider, and what becomes of one that it names. */
 bool tenant_may_provide(struct build *b, const struct place *at);
 void tenant_own_provider(struct build *b, const struct place *at, struct provider *p);
+/* A list of hosts that names become reachable by; a name opens no internal address, only a network
+ * does. NULL when the key is not there. */
+const struct address_policy *build_hosts(struct build *b, const struct place *at,
+                                         struct slice **texts, size_t *count);
+void build_webhooks(struct build *b, const struct place *root);
 /* gateyes.lua: tenant_hosts. */
 void build_tenant_hosts(struct build *b, const struct place *root);

@@ -7,26 +7,30 @@
 #include "model/address_policy.h"
 #include "model/url.h"
 
+const struct address_policy *build_hosts(struct build *b, const struct place *at,
+                                         struct slice **texts, size_t *count) {
+  struct arena *arena = &b->config->arena;
+  if (!at->value) return NULL;
+  walk_texts(b, at, texts, count);
+  struct address_rule *rules = arena_alloc(arena, (*count + 1) * sizeof *rules);
+  struct address_policy *policy = arena_alloc(arena, sizeof *policy);
+  for (size_t i = 0; i < *count; i++) {
+    const char *why = address_rule_parse((*texts)[i], &rules[i]);
+    if (why) problem(b, at, "%s %s", shown(b, at->value, (*texts)[i]), why);
+  }
+  struct address_rule *networks = arena_alloc(arena, (*count + 1) * sizeof *networks);
+  size_t network_count = 0;
+  for (size_t i = 0; i < *count; i++)
+    if (rules[i].type == RULE_NETWORK) networks[network_count++] = rules[i];
+  policy->hosts = (struct address_rules){rules, *count};
+  policy->internal = (struct address_rules){networks, network_count};
+  return policy;
+}
+
 void build_tenant_hosts(struct build *b, const struct place *root) {
   struct config *c = b->config;
   struct place hosts = place_find(root, "tenant_hosts");
-  if (!hosts.value) return;
-  walk_texts(b, &hosts, &c->tenant_hosts, &c->tenant_host_count);
-  struct address_rule *rules = arena_alloc(&c->arena, (c->tenant_host_count + 1) * sizeof *rules);
-  struct address_policy *policy = arena_alloc(&c->arena, sizeof *policy);
-  for (size_t i = 0; i < c->tenant_host_count; i++) {
-    const char *why = address_rule_parse(c->tenant_hosts[i], &rules[i]);
-    if (why) problem(b, &hosts, "%s %s", shown(b, hosts.value, c->tenant_hosts[i]), why);
-  }
-  /* A name on the list opens no internal address: only a network does. */
-  struct address_rule *networks =
-      arena_alloc(&c->arena, (c->tenant_host_count + 1) * sizeof *networks);
-  size_t count = 0;
-  for (size_t i = 0; i < c->tenant_host_count; i++)
-    if (rules[i].type == RULE_NETWORK) networks[count++] = rules[i];
-  policy->hosts = (struct address_rules){rules, c->tenant_host_count};
-  policy->internal = (struct address_rules){networks, count};
-  c->tenant_addresses = policy;
+  c->tenant_addresses = build_hosts(b, &hosts, &c->tenant_hosts, &c->tenant_host_count);
 }
 
 static void refuse_key(struct build *b, const struct place *at, const char *key) {

@@ -43,6 +43,13 @@ struct limits {
   size_t route_count;
 };
 
+struct webhook {                          /* who is told of budgets, keys, providers and spending */
+  struct slice name, url, secret, tenant; /* tenant: its news only; empty: all */
+  struct slice *events;                   /* globs; none: everything */
+  size_t event_count;
+  uint32_t timeout_ms, attempts, retry_ms; /* retry_ms: first wait, doubled after each failure */
+};
+
 struct provider_tls {
   const char *ca_file, *pin, *certificate, *key; /* NULL when unset; pin is curl's "sha256//…" */
 };
@@ -280,6 +287,13 @@ struct config {
   size_t reserve_by_tenant_count;
   struct limit_definition *quotas;
   size_t quota_count;
+  struct webhook *webhooks;
+  size_t webhook_count;
+  const struct address_policy *webhook_addresses; /* never NULL */
+  struct {
+    uint32_t percent; /* of the days before; 0: off */
+    uint64_t minimum_nanousd;
+  } spend_alert;
   struct names *model_names; /* models and aliases by name: see config_model_find */
   /* Of a tenant's configuration only, else NULL: the operator's that lies below it, and what
    * tenant.lua says besides models and providers. */

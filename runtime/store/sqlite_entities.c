@@ -78,11 +78,14 @@ static enum store_result apply(struct sqlite *s, struct entity_change *change) {
 enum store_result sqlite_entity_write(struct store *base, struct entity_change *changes,
                                       size_t count) {
   struct sqlite *s = sqlite_of(base);
+  bool is_watched = false;
   enum store_result result = sqlite_begin_write(s);
   if (result != STORE_FINE) return result;
-  for (size_t i = 0; i < count && result == STORE_FINE; i++)
+  for (size_t i = 0; i < count && result == STORE_FINE; i++) {
+    is_watched = is_watched || changes[i].entity.kind != ENTITY_DELIVERY;
     result = apply(s, &changes[i]);
-  if (result == STORE_FINE)
+  }
+  if (result == STORE_FINE && is_watched)
     result = sqlite_meta_set(s, "entities_version",
                              sqlite_meta_number(s, s->writer, "entities_version") + 1);
   return sqlite_end_write(s, result);

@@ -52,26 +52,29 @@ static const char *const migrations[SQLITE_SCHEMA_VERSION] = {
   " WITHOUT ROWID;"                                                                                \
   "CREATE INDEX " table "_by_tenant ON " table " (tenant, id);"                                    \
   "CREATE INDEX " table "_by_owner ON " table " (owner, id);"
-    ENTITY(TENANT, "tenants") ENTITY(PROJECT, "projects") ENTITY(USER, "users") ENTITY(
-        KEY, "keys") ENTITY(ROLE, "roles") ENTITY(LIMIT,
-                                                  "limits") ENTITY(BUDGET,
-                                                                   "budgets") ENTITY(PRICE,
-                                                                                     "prices")
-#undef ENTITY
-        "CREATE TABLE idempotent (key TEXT PRIMARY KEY, answer TEXT NOT NULL,"
-        " time_ms INTEGER NOT NULL) WITHOUT ROWID;"
-        "CREATE INDEX idempotent_by_time ON idempotent (time_ms);"
-        "CREATE TABLE audit (number INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL,"
-        " tenant TEXT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,"
-        " outcome TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL, peer TEXT NOT NULL,"
-        " request_id TEXT NOT NULL, previous BLOB NOT NULL, hash BLOB NOT NULL);"
-        "CREATE INDEX audit_by_tenant ON audit (tenant, number);",
+    ENTITY(TENANT, "tenants") ENTITY(PROJECT, "projects") ENTITY(USER, "users") ENTITY(KEY, "keys")
+        ENTITY(ROLE, "roles") ENTITY(LIMIT, "limits") ENTITY(BUDGET, "budgets") ENTITY(
+            PRICE,
+            "prices") "CREATE TABLE idempotent (key TEXT PRIMARY KEY, answer TEXT NOT NULL,"
+                      " time_ms INTEGER NOT NULL) WITHOUT ROWID;"
+                      "CREATE INDEX idempotent_by_time ON idempotent (time_ms);"
+                      "CREATE TABLE audit (number INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL,"
+                      " tenant TEXT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, target "
+                      "TEXT NOT NULL,"
+                      " outcome TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL, peer "
+                      "TEXT NOT NULL,"
+                      " request_id TEXT NOT NULL, previous BLOB NOT NULL, hash BLOB NOT NULL);"
+                      "CREATE INDEX audit_by_tenant ON audit (tenant, number);",
 
     /* 3: sealed content. */
     "CREATE TABLE texts (kind INTEGER NOT NULL, id TEXT NOT NULL, tenant TEXT NOT NULL,"
     " time_ms INTEGER NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (kind, id));"
     "CREATE INDEX texts_by_time ON texts (kind, time_ms);"
     "CREATE INDEX texts_by_tenant ON texts (tenant, time_ms);",
+
+    /* 4: news on their way to webhooks. */
+    ENTITY(DELIVERY, "deliveries") "CREATE INDEX deliveries_by_state ON deliveries (state, id);",
+#undef ENTITY
 };
 
 static int64_t schema_version(struct sqlite *s, sqlite3 *db) {

@@ -68,7 +68,8 @@ struct store_calls {
                             const struct entity_sink *sink);
   enum store_result (*list)(struct store *s, const struct entity_query *query,
                             const struct entity_sink *sink);
-  /* Grows with every write: who holds a copy asks whether it is still the newest. */
+  /* Grows with every write but those of deliveries: who holds a copy asks whether it is still the
+   * newest. */
   enum store_result (*entities_version)(struct store *s, uint64_t *version);
   enum store_result (*idempotent_find)(struct store *s, struct slice key, struct bytes *answer);
 

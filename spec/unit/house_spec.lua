@@ -43,7 +43,7 @@ local function place(path)
   if folder then return FOLDER_RING[folder], folder end
   local name = path:match "^([%w_]+)%."
   if name == "main" then return 8, "main" end
-  if name:match "^server" or name:find "^keeper" then return 6, "server" end
+  if name:match "^server" or name:find "^keeper" or name:find "^webhook" then return 6, "server" end
   if name == "worker" or name == "load" then return 5, "worker" end
   local step = name:match "^exchange" or name:match "^admin"
   if step then return 4, step end

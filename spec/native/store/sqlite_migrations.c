@@ -62,6 +62,7 @@ static void test_version(int version, struct slice newest) {
   CHECK(s->calls->audit_verify(s, &report) == STORE_FINE && report.broken_at == 0);
   if (version >= 2) CHECK(s->calls->find(s, &key, &sink) == STORE_FINE && report.rows == 1);
   if (version >= 3) CHECK(kit_number("SELECT count(*) FROM texts") == 1);
+  if (version >= 4) CHECK(kit_number("SELECT count(*) FROM deliveries") == 1);
   bytes_fini(&sql);
   bytes_fini(&schema);
   kit_end(s);

@@ -106,7 +106,8 @@ class Machine(unittest.TestCase):
         self.assertGreater(load.count, 50)
         wait_for(lambda: self.gateway.fds() <= fds, 5)
         if SLACK == 1:  # a sanitizer keeps what was freed
-            self.assertLess(self.gateway.rss() - rss, 8 * 2**20)
+            # Allocators keep some; a configuration or a Lua state that leaks is 20 KiB and more each time.
+            self.assertLess(self.gateway.rss() - rss, 16 * 2**20)
 
     def reloads(self, wanted):
         """Signals that come while one reload runs are one; so they are sent one after another."""

@@ -43,18 +43,37 @@ uint32_t vocabulary_find(const struct vocabulary *v, struct slice text) {
 
 const struct vocabulary_pair *vocabulary_pair_find(const struct vocabulary *v, uint32_t left,
                                                    uint32_t right) {
+  uint64_t key = (uint64_t)left << 32 | right;
+  uint32_t bit = vocabulary_slot(key, v->head->filter_bits);
+  if (!(v->filter[bit / 64] >> (bit % 64) & 1)) return NULL;
   uint32_t bits = v->head->pair_bits, mask = (1u << bits) - 1;
-  for (uint32_t at = vocabulary_slot((uint64_t)left << 32 | right, bits);; at = (at + 1) & mask) {
+  for (uint32_t at = vocabulary_slot(key, bits);; at = (at + 1) & mask) {
     const struct vocabulary_pair *slot = &v->pairs[at];
     if (slot->left == left && slot->right == right) return slot;
     if (slot->token == TOKEN_NONE) return NULL;
   }
 }
 
+/* The Chinese character that text begins with, as an index of letters; else at least
+ * VOCABULARY_LETTERS. */
+static uint32_t letter_of(struct slice text) {
+  const unsigned char *u = (const unsigned char *)text.data;
+  if (text.len < 3 || (u[0] & 0xf0) != 0xe0 || (u[1] & 0xc0) != 0x80 || (u[2] & 0xc0) != 0x80)
+    return UINT32_MAX;
+  uint32_t point = (u[0] & 0x0fu) << 12 | (u[1] & 0x3fu) << 6 | (u[2] & 0x3fu);
+  return point - VOCABULARY_LETTER;
+}
+
 uint32_t vocabulary_longest(const struct vocabulary *v, struct slice text) {
   uint32_t bits = v->head->step_bits, mask = (1u << bits) - 1, found = TOKEN_NONE;
-  uint32_t node = VOCABULARY_ROOT;
-  for (size_t i = 0; i < text.len; i++) {
+  uint32_t node = VOCABULARY_ROOT, letter = letter_of(text);
+  size_t i = 0;
+  if (letter < v->head->letter_count && v->letters[letter].step != TOKEN_NONE) {
+    node = v->letters[letter].step;
+    found = v->letters[letter].token;
+    i = 3;
+  }
+  for (; i < text.len && (found == TOKEN_NONE || !(found & VOCABULARY_LEAF)); i++) {
     uint32_t key = vocabulary_step_key(node, text.data[i]), at = vocabulary_slot(key, bits);
     while (v->steps[at].key != key) {
       if (v->steps[at].key == VOCABULARY_STEP_FREE) return found;
@@ -63,7 +82,7 @@ uint32_t vocabulary_longest(const struct vocabulary *v, struct slice text) {
     node = at;
     if (v->steps[at].token != TOKEN_NONE) found = v->steps[at].token;
   }
-  return found;
+  return found == TOKEN_NONE ? found : found & ~VOCABULARY_LEAF;
 }
 
 void vocabulary_attach(struct vocabulary *v, const void *image) {
@@ -77,6 +96,8 @@ void vocabulary_attach(struct vocabulary *v, const void *image) {
   v->long_texts = (const struct vocabulary_text *)(base + h->long_texts);
   v->pairs = (const struct vocabulary_pair *)(base + h->pairs);
   v->steps = (const struct vocabulary_step *)(base + h->steps);
+  v->filter = (const uint64_t *)(base + h->filter);
+  v->letters = (const struct vocabulary_letter *)(base + h->letters);
 }
 
 struct slice vocabulary_image(const struct vocabulary *v) {

@@ -7,6 +7,8 @@
 #define TOKEN_NONE UINT32_MAX
 
 enum {
+  VOCABULARY_LETTER = 0x4e00,
+  VOCABULARY_LETTERS = 0xa000 - VOCABULARY_LETTER,
   VOCABULARY_TOKENS_MAX = 1 << 22,
   VOCABULARY_TOKEN_BYTES_MAX = 1024,   /* of one token */
   VOCABULARY_TEXT_BYTES_MAX = 1 << 22, /* of all */
@@ -26,7 +28,11 @@ struct vocabulary_pair { /* left, right -> token; token TOKEN_NONE: a free slot 
 };
 
 struct vocabulary_step { /* of the tree of prefixes: key is the slot of the parent, and a byte */
-  uint32_t key, token;   /* the token that ends here or TOKEN_NONE */
+  uint32_t key, token;   /* the token that ends here (and a mark) or TOKEN_NONE */
+};
+
+struct vocabulary_letter { /* where the three bytes of a Chinese character lead to in that tree */
+  uint32_t step, token;    /* slot or TOKEN_NONE; the longest token on the way */
 };
 
 struct vocabulary_split {             /* what a token was last merged of; rank 0: of nothing */
@@ -46,8 +52,8 @@ struct vocabulary_head { /* how the file begins; offsets in bytes from its start
   char magic[16];
   uint64_t bytes;
   uint32_t token_count, flags, unknown, reserved;
-  uint32_t word_bits, text_bits, pair_bits, step_bits;
-  uint64_t starts, texts, splits, words, long_texts, pairs, steps;
+  uint32_t word_bits, text_bits, pair_bits, step_bits, filter_bits, letter_count;
+  uint64_t starts, texts, splits, words, long_texts, pairs, steps, filter, letters;
   uint32_t byte_token[256];
 };
 
@@ -60,6 +66,9 @@ struct vocabulary {
   const struct vocabulary_text *long_texts;
   const struct vocabulary_pair *pairs;
   const struct vocabulary_step *steps;
+  const uint64_t
+      *filter; /* a bit for the hash of each pair: most pairs are none, and it is small */
+  const struct vocabulary_letter *letters; /* from VOCABULARY_LETTER on */
   bool is_mapped;
 };
 

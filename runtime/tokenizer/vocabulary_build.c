@@ -123,6 +123,9 @@ static char *allocate(struct builder *b) {
   h.long_texts = place(&end, sizeof(struct vocabulary_text) << h.text_bits);
   h.pairs = place(&end, sizeof(struct vocabulary_pair) << h.pair_bits);
   h.steps = place(&end, sizeof(struct vocabulary_step) << h.step_bits);
+  h.filter_bits = h.pair_bits + 3;
+  h.filter = place(&end, (uint64_t)1 << (h.filter_bits - 3));
+  h.letters = place(&end, VOCABULARY_LETTERS * sizeof(struct vocabulary_letter));
   h.bytes = end;
   char *image = must_calloc(1, end);
   memcpy(image, &h, sizeof h);
@@ -254,13 +257,26 @@ static void find_splits(struct builder *b) {
 static void put_pairs(struct builder *b, char *image) {
   const struct vocabulary_head *h = b->v.head;
   struct vocabulary_pair *pairs = (void *)(image + h->pairs);
+  uint64_t *filter = (void *)(image + h->filter);
   pairs_clear(pairs, h->pair_bits);
   for (uint32_t i = 0; i < h->token_count; i++) {
     const struct vocabulary_split *s = &b->splits[i];
-    if (b->reached[i] && s->rank)
-      *pair_slot(pairs, h->pair_bits, s->left, s->right) =
-          (struct vocabulary_pair){s->left, s->right, i, s->rank};
+    if (!b->reached[i] || !s->rank) continue;
+    *pair_slot(pairs, h->pair_bits, s->left, s->right) =
+        (struct vocabulary_pair){s->left, s->right, i, s->rank};
+    uint32_t bit = vocabulary_slot((uint64_t)s->left << 32 | s->right, h->filter_bits);
+    filter[bit / 64] |= 1ull << (bit % 64);
   }
+}
+
+static void mark_leaves(struct vocabulary_step *steps, uint32_t bits) {
+  bool *is_parent = must_calloc((size_t)1 << bits, sizeof *is_parent);
+  for (size_t i = 0; i < (size_t)1 << bits; i++)
+    if (steps[i].key != VOCABULARY_STEP_FREE && steps[i].key >> 8 != VOCABULARY_ROOT)
+      is_parent[steps[i].key >> 8] = true;
+  for (size_t i = 0; i < (size_t)1 << bits; i++)
+    if (steps[i].token != TOKEN_NONE && !is_parent[i]) steps[i].token |= VOCABULARY_LEAF;
+  free(is_parent);
 }
 
 static void put_steps(struct builder *b, char *image) {
@@ -270,11 +286,36 @@ static void put_steps(struct builder *b, char *image) {
     steps[i] = (struct vocabulary_step){VOCABULARY_STEP_FREE, TOKEN_NONE};
   for (uint32_t i = 0; i < h->token_count; i++)
     if (b->reached[i]) put_path(steps, h->step_bits, vocabulary_token(&b->v, i), i);
+  mark_leaves(steps, h->step_bits);
   for (uint32_t i = 0; i < h->token_count; i++) {
     struct slice text = vocabulary_token(&b->v, i);
     if (!b->reached[i] || text.len < 2) continue;
     b->splits[i].prefix = vocabulary_longest(&b->v, (struct slice){text.data, text.len - 1});
   }
+}
+
+static uint32_t find_step(const struct builder *b, uint32_t parent, char byte) {
+  uint32_t key = vocabulary_step_key(parent, byte), bits = b->v.head->step_bits;
+  uint32_t at = vocabulary_slot(key, bits);
+  while (b->v.steps[at].key != VOCABULARY_STEP_FREE && b->v.steps[at].key != key)
+    at = (at + 1) & ((1u << bits) - 1);
+  return b->v.steps[at].key == key ? at : TOKEN_NONE;
+}
+
+/* After the steps, which are final then. */
+static void put_letters(struct builder *b, char *image) {
+  struct vocabulary_letter *letters = (void *)(image + b->v.head->letters);
+  for (uint32_t i = 0; i < VOCABULARY_LETTERS; i++) {
+    char text[4];
+    uint32_t at = VOCABULARY_ROOT, token = TOKEN_NONE;
+    (void)utf8_encode(VOCABULARY_LETTER + i, text);
+    for (size_t k = 0; k < 3 && at != TOKEN_NONE; k++) {
+      at = find_step(b, at, text[k]);
+      if (at != TOKEN_NONE && b->v.steps[at].token != TOKEN_NONE) token = b->v.steps[at].token;
+    }
+    letters[i] = (struct vocabulary_letter){at, token};
+  }
+  ((struct vocabulary_head *)image)->letter_count = VOCABULARY_LETTERS;
 }
 
 /* ---- what holds of the whole ---- */
@@ -316,6 +357,7 @@ void vocabulary_build(struct vocabulary *v, const struct vocabulary_source *sour
   put_words(b, image);
   put_pairs(b, image);
   put_steps(b, image);
+  put_letters(b, image);
   ((struct vocabulary_head *)image)->flags = find_flags(b);
   *v = b->v;
   v->is_mapped = false;

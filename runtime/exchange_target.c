@@ -12,12 +12,14 @@ static struct health_target *health_of(struct exchange *x, const struct model_ta
 }
 
 struct target_load target_load(struct exchange *x, const struct model_target *target) {
-  struct health_view view = health_view(health_of(x, target), now_ms());
+  const struct health_target *t = health_of(x, target);
+  struct health_view view = health_view(t, now_ms());
+  struct engine_load load = load_view(health_load_of(t), now_ms());
   return (struct target_load){.in_flight = view.in_flight,
-                              .queue = -1,
-                              .kv_usage = -1,
+                              .queue = load.queue,
+                              .kv_usage = load.kv_usage,
                               .first_token_ms =
-                                  view.first_token_us ? view.first_token_us / 1000.0 : -1,
+                                  view.peak_token_us ? view.peak_token_us / 1000.0 : -1,
                               .error_rate = view.error_permille / 1000.0};
 }
 
@@ -47,8 +49,11 @@ void target_begin(struct exchange *x, const struct model_target *target) {
   x->visiting = true;
 }
 
-/* A provider that says when to come back is left alone until then. */
+/* A provider that says when to come back is left alone until then; what it says of its load costs
+ * no probe. */
 void target_note_head(struct exchange *x, struct headers headers) {
+  struct engine_load load = load_read_header(header_find(headers, "endpoint-load-metrics"));
+  load_note(health_load_of(x->visit.target), &load, now_ms());
   if (x->upstream_status != 429 && x->upstream_status != 503 && x->upstream_status != 529) return;
   int64_t wait_ms = retry_after_ms(headers, clock_wall_ms());
   if (wait_ms > 0) health_cool(x->visit.target, now_ms(), (uint64_t)wait_ms);

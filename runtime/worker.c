@@ -9,6 +9,7 @@
 #include "exchange_policy_host.h"
 #include "exchange_tokens.h"
 #include "script/strategies.h"
+#include "upstream/load_probe.h"
 
 enum { DRAIN_CHECK_MS = 20 };
 
@@ -20,7 +21,8 @@ struct worker {
   uv_prepare_t prepare;
   uv_check_t check;
   uv_timer_t drain_timer, ping_timer, retire_timer;
-  uint64_t part_ms; /* loop time when idle connections are closed */
+  struct load_probes *probes; /* of the process, on its first worker; else NULL */
+  uint64_t part_ms;           /* loop time when idle connections are closed */
   const struct worker_callbacks *callbacks;
   void *context;
   bool drained;
@@ -87,6 +89,10 @@ struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot
   w->host.journal = shared->journals ? journals_writer(shared->journals, index) : NULL;
   w->host.limiter = shared->limiter;
   w->host.upstream = upstream_new(&w->loop, config, shared->gates);
+  if (index == 0) {
+    w->probes = load_probes_new(&w->loop, w->host.upstream, w->host.health);
+    load_probes_reload(w->probes, config);
+  }
   exchange_policy_host_open(&w->host, shared->kv);
   tokens_open(&w->host);
   mailbox_init(&w->mailbox, &w->loop, w);
@@ -160,6 +166,7 @@ static void deliver_reload(struct mailbox_message *base, void *owner) {
   host->directory = m->snapshot.directory;
   http_server_reload(w->http, host->config);
   upstream_reload(host->upstream, host->config);
+  if (w->probes) load_probes_reload(w->probes, host->config);
   log_reload(host->log, host->config);
   set_ping(w);
   config_unref(before); /* last: the modules above borrowed it until now */
@@ -291,6 +298,7 @@ static void on_http_closed(void *host) {
   struct worker *w = list_entry(host, struct worker, host);
   exchange_cut_all(&w->host); /* what runs in the background has no connection that would end it */
   exchange_run_ready(&w->host);
+  if (w->probes) load_probes_close(w->probes);
   upstream_close(w->host.upstream, on_upstream_closed, w);
 }
 

@@ -2,6 +2,7 @@
 
 #include "config/build.h"
 #include "model/header.h"
+#include "model/url.h"
 
 static bool is_framing(struct slice name) {
   static const char *const framing[] = {"host",    "content-length", "transfer-encoding",
@@ -84,6 +85,24 @@ static void build_credential(struct build *b, const struct place *at, struct pro
     problem(b, at, "cannot be sent in a header; remove what is no visible character");
 }
 
+static void build_load(struct build *b, const struct place *at, struct provider *p) {
+  struct place load = place_find(at, "load"), where = place_find(&load, "url");
+  struct slice text;
+  struct url url;
+  if (!load.value || load.value->type != VALUE_MAP) return;
+  if (!where.value) problem(b, &load, "has no url; write load = { url = \"/metrics\" }");
+  if (!where.value || !walk_text(b, &where, &text)) return;
+  if (text.data[0] != '/') {
+    p->load_url = text;
+    if (url_parse(text, &url))
+      problem(b, &where, "is no URL; write /metrics or http://host/metrics");
+    return;
+  }
+  const struct slice parts[] = {p->scheme, SLICE("://"), p->host, text};
+  if (!url_is_path(text)) problem(b, &where, "is no path of a URL; write /metrics");
+  p->load_url = arena_join(&b->config->arena, parts, 4);
+}
+
 static void build_provider(struct build *b, const struct place *at, struct provider *p) {
   walk_defaults(b, "providers.*", p);
   p->timers = b->config->upstream;
@@ -104,6 +123,7 @@ static void build_provider(struct build *b, const struct place *at, struct provi
   build_headers(b, &headers, p);
   build_tls(b, &tls, p);
   build_proxy(b, &proxy, p);
+  build_load(b, at, p);
 }
 
 static void check_name(struct build *b, const struct place *at) {

@@ -44,6 +44,7 @@ bool tenant_may_provide(struct build *b, const struct place *at) {
   if (at->value->type != VALUE_MAP) return true; /* build_provider says so */
   struct place tls = place_find(at, "tls");
   refuse_key(b, at, "proxy");
+  refuse_key(b, at, "load");
   if (tls.value && tls.value->type == VALUE_MAP) {
     refuse_key(b, &tls, "ca");
     refuse_key(b, &tls, "certificate");

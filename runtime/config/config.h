@@ -74,10 +74,12 @@ struct provider {
   size_t header_count;
   struct upstream_timers timers;
   struct provider_tls tls;
-  uint32_t concurrency; /* 0: no limit of its own */
-  int line;             /* where `adapter` is written, for problems that only a script can see */
-  uint32_t index;       /* position in config.providers; stable within a snapshot. Providers that
-                         * no configuration lists (tenants' own) have PROVIDER_UNLISTED. */
+  uint32_t concurrency;  /* 0: no limit of its own */
+  struct slice load_url; /* where its engine says how busy it is; empty: it is not asked */
+  uint32_t load_every_ms;
+  int line;       /* where `adapter` is written, for problems that only a script can see */
+  uint32_t index; /* position in config.providers; stable within a snapshot. Providers that
+                   * no configuration lists (tenants' own) have PROVIDER_UNLISTED. */
 };
 
 /* Nano-units of the currency per million tokens: $2.50 is 2,500,000,000, and the smallest step is

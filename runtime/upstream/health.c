@@ -10,10 +10,12 @@ enum { BUCKETS = 1024, FIRST_TOKEN_WEIGHT = 8, ERROR_WEIGHT = 16 };
 struct health_target {
   struct health_target *next; /* in its bucket; written before the target is published */
   struct slice provider, model;
-  atomic_uint in_flight, first_token_us, error_permille;
+  atomic_uint in_flight, first_token_us, peak_token_us, error_permille;
   atomic_uint failures_in_row, ejections;
   atomic_uint_fast64_t cooling_until_ms, ejected_until_ms; /* 0: not */
   atomic_bool is_probing;
+  struct provider_load *load; /* of its provider; NULL in the entry that stands for a provider */
+  struct provider_load own;
 };
 
 struct health {
@@ -72,18 +74,22 @@ static struct health_target *target_new(struct slice provider, struct slice mode
   memcpy(text + provider.len, model.data, model.len);
   t->provider = (struct slice){text, provider.len};
   t->model = (struct slice){text + provider.len, model.len};
+  load_init(&t->own);
   return t;
 }
 
-struct health_target *health_target_get(struct health *h, struct slice provider,
+static struct health_target *target_get(struct health *h, struct slice provider,
                                         struct slice model) {
   size_t bucket = bucket_of(provider, model);
   struct health_target *t = find(h, bucket, provider, model);
+  struct provider_load *load = NULL;
   if (t) return t;
+  if (model.len) load = &target_get(h, provider, SLICE(""))->own;
   uv_mutex_lock(&h->lock);
   t = find(h, bucket, provider, model);
   if (!t) {
     t = target_new(provider, model);
+    t->load = load;
     t->next = atomic_load(&h->buckets[bucket]);
     atomic_store_explicit(&h->buckets[bucket], t, memory_order_release);
   }
@@ -91,11 +97,27 @@ struct health_target *health_target_get(struct health *h, struct slice provider,
   return t;
 }
 
+struct health_target *health_target_get(struct health *h, struct slice provider,
+                                        struct slice model) {
+  must(model.len > 0);
+  return target_get(h, provider, model);
+}
+
+/* An entry without a model's name stands for the provider. */
+struct provider_load *health_load_get(struct health *h, struct slice provider) {
+  return &target_get(h, provider, SLICE(""))->own;
+}
+
+struct provider_load *health_load_of(const struct health_target *t) {
+  return t->load;
+}
+
 static uint64_t left(uint64_t until_ms, uint64_t now_ms) {
   return until_ms > now_ms ? until_ms - now_ms : 0;
 }
 
 bool health_usable(const struct health_target *t, uint64_t now_ms) {
+  if (atomic_load(&t->load->is_down)) return false;
   if (left(atomic_load(&t->cooling_until_ms), now_ms)) return false;
   uint64_t ejected = atomic_load(&t->ejected_until_ms);
   return !ejected || (now_ms >= ejected && !atomic_load(&t->is_probing));
@@ -180,12 +202,24 @@ void health_cool(struct health_target *t, uint64_t now_ms, uint64_t wait_ms) {
     continue;
 }
 
+/* Up at once, down slowly: Finagle's "peak EWMA", where a target that stalls is left at once. */
+static void raise_peak(atomic_uint *value, uint32_t sample) {
+  unsigned old = atomic_load(value);
+  while (sample > old && !atomic_compare_exchange_weak(value, &old, sample))
+    continue;
+  if (sample < old) average(value, sample, FIRST_TOKEN_WEIGHT);
+}
+
 void health_first_token(struct health_target *t, uint64_t after_us) {
   uint32_t sample = after_us > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)after_us;
   if (sample == 0) sample = 1;
   unsigned none = 0;
-  if (atomic_compare_exchange_strong(&t->first_token_us, &none, sample)) return;
+  if (atomic_compare_exchange_strong(&t->first_token_us, &none, sample)) {
+    atomic_store(&t->peak_token_us, sample);
+    return;
+  }
   average(&t->first_token_us, sample, FIRST_TOKEN_WEIGHT);
+  raise_peak(&t->peak_token_us, sample);
 }
 
 struct health_view health_view(const struct health_target *t, uint64_t now_ms) {
@@ -194,6 +228,7 @@ struct health_view health_view(const struct health_target *t, uint64_t now_ms) {
       .model = t->model,
       .in_flight = atomic_load(&t->in_flight),
       .first_token_us = atomic_load(&t->first_token_us),
+      .peak_token_us = atomic_load(&t->peak_token_us),
       .error_permille = atomic_load(&t->error_permille),
       .failures_in_row = atomic_load(&t->failures_in_row),
       .ejections = atomic_load(&t->ejections),
@@ -207,6 +242,7 @@ void health_each(struct health *h, uint64_t now_ms,
                  void (*on_target)(const struct health_view *view, void *context), void *context) {
   for (size_t i = 0; i < BUCKETS; i++)
     for (struct health_target *t = atomic_load(&h->buckets[i]); t; t = t->next) {
+      if (!t->load) continue;
       struct health_view view = health_view(t, now_ms);
       on_target(&view, context);
     }

@@ -12,6 +12,7 @@
 #pragma once
 #include "config/config.h"
 #include "model/failure.h"
+#include "upstream/load.h"
 
 enum { EJECT_AFTER = 5, EJECT_STEP_MS = 30 * 1000, EJECT_MAX_MS = 300 * 1000 };
 
@@ -25,6 +26,10 @@ void health_reload(struct health *h, const struct config *config); /* limits of 
 /* Made on first use; valid as long as h, so callers may keep the pointer. Any thread. */
 struct health_target *health_target_get(struct health *h, struct slice provider,
                                         struct slice model);
+
+/* The load of all its models; the same rules. */
+struct provider_load *health_load_get(struct health *h, struct slice provider);
+struct provider_load *health_load_of(const struct health_target *t);
 
 /* Would health_enter let a request in now? */
 bool health_usable(const struct health_target *t, uint64_t now_ms);
@@ -51,6 +56,7 @@ struct health_view { /* for routing, metrics and the operator */
   struct slice provider, model;
   uint32_t in_flight;
   uint32_t first_token_us; /* moving average; 0: none yet */
+  uint32_t peak_token_us;  /* the same, but a slower one counts in full at once */
   uint32_t error_permille; /* moving average over the last attempts */
   uint32_t failures_in_row, ejections;
   uint64_t cooling_ms, ejected_ms; /* left; 0: not */

@@ -106,6 +106,11 @@ static void test_averages(void) {
   for (int i = 0; i < 100; i++)
     health_first_token(t, 200000);
   CHECK(health_view(t, 0).first_token_us > 199000);
+  health_first_token(t, 900000);
+  CHECK(health_view(t, 0).peak_token_us == 900000);
+  CHECK(health_view(t, 0).first_token_us < 300000);
+  health_first_token(t, 100000);
+  CHECK(health_view(t, 0).peak_token_us == 800000);
   for (int i = 0; i < 200; i++)
     attempt(t, 0, i % 2 ? FAILURE_NONE : FAILURE_UPSTREAM_ERROR);
   CHECK(health_view(t, 0).error_permille > 400 && health_view(t, 0).error_permille < 600);

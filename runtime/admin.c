@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
+#include "admin_api.h"
 #include "admin_private.h"
-#include "auth/directory.h"
 #include "base/json.h"
 #include "observe/metric.h"
 
@@ -99,28 +99,21 @@ static void get_exchanges(struct visit *v) {
   v->admin->callbacks->describe_exchanges(v->admin->context, v);
 }
 
+static const struct admin_route looks = {
+    .method = "GET", .path = "/admin/", .action = "server.read"};
+static const struct admin_route knows = {.method = "GET", .path = "/admin/", .action = ""};
+
 static const struct endpoint {
   const char *path;
-  bool needs_key; /* health and metrics are for probes, which carry none */
+  const struct admin_route *guard; /* NULL: for probes, which carry no key */
   void (*get)(struct visit *v);
 } endpoints[] = {
-    {"/healthz", false, get_healthz},           {"/readyz", false, get_readyz},
-    {"/metrics", false, get_metrics},           {"/admin/exchanges", true, get_exchanges},
-    {"/admin/openapi.json", true, get_openapi},
+    {"/healthz", NULL, get_healthz},
+    {"/readyz", NULL, get_readyz},
+    {"/metrics", NULL, get_metrics},
+    {"/admin/exchanges", &looks, get_exchanges},
+    {"/admin/openapi.json", &knows, get_openapi},
 };
-
-static bool is_local(struct slice peer) {
-  return slice_starts(peer, SLICE("127.")) || slice_starts(peer, SLICE("[::1]")) ||
-         slice_starts(peer, SLICE("unix"));
-}
-
-/* Without a configured key only this machine may look. */
-static bool is_allowed(const struct config *config, const struct http_request *request) {
-  if (!config->has_admin_key) return is_local(request->peer);
-  uint8_t digest[SHA256_BYTES];
-  digest_sha256(credential_find(request->headers), digest);
-  return digest_equal(digest, config->admin_key_sha256);
-}
 
 static void on_request(struct http_stream *stream, const struct http_request *request,
                        void *context) {
@@ -132,13 +125,11 @@ static void on_request(struct http_stream *stream, const struct http_request *re
   const struct endpoint *found = NULL;
   for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++)
     if (slice_equal_text(request->path, endpoints[i].path)) found = &endpoints[i];
-  bool needs_key = !found || found->needs_key;
-  if (slice_starts(request->path, SLICE("/admin/")) && needs_key &&
-      !is_allowed(v->admin->config, request)) {
-    admin_refuse(v, 401, "invalid_api_key", "send the admin key as Authorization: Bearer KEY");
-  } else if (!found && admin_scripts_request(v, request)) {
-    return;
-  } else if (!found) {
+  if (!found && admin_scripts_request(v, request)) return;
+  const struct admin_route *guard = found ? found->guard : NULL;
+  if (!found && slice_starts(request->path, SLICE("/admin/"))) guard = &looks;
+  if (guard && !admin_guard(v, request, guard, (struct slice){"", 0})) return;
+  if (!found) {
     admin_refuse(v, 404, "not_found",
                  "no such endpoint; there are /healthz, /readyz, /metrics, /admin/exchanges, "
                  "/admin/scripts, /admin/tenants/NAME/scripts, and what /admin/openapi.json lists");

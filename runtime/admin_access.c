@@ -8,25 +8,29 @@ struct slice call_actor(struct call *c) {
       arena_printf(&c->arena, "key:%.*s", (int)c->caller->key.len, c->caller->key.data));
 }
 
+void call_audit(struct call *c, const char *outcome, struct slice after) {
+  struct audit_entry entry = {
+      .time_ms = c->now_ms,
+      .tenant = c->caller ? c->caller->tenant : (struct slice){"", 0},
+      .actor = c->is_stranger ? SLICE("stranger") : call_actor(c),
+      .action = slice_of(*c->route->action ? c->route->action : "read"),
+      .target = slice_of(arena_printf(&c->arena, "%s %s %.*s", c->route->method, c->route->path,
+                                      (int)c->id.len, c->id.data)),
+      .outcome = slice_of(outcome),
+      .before = {"", 0},
+      .after = after,
+      .peer = c->peer,
+      .request_id = {"", 0}};
+  (void)c->backend.store->calls->audit(c->backend.store, &entry);
+}
+
 void call_audit_denied(struct call *c, const char *why) {
   struct bytes after;
   bytes_init(&after);
   bytes_append_text(&after, "{\"reason\":");
   json_quote(&after, slice_of(why));
   bytes_append_byte(&after, '}');
-  struct audit_entry entry = {
-      .time_ms = c->now_ms,
-      .tenant = c->caller ? c->caller->tenant : (struct slice){"", 0},
-      .actor = call_actor(c),
-      .action = slice_of(c->route->action),
-      .target = slice_of(arena_printf(&c->arena, "%s %s %.*s", c->route->method, c->route->path,
-                                      (int)c->id.len, c->id.data)),
-      .outcome = SLICE("denied"),
-      .before = {"", 0},
-      .after = bytes_slice(&after),
-      .peer = c->peer,
-      .request_id = {"", 0}};
-  (void)c->backend.store->calls->audit(c->backend.store, &entry);
+  call_audit(c, "denied", bytes_slice(&after));
   bytes_fini(&after);
 }
 

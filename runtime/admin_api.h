@@ -21,6 +21,7 @@ enum params {
 };
 
 struct call;
+struct session;
 
 struct admin_route {
   const char *method, *path, *action;
@@ -42,9 +43,11 @@ struct call { /* texts are borrowed from its arena */
 
   int status; /* of the answer: JSON in out */
   struct bytes out;
-  uint64_t version; /* of the one row that is shown: its ETag; 0: none */
-  bool changed;     /* rows were written: workers must learn of it before the answer */
-  bool is_denied;   /* to be audited */
+  uint64_t version;        /* of the one row that is shown: its ETag; 0: none */
+  bool changed;            /* rows were written: workers must learn of it before the answer */
+  bool is_denied;          /* to be audited */
+  bool is_stranger;        /* showed a key that is not known */
+  struct session *session; /* of a caller with a token; else NULL */
 };
 
 /* admin_routes.c. *id is the path's variable part. allowed: when no method fits, those that do. */
@@ -76,6 +79,7 @@ bool call_scope(struct call *c, struct slice wanted, struct slice *tenant);
 bool call_may_see_project(struct call *c, struct slice project_path);
 void call_deny(struct call *c); /* 403 */
 struct slice call_actor(struct call *c);
+void call_audit(struct call *c, const char *outcome, struct slice after);
 void call_audit_denied(struct call *c, const char *why);
 struct resource row_resource(struct call *c, const struct entity *e);
 

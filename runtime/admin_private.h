@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 
 struct call;
+struct admin_route;
 
 struct admin {
   uv_loop_t *loop;
@@ -46,6 +47,18 @@ bool admin_api_request(struct visit *v, const struct http_request *request);
 void admin_api_start(struct visit *v); /* its body is there */
 void admin_api_wait(struct admin *a);  /* until no call is on the pool */
 void admin_call_free(struct call *c);  /* NULL is fine */
+/* Who asks, and may they at all? c->status says what is wrong. NULL: it has been refused already.
+ */
+struct call *admin_call_open(struct visit *v, const struct http_request *request,
+                             const struct admin_route *route, struct slice id);
+/* Every piece of work on the pool: the store outlives it. */
+void admin_pool_enter(struct admin *a);
+void admin_pool_leave(struct admin *a);
+/* admin_guard.c: for endpoints that are not of the JSON API. route->action "": any caller who is
+ * known; tenant: whose things it is about, empty: the whole gateway's. False: it has been, or will
+ * be, refused. Changes are audited. */
+bool admin_guard(struct visit *v, const struct http_request *request,
+                 const struct admin_route *route, struct slice tenant);
 void admin_free_if_over(struct admin *a);
 /* admin_openapi.c */
 void admin_openapi_write(struct bytes *out);

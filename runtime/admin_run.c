@@ -7,6 +7,7 @@
 #include "admin_private.h"
 #include "auth/directory.h"
 #include "auth/network.h"
+#include "auth/session.h"
 #include "base/clock.h"
 #include "observe/log.h"
 
@@ -14,6 +15,7 @@ enum { BODY_BYTES = 256 << 10, JSON_DEPTH = 12, IDEMPOTENCY_BYTES = 255 };
 
 void admin_call_free(struct call *c) {
   if (!c) return;
+  session_unref(c->session);
   directory_unref(c->backend.directory);
   config_unref(c->config);
   bytes_fini(&c->out);
@@ -98,6 +100,17 @@ static void on_pool(uv_work_t *work) {
   struct visit *v = work->data;
   struct admin *a = v->admin;
   handle(v->call);
+  admin_pool_leave(a);
+}
+
+void admin_pool_enter(struct admin *a) {
+  uv_mutex_lock(&a->lock);
+  a->on_pool++;
+  a->unanswered++;
+  uv_mutex_unlock(&a->lock);
+}
+
+void admin_pool_leave(struct admin *a) {
   uv_mutex_lock(&a->lock);
   if (--a->on_pool == 0) uv_cond_broadcast(&a->idle);
   uv_mutex_unlock(&a->lock);
@@ -113,10 +126,7 @@ void admin_api_wait(struct admin *a) {
 static void start(struct visit *v) {
   v->waiting = true;
   v->work.data = v;
-  uv_mutex_lock(&v->admin->lock);
-  v->admin->on_pool++;
-  v->admin->unanswered++;
-  uv_mutex_unlock(&v->admin->lock);
+  admin_pool_enter(v->admin);
   must(uv_queue_work(v->admin->loop, &v->work, on_pool, on_pool_done) == 0);
 }
 
@@ -167,6 +177,9 @@ static bool identify(struct call *c, struct slice secret) {
   bool is_known = is_operator(c->config, secret);
   const struct principal *p = directory_find(c->backend.directory, secret, c->now_ms);
   if (is_known) return true;
+  enum jwt_result why;
+  if (!p) c->session = session_open(c->backend.directory, secret, c->now_ms, &why);
+  if (c->session) p = session_principal(c->session);
   bool is_there = p && (!p->network_count || networks_hold(p->networks, p->network_count, c->peer));
   c->caller = is_there ? p : NULL;
   return is_there;
@@ -180,9 +193,11 @@ static void admit(struct visit *v, struct call *c, struct slice secret) {
   }
   bool is_known = identify(c, secret);
   lockout_note(lockout, c->peer, c->now_ms, is_known);
+  c->is_stranger = !is_known;
   if (!is_known)
     call_fail(c, 401, NULL, "this key is not known, or not any more");
-  else if (!c->caller || permission_reach(c->caller, c->action, NULL) != REACH_NONE)
+  else if (!c->caller || !*c->route->action ||
+           permission_reach(c->caller, c->action, NULL) != REACH_NONE)
     return;
   else
     call_fail(c, 403, NULL, "your roles do not allow %s", c->route->action);
@@ -197,7 +212,7 @@ static struct call *call_new(struct visit *v, const struct http_request *request
   directory_ref(c->backend.directory);
   c->config = config_ref(v->admin->config);
   c->route = route;
-  must(action_find(slice_of(route->action), &c->action));
+  must(!*route->action || action_find(slice_of(route->action), &c->action));
   c->now_ms = clock_wall_ms();
   c->id = arena_slice(&c->arena, id);
   c->query = arena_slice(&c->arena, request->query);
@@ -215,16 +230,23 @@ static void refuse_locked(struct visit *v, int64_t left_ms) {
                           "came from here; wait\",\"field\":null}}\n"));
 }
 
+struct call *admin_call_open(struct visit *v, const struct http_request *request,
+                             const struct admin_route *route, struct slice id) {
+  int64_t left_ms = lockout_left_ms(&v->admin->lockout, request->peer, clock_wall_ms());
+  if (left_ms) {
+    refuse_locked(v, left_ms);
+    return NULL;
+  }
+  struct call *c = call_new(v, request, route, id);
+  admit(v, c, credential_find(request->headers));
+  return c;
+}
+
 bool admin_api_request(struct visit *v, const struct http_request *request) {
   struct slice id;
   const char *allowed;
   const struct admin_route *route = admin_route_find(request, &id, &allowed);
   if (!route && !allowed) return false;
-  int64_t left_ms = lockout_left_ms(&v->admin->lockout, request->peer, clock_wall_ms());
-  if (left_ms) {
-    refuse_locked(v, left_ms);
-    return true;
-  }
   if (!route) {
     struct header extra = {SLICE("allow"), slice_of(allowed)};
     admin_answer_with(v, 405, (struct headers){&extra, 1},
@@ -232,9 +254,9 @@ bool admin_api_request(struct visit *v, const struct http_request *request) {
                             "endpoint does not take that method\",\"field\":null}}\n"));
     return true;
   }
-  struct call *c = call_new(v, request, route, id);
+  struct call *c = admin_call_open(v, request, route, id);
+  if (!c) return true;
   v->call = c;
-  admit(v, c, credential_find(request->headers));
   if (!c->status && !c->backend.store)
     call_fail(c, 503, NULL, "set store in the configuration to manage anything");
   if (!c->status) take_idempotency(c, request);

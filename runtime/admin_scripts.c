@@ -2,7 +2,9 @@
 
 #include <stdlib.h>
 
+#include "admin_api.h"
 #include "admin_private.h"
+#include "auth/directory.h"
 #include "base/json.h"
 
 enum { PUSH_BYTES = 40 << 20 }; /* texts of 16 MiB, with what JSON adds to them */
@@ -27,7 +29,7 @@ static char *unescaped(struct slice text, size_t *len) {
   return out;
 }
 
-static const struct action {
+static const struct scripts_endpoint {
   const char *name;
   enum scripts_action action;
   bool is_post;
@@ -79,6 +81,11 @@ void admin_scripts_ask(struct visit *v) {
   v->admin->callbacks->ask_scripts(v->admin->context, &v->question, v);
 }
 
+static const struct admin_route reads = {
+    .method = "GET", .path = "/admin/scripts", .action = "scripts.read"};
+static const struct admin_route writes = {
+    .method = "POST", .path = "/admin/scripts", .action = "scripts.write"};
+
 bool admin_scripts_request(struct visit *v, const struct http_request *request) {
   struct slice prefix = SLICE("/admin/tenants/");
   const char *allowed = NULL;
@@ -93,10 +100,11 @@ bool admin_scripts_request(struct visit *v, const struct http_request *request) 
   }
   if (allowed || (!is_get && !is_post)) {
     admin_refuse(v, 405, "method_not_allowed", allowed ? allowed : "this endpoint takes GET, POST");
-  } else if (is_post && !v->admin->config->has_admin_key) {
+  } else if (is_post && !v->admin->config->has_admin_key &&
+             !credential_find(request->headers).len) {
     /* Any page in a browser on this machine could send it. */
     admin_refuse(v, 403, "no_admin_key", "set admin.key in the configuration to change scripts");
-  } else {
+  } else if (admin_guard(v, request, is_post ? &writes : &reads, v->question.tenant)) {
     v->takes_body = true;
     stream_set_body_limit(v->stream, PUSH_BYTES);
   }

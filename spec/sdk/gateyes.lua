@@ -61,7 +61,7 @@ models.smart = { alias = "anthropic-plain" }
 
 return {
   listen = { env "GATEWAY_LISTEN" },
-  admin = { listen = { env "ADMIN_LISTEN" } },
+  admin = { listen = { env "ADMIN_LISTEN" }, key = "gy-sdk-admin" },
   store = "sqlite:" .. env "GATEWAY_FOLDER" .. "/gateyes.db",
   log = { file = env "GATEWAY_FOLDER" .. "/gateway.log" },
   workers = 2,

@@ -87,7 +87,7 @@ class Stage:
         url = f"http://127.0.0.1:{port}"
         wait_until_up(url + "/v1/models", self.gateway)
         self.env = {"GATEWAY_URL": url, "MOCK_URL": mock_url, "GATEWAY_LOG": self.folder + "/gateway.log",
-                    "GATEWAY_KEY": KEY}
+                    "GATEWAY_KEY": KEY, "ADMIN_URL": "http://" + settings["ADMIN_LISTEN"]}
         return self
 
     def __exit__(self, *_):

@@ -209,6 +209,10 @@ class Lists(ApiCase):
 
 
 class Guesses(ApiCase):
+    @classmethod
+    def check_books(cls):
+        """Nobody is listened to here any more."""
+
     def test_guessing_locks_out(self):
         statuses = [self.api("GET", "/admin/v1/keys", key="gy-guess-%d" % i)[0] for i in range(50)]
         self.assertEqual(statuses, [401] * 5 + [429] * 45)

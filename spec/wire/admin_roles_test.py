@@ -117,6 +117,20 @@ class Matrix(RolesCase):
         self.assertEqual(self.api("GET", "/admin/v1/keys", key="")[0], 401)
 
 
+    def test_scripts_and_open_requests(self):
+        for tenant in ("first", "second"):
+            self.good("POST", "/admin/v1/tenants", {"id": tenant})
+        keys = {role: self.good("POST", "/admin/v1/keys", {"tenant": "first", "name": role, "roles": [role]})["secret"]
+                for role in ("super_admin", "tenant_admin", "member")}
+        for method, path, wanted in (("GET", "/admin/exchanges", (200, 403, 403)), ("GET", "/admin/scripts", (200, 403, 403)),
+                                     ("GET", "/admin/openapi.json", (200, 200, 200)), ("GET", "/admin/tenants/second/scripts", (404, 403, 403)),
+                                     ("POST", "/admin/tenants/second/scripts/rollback", (404, 403, 403))):
+            for (role, key), status in zip(keys.items(), wanted):
+                self.assertEqual(self.api(method, path, {} if method == "POST" else None, key=key)[0], status, (role, path))
+        rows = self.good("GET", "/admin/v1/audit?action=scripts.write")["data"]
+        self.assertEqual(sorted(row["outcome"] for row in rows), ["asked", "denied", "denied"])
+
+
 class Secrets(RolesCase):
     def test_planted_secrets_show_nowhere(self):
         self.good("POST", "/admin/v1/tenants", {"id": "planted"})

@@ -54,7 +54,7 @@ class Admin(GatewayCase):
 
     def test_who_may_ask_what(self):
         for path, key, status in (("/healthz", None, 200), ("/metrics", None, 200), ("/admin/exchanges", None, 401),
-                                  ("/admin/exchanges", "wrong", 401), ("/admin/exchanges", KEY, 401),
+                                  ("/admin/exchanges", "wrong", 401), ("/admin/exchanges", KEY, 403),
                                   ("/admin/exchanges", ADMIN_KEY[:-1], 401), ("/admin/exchanges", ADMIN_KEY, 200),
                                   ("/admin/nothing", ADMIN_KEY, 404)):
             self.assertEqual(self.gateway.get_admin(path, key)[0], status, (path, key))

@@ -7,7 +7,8 @@ enum { PAGE_ROWS = 100, PAGE_ROWS_MAX = 1000, ID_LETTERS = 16 };
 static const char *const nouns[ENTITY_COUNT + 1] = {
     [ENTITY_TENANT] = "tenant", [ENTITY_PROJECT] = "project", [ENTITY_USER] = "user",
     [ENTITY_KEY] = "key",       [ENTITY_ROLE] = "role",       [ENTITY_LIMIT] = "limit",
-    [ENTITY_BUDGET] = "budget", [ENTITY_PRICE] = "price",     [ENTITY_COUNT] = "row"};
+    [ENTITY_BUDGET] = "budget", [ENTITY_PRICE] = "price",     [ENTITY_DELIVERY] = "delivery",
+    [ENTITY_COUNT] = "row"};
 
 const char *row_noun(enum entity_kind kind) {
   return nouns[kind];
@@ -40,6 +41,7 @@ void row_write_json(struct call *c, const struct entity *e, struct bytes *out) {
   if (e->kind != ENTITY_TENANT) append_member(out, "tenant", e->tenant);
   if (e->kind == ENTITY_KEY) append_member(out, "project", e->owner);
   if (e->kind == ENTITY_PROJECT) append_member(out, "parent", e->owner);
+  if (e->kind == ENTITY_DELIVERY) append_member(out, "webhook", e->owner);
   append_member(out, "name", e->name);
   append_member(out, "state", e->state.len ? e->state : SLICE("active"));
   for (struct json_walk w = json_walk_of(e->body); json_walk_next(&w);) {
@@ -321,6 +323,12 @@ void row_block(struct call *c) {
 void row_unblock(struct call *c) {
   struct entity old;
   if (row_get(c, &old)) row_set_state(c, &old, "", "unblock");
+}
+
+/* The webhooks find it in the store within seconds. */
+void delivery_retry(struct call *c) {
+  struct entity old;
+  if (row_get(c, &old)) row_set_state(c, &old, "waiting", "retry");
 }
 
 void row_delete(struct call *c) {

@@ -9,8 +9,10 @@ import subprocess
 import threading
 import time
 import unittest
+import urllib.error
+import urllib.request
 
-from harness import BINARY, KEY, Gateway, chat_body, wait_for
+from harness import ADMIN_KEY, BINARY, KEY, Gateway, chat_body, wait_for
 from upstream import Upstream, whole
 
 SECRET = "whsec-0123456789abcdef"
@@ -96,6 +98,16 @@ class Webhooks(unittest.TestCase):
     def rows(self, database, state):
         return database.execute("SELECT id FROM deliveries WHERE state = ?", (state,)).fetchall()
 
+    def admin(self, method, path):
+        request = urllib.request.Request("http://%s/admin/v1/deliveries%s" % (self.gateway.admin.text, path), method=method,
+                                         headers={"authorization": "Bearer " + ADMIN_KEY})
+        try:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as reply:
+                return reply.status, json.loads(reply.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read())
+
     def command(self, *words):
         result = subprocess.run([BINARY, "webhooks", *words, "--config", self.gateway.path], capture_output=True,
                                 text=True, timeout=30)
@@ -164,9 +176,15 @@ class Webhooks(unittest.TestCase):
         self.assertEqual((status, [d["id"] for d in listed]), (0, [dead[0][0]]))
         self.assertEqual((listed[0]["webhook"], listed[0]["attempts"], listed[0]["status"]), ("ops", 2, 503))
         self.assertIn("is dead after 2 attempts", self.gateway.process_log())
+        status, body = self.admin("GET", "?state=dead")
+        self.assertEqual((status, [d["id"] for d in body["data"]]), (200, [dead[0][0]]))
+        self.assertEqual((body["data"][0]["webhook"], body["data"][0]["status"]), ("ops", 503))
         self.assertEqual(self.command("retry", dead[0][0])[0], 0)
         wait_for(lambda: len(self.receiver.news) == 3, 10, "one more attempt")
         wait_for(lambda: self.rows(database, "delivered") == dead, 5, "the delivery to be done")
+        for path, status in (("/%s/retry" % dead[0][0], 200), ("/dlv_unknown/retry", 404)):
+            self.assertEqual(self.admin("POST", path)[0], status)
+        wait_for(lambda: len(self.receiver.news) == 4, 10, "the delivery sent once more")
         status, _, error = self.command("retry", "dlv_unknown")
         self.assertEqual(status, 1)
         self.assertIn("no delivery", error)

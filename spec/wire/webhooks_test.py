@@ -246,6 +246,18 @@ class Webhooks(unittest.TestCase):
         self.assertEqual((news["tenant"], news["data"]["today"]), ("acme", 0.04))
         self.assertAlmostEqual(news["data"]["usual"], 0.004 / 7, 8)
 
+    def test_reloads_change_who_is_told(self):
+        gateway = self.start(quotas=[{"name": "month", "scope": {"tenant": "acme"}, "money": 0.2, "window": "month",
+                                      "warn": [10, 50]}])
+        hooks = gateway.config.pop("webhooks")
+        gateway.reload(gateway.config)
+        self.chat()  # 10 %: nobody is told
+        wait_for(lambda: "10 % reached" in gateway.process_log(), 5, "the first threshold")
+        gateway.reload(dict(gateway.config, webhooks={"late": hooks["ops"]}))
+        self.chat(count=5)
+        wait_for(lambda: self.receiver.news, 10, "the second threshold")
+        self.assertEqual([n["data"]["percent"] for n in self.receiver.of("budget.threshold")], [50])
+
     def test_internal_addresses_are_refused(self):
         config = {"providers": {}, "models": {}, "keys": [], "webhooks": {"ops": {
             "url": self.receiver.url, "secret": SECRET, "attempts": 1}}}

@@ -61,6 +61,7 @@ void key_rotate(struct call *c) {
     call_fail(c, 409, NULL, "a revoked key stays revoked; make a new one");
     return;
   }
+  if (!row_check(c, &old, false)) return; /* its new secret is as good as a new key */
   w.entity = old;
   w.entity.body = without(c, old.body, own, 2);
   if (overlap_s)

@@ -1,12 +1,10 @@
 """The admin API end to end: tenants, keys, limits, usage, audit, as an operator's script uses them."""
-import json
 import re
 import threading
-import time
 import unittest
 
 from admin_calls import Api
-from harness import ADMIN_KEY, SLACK, GatewayCase, chat_body, wait_for
+from harness import ADMIN_KEY, SLACK, Gateway, GatewayCase, chat_body, wait_for
 
 
 class ApiCase(GatewayCase):
@@ -191,13 +189,13 @@ class Limits(ApiCase):
 class Lists(ApiCase):
     def test_pages(self):
         tenant = self.tenant()
-        made = {self.good("POST", "/admin/v1/projects", {"tenant": tenant, "name": "p%d" % i})["id"] for i in range(205)}
-        listed = [row["id"] for row in self.api.pages("/admin/v1/projects?tenant=" + tenant, 50)]
-        self.assertEqual((len(listed), set(listed)), (205, made))
-        audit = self.api.pages("/admin/v1/audit?tenant=" + tenant, 60)
-        self.assertEqual(sum(row["action"] == "project.create" for row in audit), 205)
+        made = {self.good("POST", "/admin/v1/projects", {"tenant": tenant, "name": "p%d" % i})["id"] for i in range(1005)}
+        listed = [row["id"] for row in self.api.pages("/admin/v1/projects?tenant=" + tenant, 200)]
+        self.assertEqual((len(listed), set(listed)), (1005, made))
+        audit = self.api.pages("/admin/v1/audit?tenant=" + tenant, 300)
+        self.assertEqual(sum(row["action"] == "project.create" for row in audit), 1005)
         self.assertEqual(self.good("GET", "/admin/v1/audit/verify")["ok"], True)
-        self.assertEqual(len(self.good("GET", "/admin/v1/projects?name=p20&tenant=" + tenant)["data"]), 6)
+        self.assertEqual(len(self.good("GET", "/admin/v1/projects?name=p20&tenant=" + tenant)["data"]), 11)
 
     def test_prices_and_headers(self):
         price = self.good("GET", "/admin/v1/prices")["data"][0]
@@ -218,6 +216,23 @@ class Guesses(ApiCase):
         self.assertEqual(statuses, [401] * 5 + [429] * 45)
         self.assertGreater(int(self.api.headers["retry-after"]), 0)
         self.assertEqual(self.api("GET", "/admin/v1/keys")[0], 429, "nor is the right key listened to")
+
+
+class FirstStart(unittest.TestCase):
+    def test_a_key_is_printed_once(self):
+        gateway = Gateway({"providers": {"o": {"adapter": "openai", "base_url": "http://127.0.0.1:1/v1"}}, "models": {"m": {"targets": ["o/m"]}}},
+                          admin_key=None)
+        try:
+            key = re.search(r"admin API is (gy-[A-Za-z0-9]{49})\n", gateway.process_log()).group(1)
+            api = Api(gateway.admin.number, key)
+            self.assertEqual(api("POST", "/admin/v1/tenants", {"id": "acme"})[0], 201)
+            self.assertEqual(api("GET", "/admin/v1/tenants", key="")[0], 401, "this machine, too, needs a key")
+            gateway.crash()
+            self.assertNotIn("gy-", gateway.process_log())
+            self.assertEqual(api("GET", "/admin/v1/tenants/acme")[0], 200)
+        finally:
+            self.assertEqual(gateway.stop(), 0, gateway.process_log())
+            gateway.remove()
 
 
 if __name__ == "__main__":

@@ -114,6 +114,12 @@ class Matrix(RolesCase):
         self.assertEqual(status("/admin/v1/tenants", {"id": "more"}), 403)
         self.assertIn(status("/admin/v1/roles", {"tenant": "giving", "name": "king", "reach": "all", "allow": ["*"]}), (400, 403))
         self.assertEqual(status("/admin/v1/limits", {"name": "all", "requests": 1, "window": "1h"}), 403)
+        strong = self.good("POST", "/admin/v1/keys", {"tenant": "giving", "name": "strong", "roles": ["super_admin"]})["id"]
+        self.assertEqual(status("/admin/v1/keys/%s/rotate" % strong, {}), 403)
+        self.assertEqual(self.api("PATCH", "/admin/v1/keys/" + strong, {"name": "mine"}, key=admin)[0], 403)
+        self.good("POST", "/admin/v1/tenants", {"id": "a-neighbour"})
+        listed = self.api("GET", "/admin/v1/tenants?limit=1", key=admin)[1]
+        self.assertEqual(([row["id"] for row in listed["data"]], listed["next_cursor"]), (["giving"], None))
         self.assertEqual(self.api("GET", "/admin/v1/keys", key="")[0], 401)
 
 

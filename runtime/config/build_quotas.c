@@ -221,7 +221,9 @@ size_t config_quota_read(const struct value *entry, struct arena *arena,
   struct place at = {.value = entry};
   struct names names;
   size_t before = problems->count;
+  arena_init(&shell.arena);
   names_init(&names, arena, 1);
   build_quota(&b, &at, &names);
+  arena_adopt(arena, &shell.arena);
   return problems->count == before ? shell.quota_count : 0;
 }

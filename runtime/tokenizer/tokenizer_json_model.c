@@ -65,19 +65,30 @@ static int fallback_byte(struct slice text) {
   return is_one ? byte : -1;
 }
 
-static bool read_vocab(struct model_reading *m, struct slice vocab, bool has_fallback) {
-  size_t count = 0, bytes = 0;
-  for (struct json_walk w = json_walk_of(vocab); json_walk_next(&w);)
-    count++;
-  if (count == 0 || count > VOCABULARY_TOKENS_MAX / 2) return json_refuse(m->r, "it has no vocab");
-  for (m->entry_bits = 4; (size_t)1 << m->entry_bits < count * 2;)
-    m->entry_bits++;
-  m->entries = must_calloc((size_t)1 << m->entry_bits, sizeof *m->entries);
-  m->tokens = must_calloc(VOCABULARY_TOKENS_MAX, sizeof *m->tokens);
-  for (struct json_walk w = json_walk_of(vocab); json_walk_next(&w);) {
+/* Room for all of vocab, whose numbers are checked here. */
+static bool measure_vocab(struct model_reading *m, struct slice vocab) {
+  size_t count = 0;
+  for (struct json_walk w = json_walk_of(vocab); json_walk_next(&w); count++) {
     uint64_t token;
     if (!json_to_u64(w.value, &token) || token >= VOCABULARY_TOKENS_MAX)
       return json_refuse(m->r, "its vocab holds a number that is no token");
+    if (token >= m->token_count) m->token_count = token + 1;
+  }
+  if (count == 0 || count > VOCABULARY_TOKENS_MAX / 2)
+    return json_refuse(m->r, "its vocab is empty or too large");
+  for (m->entry_bits = 4; (size_t)1 << m->entry_bits < count * 2;)
+    m->entry_bits++;
+  m->entries = must_calloc((size_t)1 << m->entry_bits, sizeof *m->entries);
+  m->tokens = must_calloc(m->token_count, sizeof *m->tokens);
+  return true;
+}
+
+static bool read_vocab(struct model_reading *m, struct slice vocab, bool has_fallback) {
+  size_t bytes = 0;
+  if (!measure_vocab(m, vocab)) return false;
+  for (struct json_walk w = json_walk_of(vocab); json_walk_next(&w);) {
+    uint64_t token = 0;
+    must(json_to_u64(w.value, &token));
     bytes_clear(&m->scratch);
     json_unescape(w.key, &m->scratch);
     struct slice written = arena_slice(&m->r->t->arena, bytes_slice(&m->scratch));
@@ -91,7 +102,6 @@ static bool read_vocab(struct model_reading *m, struct slice vocab, bool has_fal
     if (text.len > VOCABULARY_TOKEN_BYTES_MAX || bytes > VOCABULARY_TEXT_BYTES_MAX)
       return json_refuse(m->r, "its tokens are too long");
     m->tokens[token] = text;
-    if (token >= m->token_count) m->token_count = token + 1;
   }
   return true;
 }

@@ -56,3 +56,18 @@ void token_counter_fini(struct token_counter *c);
 void token_counter_feed(struct token_counter *c, struct slice text);
 /* Of all text so far; more may follow. */
 uint64_t token_counter_value(const struct token_counter *c);
+
+/* Tokens back to text, one at a time: a character whose bytes come in several tokens is held back
+ * until it is whole. */
+struct token_decoder {
+  const struct tokenizer *tokenizer;
+  struct bytes held;
+  bool skips_special, at_start;
+};
+
+void token_decoder_init(struct token_decoder *d, const struct tokenizer *t, bool skips_special);
+void token_decoder_fini(struct token_decoder *d);
+/* Appends what is whole now; always valid UTF-8. False: no token of this tokenizer. */
+bool token_decoder_feed(struct token_decoder *d, uint32_t token, struct bytes *out);
+/* Appends the rest; bytes that never became a character are U+FFFD. */
+void token_decoder_end(struct token_decoder *d, struct bytes *out);

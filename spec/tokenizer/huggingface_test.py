@@ -123,6 +123,12 @@ def compare(name, made, added, samples, folder):
             wrong += 1
             if wrong <= 3:
                 print(f"{name}: {text!r}\n  want {want}\n  got  {got}, in pieces {cuts.get(text)}")
+    for text, got in zip(samples, ours.encode(path, samples, "decode"), strict=True):
+        want = made.decode(made.encode(text, add_special_tokens=False).ids, skip_special_tokens=True)
+        if got != want:
+            wrong += 1
+            if wrong <= 3:
+                print(f"{name}: {text!r}\n  decodes to {want!r}\n  got        {got!r}")
     print(f"{name}: {len(samples)} texts, {tokens} tokens, {wrong} differences")
     return wrong
 

@@ -1,6 +1,7 @@
-/* ids <name or tokenizer.json> text|special|cut [folder]: for each text on standard input (its
- * length as four bytes, then itself) the number of tokens and the tokens, as four bytes each, on
- * standard output. cut: no tokens, only their number, counted from pieces of 1 to 9 bytes. */
+/* ids <name or tokenizer.json> text|special|cut|decode [folder]: for each text on standard input
+ * (its length as four bytes, then itself) the number of tokens and the tokens, as four bytes each,
+ * on standard output. cut: no tokens, only their number, counted from pieces of 1 to 9 bytes.
+ * decode: encoded and decoded again: the text. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,6 +23,29 @@ static uint32_t count_cut(const struct tokenizer *t, struct encoder *e, struct s
   uint32_t count = (uint32_t)token_counter_value(&c);
   token_counter_fini(&c);
   return count;
+}
+
+/* There and back again, without special tokens on the way back. */
+static void write_decoded(const struct tokenizer *t, struct encoder *e, struct slice text) {
+  struct bytes ids, out;
+  bytes_init(&ids);
+  bytes_init(&out);
+  uint64_t count = tokenizer_encode(t, e, text, TOKENIZE_SPECIAL, &ids);
+  struct token_decoder d;
+  token_decoder_init(&d, t, true);
+  for (uint64_t i = 0; i < count; i++) {
+    uint32_t token;
+    memcpy(&token, ids.data + i * sizeof token, sizeof token);
+    must(token_decoder_feed(&d, token, &out));
+  }
+  must(!token_decoder_feed(&d, UINT32_MAX, &out));
+  token_decoder_end(&d, &out);
+  token_decoder_fini(&d);
+  uint32_t len = (uint32_t)out.len;
+  fwrite(&len, sizeof len, 1, stdout);
+  if (len) fwrite(out.data, 1, len, stdout);
+  bytes_fini(&ids);
+  bytes_fini(&out);
 }
 
 static void answer(const struct tokenizer *t, struct encoder *e, struct slice text,
@@ -56,7 +80,10 @@ int main(int argc, char **argv) {
     bytes_clear(&text);
     must(fread(bytes_reserve(&text, len + 1), 1, len, stdin) == len);
     text.len = len;
-    answer(t, &e, bytes_slice(&text), argv[2]);
+    if (strcmp(argv[2], "decode") == 0)
+      write_decoded(t, &e, bytes_slice(&text));
+    else
+      answer(t, &e, bytes_slice(&text), argv[2]);
   }
   encoder_fini(&e);
   tokenizer_unref(t);

@@ -30,26 +30,46 @@ local policy = {
 
 local TEXT_BYTES = 8192 -- of the last turn: what comes later says little more
 
-local function is_whole_word(word)
-  return not word:find "[\227-\237]" -- first bytes of CJK, kana and hangul in UTF-8
-end
+local CJK = "[\227-\237]" -- first bytes of CJK, kana and hangul in UTF-8
 
 -- Small letters, with one space wherever no letter or digit stands.
 local function spaced(text)
   return " " .. text:lower():gsub("[%z\1-\47\58-\64\91-\96\123-\127]+", " ") .. " "
 end
 
-local function count(text, plain, list, most)
-  local found = 0
+-- What a list is searched by: CJK words anywhere, others as whole words, and looked for only when their first is there.
+local prepared = setmetatable({}, { __mode = "k" })
+
+local function prepare(list)
+  local found = { cjk = {}, whole = {} }
   for _, word in ipairs(list) do
-    local hit
-    if is_whole_word(word) then
-      hit = text:find(" " .. word .. " ", 1, true)
+    if word:find(CJK) then
+      table.insert(found.cjk, word)
     else
-      hit = plain:find(word, 1, true)
+      word = spaced(word)
+      local first = word:match "^ ([^ ]+)"
+      if first then table.insert(found.whole, { first = first, text = word, is_one = word == " " .. first .. " " }) end
     end
-    if hit then found = found + 1 end
-    if found == most then break end
+  end
+  prepared[list] = found
+  return found
+end
+
+local function look_at(text)
+  local seen = { words = {}, plain = text, normal = spaced(text), has_cjk = text:find(CJK) ~= nil }
+  for word in seen.normal:gmatch "[^ ]+" do seen.words[word] = true end
+  return seen
+end
+
+local function count(seen, list, most)
+  local parts, found = prepared[list] or prepare(list), 0
+  for _, word in ipairs(parts.whole) do
+    if found < most and seen.words[word.first] and (word.is_one or seen.normal:find(word.text, 1, true)) then
+      found = found + 1
+    end
+  end
+  for i = 1, seen.has_cjk and #parts.cjk or 0 do
+    if found < most and seen.plain:find(parts.cjk[i], 1, true) then found = found + 1 end
   end
   return found
 end
@@ -72,15 +92,15 @@ end
 
 local function score_text(result, text, settings)
   local plain = text:sub(1, TEXT_BYTES)
-  local normal = spaced(plain)
+  local seen = look_at(plain)
   local tokens = gateyes.tokens.count(plain)
   local fences = select(2, plain:gsub("```", "")) / 2
-  local reasoning = count(normal, plain, words.reasoning, 3)
-  local code = count(normal, plain, words.code, 4)
-  local technical = count(normal, plain, words.technical, 4)
-  local steps = count(normal, plain, words.steps, 4) + math.min(select(2, plain:gsub("\n%s*[%d%-%*]+[%.%)]? ", "")), 3)
-  local own = count(normal, plain, settings.hard_words, 1)
-  local simple = count(normal, plain, words.simple, 2) + count(normal, plain, settings.simple_words, 1) * 2
+  local reasoning = count(seen, words.reasoning, 3)
+  local code = count(seen, words.code, 4)
+  local technical = count(seen, words.technical, 4)
+  local steps = count(seen, words.steps, 4) + math.min(select(2, plain:gsub("\n%s*[%d%-%*]+[%.%)]? ", "")), 3)
+  local own = count(seen, settings.hard_words, 1)
+  local simple = count(seen, words.simple, 2) + count(seen, settings.simple_words, 1) * 2
   add(result, 0.20, (tokens - 15) / 385, tokens .. " tokens")
   add(result, 0.30, reasoning / 2, reasoning .. " words of reasoning")
   add(result, 0.30, (code + 2 * math.min(fences, 2)) / 4, "code")

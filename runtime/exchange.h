@@ -16,6 +16,7 @@ struct bookkeeper;
 struct limiter;
 struct journal;
 struct encoder;
+struct directory_memory;
 struct strategies;
 
 struct exchange_host { /* owned by the worker, which replaces config, generation and directory on a
@@ -29,6 +30,7 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
   struct strategies *strategies;         /* routing policies that models of config name */
   struct tenant_set *tenants;            /* scripts of the tenants that have any */
   struct directory *directory;
+  struct directory_memory *seen_secrets;
   struct role_judge *judge;
   struct sessions *sessions; /* tokens that were verified */
   struct upstream *upstream;

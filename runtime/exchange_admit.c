@@ -7,19 +7,6 @@
 #include "store/journal.h"
 
 enum { DAY_MS = 86400000, MARGIN_MS = 600000 };
-enum { WANTED_COUNT = sizeof(struct admit_fields) / sizeof(struct json_member) };
-
-static void find_fields(struct slice body, struct admit_fields *f) {
-  *f = (struct admit_fields){0};
-  f->max_tokens.key = SLICE("max_tokens");
-  f->max_completion_tokens.key = SLICE("max_completion_tokens");
-  f->max_output_tokens.key = SLICE("max_output_tokens");
-  f->n.key = SLICE("n");
-  f->best_of.key = SLICE("best_of");
-  f->user.key = SLICE("user");
-  f->metadata.key = SLICE("metadata");
-  (void)!json_members(body, (struct json_member *)f, WANTED_COUNT, JSON_DEPTH_MAX, NULL);
-}
 
 static uint64_t number_or(const struct json_member *member, uint64_t otherwise) {
   uint64_t value;
@@ -28,7 +15,8 @@ static uint64_t number_or(const struct json_member *member, uint64_t otherwise) 
 
 /* The longest completion that the request allows, of all its choices: those that only compete are
  * billed, too. */
-static uint64_t output_at_most(struct exchange *x, const struct admit_fields *f) {
+static uint64_t output_at_most(struct exchange *x) {
+  const struct request_fields *f = &x->fields;
   if (x->route.dialect == DIALECT_EMBEDDINGS) return 0;
   uint64_t older = number_or(&f->max_tokens, 0), n = number_or(&f->n, 1);
   uint64_t newer = number_or(&f->max_completion_tokens, number_or(&f->max_output_tokens, 0));
@@ -40,7 +28,8 @@ static uint64_t output_at_most(struct exchange *x, const struct admit_fields *f)
 }
 
 /* The end customer: a header, or the field that each protocol has for it. */
-static struct slice find_customer(struct exchange *x, const struct admit_fields *f) {
+static struct slice find_customer(struct exchange *x) {
+  const struct request_fields *f = &x->fields;
   static const char *const names[] = {"x-gateyes-customer", "x-litellm-customer-id",
                                       "x-litellm-end-user-id"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -108,9 +97,7 @@ static uint64_t ttl_ms(const struct upstream_timers *t) {
 
 static void fill_claim(struct exchange *x) {
   struct limit_request *r = &x->claim;
-  struct admit_fields fields;
-  find_fields(bytes_slice(&x->body), &fields);
-  x->customer = find_customer(x, &fields);
+  x->customer = find_customer(x);
   const struct principal *p = x->principal;
   *r = (struct limit_request){.key = p->key,
                               .user = p->user,
@@ -118,7 +105,7 @@ static void fill_claim(struct exchange *x) {
                               .model = x->model->name,
                               .customer = x->customer,
                               .input_tokens = tokens_prompt(x),
-                              .output_tokens = output_at_most(x, &fields),
+                              .output_tokens = output_at_most(x),
                               .refuse_unpriced =
                                   !slice_equal_text(x->config->unpriced, "allow_unpriced")};
   r->ttl_ms = ttl_ms(&x->config->upstream);

@@ -18,6 +18,13 @@ static void name_fields(struct request_fields *f) {
   f->previous_response_id.key = SLICE("previous_response_id");
   f->input.key = SLICE("input");
   f->background.key = SLICE("background");
+  f->max_tokens.key = SLICE("max_tokens");
+  f->max_completion_tokens.key = SLICE("max_completion_tokens");
+  f->max_output_tokens.key = SLICE("max_output_tokens");
+  f->n.key = SLICE("n");
+  f->best_of.key = SLICE("best_of");
+  f->user.key = SLICE("user");
+  f->metadata.key = SLICE("metadata");
 }
 
 bool body_find_fields(struct slice body, struct request_fields *fields) {

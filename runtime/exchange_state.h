@@ -35,9 +35,7 @@ enum attempt_state { ATTEMPT_IDLE, ATTEMPT_RUNNING, ATTEMPT_ENDED, ATTEMPT_FAILE
 
 struct request_fields { /* top-level members of the client's body; type JSON_NONE when absent */
   struct json_member model, stream, stream_options, store, previous_response_id, input, background;
-};
-
-struct admit_fields { /* what limits look at; type JSON_NONE when absent */
+  /* what limits look at */
   struct json_member max_tokens, max_completion_tokens, max_output_tokens, n, best_of, user,
       metadata;
 };

@@ -1,4 +1,5 @@
 /* The steps of a request, in the order they run. */
+#include "auth/directory_memory.h"
 #include "base/clock.h"
 #include "exchange_admit.h"
 #include "exchange_background.h"
@@ -22,7 +23,7 @@ static void set_owner(struct exchange *x) {
 static bool find_principal(struct exchange *x) {
   struct slice secret = credential_find(x->headers);
   enum jwt_result why;
-  x->principal = directory_find(x->directory, secret, x->started_ms);
+  x->principal = directory_recall(x->host->seen_secrets, x->directory, secret, x->started_ms);
   if (x->principal) return true;
   x->session = sessions_find(x->host->sessions, x->directory, secret, x->started_ms, &why);
   if (x->session) x->principal = session_principal(x->session);

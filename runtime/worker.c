@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "auth/directory_memory.h"
 #include "base/clock.h"
 #include "base/mailbox.h"
 #include "exchange.h"
@@ -79,6 +80,7 @@ struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot
   w->host.generation = snapshot->generation;
   w->host.strategies = snapshot->strategies;
   w->host.directory = directory_ref(snapshot->directory);
+  w->host.seen_secrets = directory_memory_new();
   w->host.sessions = sessions_new();
   w->host.judge = role_judge_new();
   w->host.tenants = tenant_set_new();
@@ -123,6 +125,7 @@ void worker_run(void *worker) {
 void worker_free(struct worker *w) {
   must(uv_loop_close(&w->loop) == 0);
   sessions_free(w->host.sessions);
+  directory_memory_free(w->host.seen_secrets);
   role_judge_free(w->host.judge);
   directory_unref(w->host.directory);
   generation_unref(w->host.generation);

@@ -7,6 +7,7 @@
 #include "base/ref.h"
 
 static const struct entry nobody;
+static _Atomic uint64_t last_serial;
 
 /* The hash is uniform already: its first bytes are the place. */
 static size_t slot_of(const struct key_hash *hash) {
@@ -46,6 +47,7 @@ struct directory *directory_new(const struct directory_source *source) {
   struct directory *d = must_calloc(1, sizeof *d);
   size_t rows = source->rows ? source->rows->keys.count : 0;
   ref_init(&d->refs);
+  d->serial = ++last_serial;
   arena_init(&d->arena);
   config_problems_init(&d->problems);
   d->config = config_ref(source->config);
@@ -85,11 +87,11 @@ void directory_unref(struct directory *d) {
   free(d);
 }
 
-/* Whatever the secret is: two digests, one walk, one comparison, and the entry's state is looked at
- * last, without a branch before it. */
-const struct principal *directory_find(const struct directory *d, struct slice secret,
-                                       int64_t now_ms) {
-  struct key_hash hash = key_hash(d->secret, secret);
+/* Whatever the secret is: the same digests, one walk, one comparison, and the entry's state is
+ * looked at last, without a branch before it. */
+const struct entry *directory_entry_find(const struct directory *d,
+                                         const uint8_t sha256[SHA256_BYTES], int64_t now_ms) {
+  struct key_hash hash = key_hash_of_digest(d->secret, sha256);
   size_t at = slot_of(&hash) & d->mask;
   const struct entry *candidate = &nobody;
   for (; d->slots[at]; at = (at + 1) & d->mask) {
@@ -97,8 +99,15 @@ const struct principal *directory_find(const struct directory *d, struct slice s
     if (slot_of(&candidate->hash) == slot_of(&hash)) break;
   }
   bool is_same = digest_equal(candidate->hash.bytes, hash.bytes);
-  bool is_live = candidate->is_open & (now_ms < candidate->until_ms);
-  return is_same & is_live ? candidate->principal : NULL;
+  return is_same & entry_is_live(candidate, now_ms) ? candidate : NULL;
+}
+
+const struct principal *directory_find(const struct directory *d, struct slice secret,
+                                       int64_t now_ms) {
+  uint8_t sha256[SHA256_BYTES];
+  digest_sha256(secret, sha256);
+  const struct entry *entry = directory_entry_find(d, sha256, now_ms);
+  return entry ? entry->principal : NULL;
 }
 
 const struct principal *directory_key_find(const struct directory *d, struct slice id) {

@@ -11,6 +11,7 @@ struct entry { /* one secret; a rotated key has two for a while */
 
 struct directory {
   struct ref refs;
+  uint64_t serial; /* of all that were ever made in this process; from 1 */
   struct arena arena;
   struct config *config;
   struct rows *rows;
@@ -26,6 +27,13 @@ struct directory {
   const struct entry **slots; /* open addressing; at most half full */
 };
 
+static inline bool entry_is_live(const struct entry *e, int64_t now_ms) {
+  return e->is_open & (now_ms < e->until_ms);
+}
+
+/* By the SHA-256 of a secret; NULL as directory_find, at the same cost whatever it is. */
+const struct entry *directory_entry_find(const struct directory *d,
+                                         const uint8_t sha256[SHA256_BYTES], int64_t now_ms);
 void directory_add_static(struct directory *d);
 void directory_add_rows(struct directory *d);
 /* A tenant is there when it has a row, or when the configuration gives it a key. */

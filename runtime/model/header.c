@@ -48,6 +48,8 @@ bool header_is_clean(struct slice name, struct slice value) {
   size_t at = 0;
   while (at + 8 <= value.len && is_clean_word(value.data + at))
     at += 8;
+  bool is_tail = value.len >= 8 && value.len - at < 8;
+  if (is_tail && is_clean_word(value.data + value.len - 8)) return true;
   for (; at < value.len; at++)
     if (!is_clean_byte((unsigned char)value.data[at])) return false;
   return true;

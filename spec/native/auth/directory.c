@@ -1,5 +1,5 @@
 /* Keys of the configuration and of the store, in one directory. */
-#include "auth/directory.h"
+#include "auth/directory_memory.h"
 
 #include "check.h"
 
@@ -81,6 +81,35 @@ static void test_row(void) {
   CHECK(fixed && fixed->grant_count == 1);
   if (fixed && fixed->grant_count) CHECK_TEXT(fixed->grants[0].role->name, "developer");
   directory_unref(d);
+}
+
+/* What was seen is found again, and never longer than the directory says. */
+static void test_memory(void) {
+  struct entity key = {
+      .id = SLICE("k1"), .tenant = SLICE("acme"), .body = SLICE("{\"expires_ms\":2000}")};
+  struct directory_memory *m = directory_memory_new();
+  struct directory *d = with(key, "gy-one");
+  for (int i = 0; i < 3; i++) {
+    const struct principal *p = directory_recall(m, d, SLICE("gy-one"), 1000);
+    CHECK(p && p == directory_find(d, SLICE("gy-one"), 1000));
+    CHECK(directory_recall(m, d, SLICE("gy-static"), 1000) ==
+          directory_find(d, SLICE("gy-static"), 1000));
+    CHECK(!directory_recall(m, d, SLICE("gy-two"), 1000));
+    CHECK(!directory_recall(m, d, SLICE(""), 1000));
+  }
+  CHECK(!directory_recall(m, d, SLICE("gy-one"), 2000));
+  CHECK(directory_recall(m, d, SLICE("gy-one"), 1999));
+  directory_unref(d);
+  key.state = SLICE("revoked");
+  d = with(key, "gy-one");
+  CHECK(!directory_recall(m, d, SLICE("gy-one"), 1000));
+  directory_unref(d);
+  d = with((struct entity){.id = SLICE("k2"), .tenant = SLICE("acme"), .body = SLICE("{}")},
+           "gy-two");
+  CHECK(!directory_recall(m, d, SLICE("gy-one"), 1000));
+  CHECK(directory_recall(m, d, SLICE("gy-two"), 1000));
+  directory_unref(d);
+  directory_memory_free(m);
 }
 
 static void closed(struct entity key, int64_t now_ms) {
@@ -224,6 +253,7 @@ static void build_config(void) {
 int main(void) {
   build_config();
   test_row();
+  test_memory();
   test_closed();
   test_rotation();
   test_keys();

@@ -167,7 +167,14 @@ static int run(struct testing *t, const char *path) {
   t->site = base && site.len ? bundle_read(site, base, &t->problems) : base;
   if (base && site.len) bundle_unref(base);
   struct slice tenants = t->config->tenants_path;
-  if (t->site) test_path(t, path ? path : tenants.len ? tenants.data : ".");
+  if (!path) path = tenants.len ? tenants.data : ".";
+  if (t->site) test_path(t, path);
+  /* A pipeline whose folder has moved must not stay green. */
+  if (t->problems.count == 0 && t->report.count == 0)
+    config_problem(&t->problems,
+                   "%s: no specs are there; put them into files such as policies/NAME_spec.lua "
+                   "in a tenant's folder, and name that folder or the one of all tenants",
+                   path);
   if (t->problems.count == 0) report(t);
   bool fine = t->problems.count == 0 && t->report.totals[SPEC_FAILURE] == 0 &&
               t->report.totals[SPEC_ERROR] == 0;

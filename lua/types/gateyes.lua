@@ -79,7 +79,7 @@
 ---@field session string? What ties requests of one conversation together: the header `x-session-id`, else the body's `metadata.session_id`, `prompt_cache_key`, `metadata.user_id` or `user`.
 ---@field body string The body as JSON text, with every edit so far.
 ---@field body_bytes integer Its length in bytes.
----@field texts gateyes.Text[] Every text of the body that a person, a model or a tool wrote, in order: all turns, tool arguments, results and schemas, file text, metadata.
+---@field texts gateyes.Text[] Every text of the body that a person, a model or a tool wrote, in order: all turns, tool arguments (their keys and longer numbers, too), results and schemas, file text, metadata.
 ---@field messages gateyes.Message[] The turns of the conversation, decoded. Changing the tables changes nothing: edit with the methods.
 ---@field system string All system text, its parts joined by line breaks; empty when there is none.
 ---@field tools gateyes.Tool[] The tools on offer.

@@ -140,10 +140,10 @@ void body_edit_texts(struct slice body, const struct body_texts *texts,
   for (size_t i = 0; i < texts->count; i++) {
     if (!replaced[i]) continue;
     struct slice raw = texts->items[i].raw;
-    const char *quote = raw.data - 1;
-    bytes_append(out, done, (size_t)(quote - done));
+    size_t quote = texts->items[i].is_number ? 0 : 1;
+    bytes_append(out, done, (size_t)(raw.data - quote - done));
     json_quote(out, bytes_slice(replaced[i]));
-    done = raw.data + raw.len + 1;
+    done = raw.data + raw.len + quote;
   }
   bytes_append(out, done, (size_t)(body.data + body.len - done));
 }

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/json_scan.h"
+
 struct scan {
   struct body_texts *texts;
   enum dialect dialect;
@@ -11,6 +13,9 @@ struct scan {
 /* Each level of structure reads what is inside it once more; below this many, and where no rule
  * applies, one flat pass takes every string, so that the whole stays linear. */
 enum { STRUCTURE_DEPTH = 10 };
+
+/* Shorter numbers tell nothing of anybody, and there may be a great many. */
+enum { NUMBER_BYTES_MIN = 4 };
 
 static void scan_value(struct scan *s, struct slice value, enum text_where where);
 
@@ -30,15 +35,18 @@ const char *text_where_name(enum text_where where) {
   return names[where];
 }
 
-static void add(struct scan *s, struct slice value, enum text_where where) {
+static void add_raw(struct scan *s, struct slice raw, enum text_where where, bool is_number) {
   struct body_texts *t = s->texts;
-  struct slice raw = json_string_raw(value);
-  if (raw.len == 0) return;
   if (t->count == t->room) {
     t->room = t->room ? 2 * t->room : 16;
     t->items = must_realloc(t->items, t->room * sizeof *t->items);
   }
-  t->items[t->count++] = (struct body_text){where, s->turn, raw};
+  t->items[t->count++] = (struct body_text){where, s->turn, is_number, raw};
+}
+
+static void add(struct scan *s, struct slice value, enum text_where where) {
+  struct slice raw = json_string_raw(value);
+  if (raw.len) add_raw(s, raw, where, false);
 }
 
 static bool is_one_of(struct slice key, const char *const *names) {
@@ -85,14 +93,28 @@ static bool is_media_key(struct slice key) {
   return is_one_of(key, names);
 }
 
-/* Every string value of a valid text, in one pass. Data of tools counts whatever its key is called.
- */
+static void scan_number(struct scan *s, struct json_cursor *c, enum text_where where) {
+  const char *start = c->at;
+  if (!json_scan_number(c)) {
+    c->at = start + 1;
+    return;
+  }
+  struct slice raw = {start, (size_t)(c->at - start)};
+  if (raw.len >= NUMBER_BYTES_MIN) add_raw(s, raw, where, true);
+}
+
+/* Every string value of a valid text, in one pass. Data of tools counts whatever its key is called,
+ * and there keys and numbers may be data, too: other dialects show them inside of a string. */
 static void scan_flat(struct scan *s, struct slice value, enum text_where where) {
   struct json_cursor c = json_cursor_of(value);
   bool skips = where != TEXT_TOOL_ARGUMENTS && where != TEXT_METADATA;
   struct slice key = {"", 0};
   while (c.at < c.end) {
     if (*c.at == '}' || *c.at == ']') key = SLICE("");
+    if (!skips && (*c.at == '-' || (*c.at >= '0' && *c.at <= '9'))) {
+      scan_number(s, &c, where);
+      continue;
+    }
     if (*c.at != '"') {
       c.at++;
       continue;
@@ -103,10 +125,9 @@ static void scan_flat(struct scan *s, struct slice value, enum text_where where)
     if (!json_scan_string(&c, &content, &escaped)) return;
     struct slice quoted = {start, (size_t)(c.at - start)};
     json_skip_space(&c);
-    if (c.at < c.end && *c.at == ':')
-      key = content;
-    else if (!skips || !is_protocol(key))
-      add(s, quoted, where);
+    bool is_key = c.at < c.end && *c.at == ':';
+    if (is_key) key = content;
+    if (is_key ? where == TEXT_TOOL_ARGUMENTS : !skips || !is_protocol(key)) add(s, quoted, where);
   }
 }
 

@@ -1,5 +1,6 @@
 /* Where the words are in a client's body: every string that a person, a model or a tool wrote, in
- * the order of the body, whatever the dialect. What no rule below knows is found too, as
+ * the order of the body, whatever the dialect; of tools' arguments also keys and numbers of four
+ * characters or more, of metadata such numbers. What no rule below knows is found too, as
  * TEXT_OTHER, so that a field which a provider adds tomorrow is not overlooked; left out are words
  * of the protocol (types, roles, ids, signatures) and encoded media, which are counted. Sources:
  * the API references of OpenAI (chat, completions, responses, embeddings) and Anthropic
@@ -27,6 +28,7 @@ const char *text_where_name(enum text_where where); /* "system", "user", "tool_r
 struct body_text {
   enum text_where where;
   uint32_t turn;    /* 1 for the first message or item; 0: outside of them */
+  bool is_number;   /* raw has no quotes around it; an edit makes a string of it */
   struct slice raw; /* inside the body, between the quotes, escapes as they are */
 };
 

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 BINARY = os.environ["GATEYES_BIN"]
@@ -57,6 +58,12 @@ class SpecKit(unittest.TestCase):
     def test_wrong_words(self):
         self.assertEqual(run([BINARY, "test", "--nonsense"], ".")[0], 2)
         self.assertEqual(run([BINARY, "test", "nowhere"], ".")[0], 1)
+
+    def test_nothing_to_run(self):
+        with tempfile.TemporaryDirectory() as folder:
+            status, text = run([BINARY, "test", folder], ".")
+        self.assertEqual(status, 1)
+        self.assertIn(folder + ": no specs are there; put them into files such as policies/NAME_spec.lua", text)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,34 @@ static void test_messages(void) {
          "{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"t1\","
          "\"content\":[{\"type\":\"text\",\"text\":\"res\"}]}]}]}",
          "system 0 s\nfile 1 t\nfile 1 file\nuser 1 hi\nreasoning 2 hm\nassistant 2 f\n"
-         "tool_arguments 2 a\ntool_arguments 2 b\ntool_result 3 res\n1 1");
+         "tool_arguments 2 type\ntool_arguments 2 a\ntool_arguments 2 list\ntool_arguments 2 b\n"
+         "tool_result 3 res\n1 1");
+}
+
+/* A card number without quotes, or as a key, is a card number. */
+static void test_numbers(void) {
+  const char *body =
+      "{\"messages\":[{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"input\":"
+      "{\"n\":1, \"4012\":[4111111111111111,-5e30 ,true]}}]}],\"metadata\":{\"k\":1234567}}";
+  expect(DIALECT_MESSAGES, body,
+         "tool_arguments 1 n\ntool_arguments 1 4012\ntool_arguments 1 4111111111111111\n"
+         "tool_arguments 1 -5e30\nmetadata 0 1234567\n0 0");
+  struct body_texts texts;
+  body_texts_init(&texts, DIALECT_MESSAGES, slice_of(body));
+  struct bytes fresh, out;
+  bytes_init(&fresh);
+  bytes_init(&out);
+  bytes_append_text(&fresh, "[CARD]");
+  struct bytes *replaced[5] = {NULL, &fresh, &fresh, &fresh, &fresh};
+  CHECK(texts.count == 5);
+  body_edit_texts(slice_of(body), &texts, replaced, &out);
+  CHECK(slice_equal_text(
+      bytes_slice(&out),
+      "{\"messages\":[{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"input\":"
+      "{\"n\":1, \"[CARD]\":[\"[CARD]\",\"[CARD]\" ,true]}}]}],\"metadata\":{\"k\":\"[CARD]\"}}"));
+  body_texts_fini(&texts);
+  bytes_fini(&fresh);
+  bytes_fini(&out);
 }
 
 static void test_others(void) {
@@ -194,6 +221,7 @@ static void test_tools(void) {
 int main(void) {
   test_chat();
   test_messages();
+  test_numbers();
   test_others();
   test_depth();
   test_set();

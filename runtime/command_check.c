@@ -41,20 +41,37 @@ struct checking {
 };
 
 /* As the gateway does it before a generation serves; one worker stands for all. */
-static void check_tenant(void *context, const char *folder) {
-  struct checking *c = context;
-  const char *slash = strrchr(folder, '/');
-  struct bundle *bundle = bundle_read(slice_of(folder), c->site, c->problems);
+static void build_tenant(struct checking *c, const char *folder, const char *name,
+                         struct config_problems *problems) {
+  struct bundle *bundle = bundle_read(slice_of(folder), c->site, problems);
   struct tenant_built built = {0};
-  c->tenants++;
   if (!bundle) return;
-  struct tenant_build build = {.tenant = slice_of(slash ? slash + 1 : folder),
+  struct tenant_build build = {.tenant = slice_of(name),
                                .number = 1,
                                .bundle = bundle,
                                .base = c->config,
                                .worker_count = 1};
-  if (tenant_build(&build, &built, c->problems)) tenant_built_fini(&built);
+  if (tenant_build(&build, &built, problems)) tenant_built_fini(&built);
   bundle_unref(bundle);
+}
+
+/* Specs and scripts have the same names in every tenant's folder, so a problem that does not begin
+ * with its whole path says whose it is. */
+static void check_tenant(void *context, const char *folder) {
+  struct checking *c = context;
+  const char *slash = strrchr(folder, '/'), *name = slash ? slash + 1 : folder;
+  struct config_problems own;
+  config_problems_init(&own);
+  c->tenants++;
+  build_tenant(c, folder, name, &own);
+  for (size_t i = 0; i < own.count; i++) {
+    const char *problem = own.items[i];
+    if (strncmp(problem, folder, strlen(folder)) == 0)
+      config_problem(c->problems, "%s", problem);
+    else
+      config_problem(c->problems, "tenant %s: %s", name, problem);
+  }
+  config_problems_fini(&own);
 }
 
 static void check_tenants(struct checking *c, const char *given) {

@@ -207,8 +207,13 @@ static void refuse(struct job *job, struct keeper_tenant *t) {
     const char *problem = job->problems.items[i];
     bytes_append_text(&t->refusal.problems, problem);
     bytes_append_byte(&t->refusal.problems, '\n');
-    log_process(LOG_ERROR, "tenant %s: %s %llu, generation %llu refused because %s", t->name,
-                running ? "running generation" : "no generation runs;", running, number, problem);
+    if (running)
+      log_process(LOG_ERROR,
+                  "tenant %s: running generation %llu, generation %llu refused because %s", t->name,
+                  running, number, problem);
+    else
+      log_process(LOG_ERROR, "tenant %s: no generation runs, generation %llu refused because %s",
+                  t->name, number, problem);
   }
   t->refusal.number = job->number;
   t->refusal.at_ms = clock_wall_ms();

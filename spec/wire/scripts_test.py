@@ -230,7 +230,8 @@ class Scripts(GatewayCase):
         self.assertEqual((status, text), (1, ""))
         self.assertEqual([line.split(": ")[0] for line in error.splitlines()[:3]],
                          [root + "/bad/tenant.lua:2", root + "/bad/tenant.lua:3",
-                          'spec lib/x_spec.lua, line 1, "fails"'])
+                          "tenant worse"])
+        self.assertIn('tenant worse: spec lib/x_spec.lua, line 1, "fails": ', error)
         self.assertEqual(self.run_command("check", os.path.join(root, good))[0], 0)
 
     def test_restart(self):

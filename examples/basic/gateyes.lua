@@ -11,7 +11,7 @@ local mock = "http://127.0.0.1:9100"
 
 return {
   listen = { "127.0.0.1:8080" },
-  admin = { listen = { "127.0.0.1:8081" } }, -- without a key, operators can only ask for health
+  admin = { listen = { "127.0.0.1:8081" } }, -- the first start prints a key for operators; or set admin.key
 
   -- Who answers. A real provider looks the same, with a credential:
   --   openai = {

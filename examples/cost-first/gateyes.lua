@@ -4,7 +4,7 @@ local mock = env("MOCK_URL", "http://127.0.0.1:9100")
 
 return {
   listen = { env("GATEYES_LISTEN", "127.0.0.1:8080") },
-  admin = { listen = { env("GATEYES_ADMIN", "127.0.0.1:8081") } },
+  admin = { listen = { env("GATEYES_ADMIN", "127.0.0.1:8081") }, key = env("GATEYES_ADMIN_KEY", "gy-admin-dev") },
   store = env("GATEYES_STORE", "none"),
   tenants = "tenants/",
 

@@ -70,7 +70,7 @@
 ---@field on_finish nil|fun(outcome: gateyes.Outcome, context: gateyes.Context)
 
 ---@class gateyes.Request What the client sent. Fields are decoded when they are asked for.
----@field id string The request's id, as in `x-gateyes-request-id` and the log.
+---@field id string The request's id, as in `x-request-id` and the log.
 ---@field dialect "chat"|"completions"|"responses"|"messages"|"embeddings" The protocol that the client speaks.
 ---@field method string The HTTP method.
 ---@field path string The path, without its query.

@@ -59,6 +59,8 @@ const char *params_names(enum params params);           /* "limit cursor …" */
 /* admin_call.c. field may be NULL; the message names what to do. */
 void call_fail(struct call *c, int status, const char *field, const char *format, ...) PRINTF(4, 5);
 void call_fail_store(struct call *c, enum store_result result);
+/* Ends {"object":"list","data":[…; last: the cursor of the next page, when there is one. */
+void call_end_list(struct call *c, bool has_more, uint64_t last);
 /* The value of a parameter of the query, unescaped; empty when it is not there. */
 struct slice call_param(struct call *c, const char *name);
 /* Refuses parameters that the route does not know. */

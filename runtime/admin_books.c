@@ -69,12 +69,7 @@ void audit_rows(struct call *c) {
     call_fail_store(c, result);
     return;
   }
-  bool has_more = page.count > page.limit;
-  bytes_printf(&c->out, "],\"has_more\":%s,\"next_cursor\":", has_more ? "true" : "false");
-  if (has_more)
-    bytes_printf(&c->out, "\"%llu\"}\n", (unsigned long long)page.last);
-  else
-    bytes_append_text(&c->out, "null}\n");
+  call_end_list(c, page.count > page.limit, page.last);
 }
 
 void audit_check(struct call *c) {

@@ -36,6 +36,14 @@ void call_fail(struct call *c, int status, const char *field, const char *format
   bytes_fini(&sentence);
 }
 
+void call_end_list(struct call *c, bool has_more, uint64_t last) {
+  bytes_printf(&c->out, "],\"has_more\":%s,\"next_cursor\":", has_more ? "true" : "false");
+  if (has_more)
+    bytes_printf(&c->out, "\"%llu\"}\n", (unsigned long long)last);
+  else
+    bytes_append_text(&c->out, "null}\n");
+}
+
 void call_fail_store(struct call *c, enum store_result result) {
   if (result == STORE_NOT_FOUND)
     call_fail(c, 404, NULL, "there is no such %s", row_noun(c->route->kind));

@@ -191,12 +191,7 @@ void requests_list(struct call *c) {
     call_fail_store(c, result);
     return;
   }
-  bool has_more = rows.count > rows.limit;
-  bytes_printf(&c->out, "],\"has_more\":%s,\"next_cursor\":", has_more ? "true" : "false");
-  if (has_more)
-    bytes_printf(&c->out, "\"%llu\"}\n", (unsigned long long)rows.last);
-  else
-    bytes_append_text(&c->out, "null}\n");
+  call_end_list(c, rows.count > rows.limit, rows.last);
 }
 
 void request_show(struct call *c) {

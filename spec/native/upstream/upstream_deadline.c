@@ -1,4 +1,6 @@
-/* The ring of deadlines: never early, at most 20 ms late, also beyond one turn of the ring. */
+/* The ring of deadlines: never early, at most 20 ms late, also beyond one turn of the ring. A busy
+ * machine may let the loop sleep longer: late is what an earlier turn of the loop should have seen.
+ */
 #include "check.h"
 #include "upstream/deadline.h"
 
@@ -6,7 +8,7 @@ enum { COUNT = 400 };
 
 struct entry {
   struct deadline deadline;
-  uint64_t want_ms, fired_ms;
+  uint64_t want_ms, fired_ms, turn_ms; /* turn_ms: the loop's time one turn before it fired */
   int fired;
 };
 
@@ -14,11 +16,13 @@ static struct deadlines all;
 static uv_loop_t loop;
 static struct entry entries[COUNT];
 static int moved;
+static uint64_t turn_ms;
 
 static void on_due(struct deadline *d) {
   struct entry *e = list_entry(d, struct entry, deadline);
   e->fired++;
   e->fired_ms = uv_now(&loop);
+  e->turn_ms = turn_ms;
 }
 
 static void on_due_again(struct deadline *d) {
@@ -38,7 +42,7 @@ static void check_fired(void) {
   for (int i = 0; i < COUNT; i++) {
     struct entry *e = &entries[i];
     CHECK(e->fired == (i % 3 == 1 ? 0 : 1));
-    if (e->fired) CHECK(e->fired_ms >= e->want_ms && e->fired_ms <= e->want_ms + 250);
+    if (e->fired) CHECK(e->fired_ms >= e->want_ms && e->turn_ms <= e->want_ms + 20);
   }
 }
 
@@ -57,8 +61,10 @@ int main(void) {
   arm(&entries[0], DEADLINE_SLOTS * DEADLINE_SLOT_MS + 300);
   deadline_init(&again, on_due_again);
   deadline_arm(&all, &again, 0);
-  while (!entries[0].fired)
+  while (!entries[0].fired) {
+    turn_ms = uv_now(&loop);
     uv_run(&loop, UV_RUN_ONCE);
+  }
   check_fired();
   CHECK(moved == 5 && !deadline_is_armed(&again));
   deadlines_close(&all, on_closed);

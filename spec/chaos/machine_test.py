@@ -93,21 +93,22 @@ class Machine(unittest.TestCase):
         except OSError:
             return False
 
-    def test_a_thousand_reloads_under_load(self):
+    def test_many_reloads_under_load(self):
         self.start({"workers": 2})
-        count = 1000 if SLACK == 1 else 150
+        # What the allocator and the load keep levels off in the first half; what leaks does not.
+        half = 700 if SLACK == 1 else 90
         with self.gateway.client(wait=60) as slow, Load(self.gateway.port, "m", threads=2) as load:
             slow.post(PATHS["chat"], chat_body("slow", True))
-            self.reloads(count // 5)
+            self.reloads(half)
             fds, rss = self.gateway.fds(), self.gateway.rss()
-            self.reloads(count)
+            self.reloads(half)
             self.assertTrue(is_complete("chat", slow.read()))
         self.assertEqual(load.failures, [])
         self.assertGreater(load.count, 50)
         wait_for(lambda: self.gateway.fds() <= fds, 5)
         if SLACK == 1:  # a sanitizer keeps what was freed
-            # Allocators keep some; a configuration or a Lua state that leaks is 20 KiB and more each time.
-            self.assertLess(self.gateway.rss() - rss, 16 * 2**20)
+            # A configuration or a Lua state that leaks is 20 KiB and more each time: 14 MiB.
+            self.assertLess(self.gateway.rss() - rss, 4 * 2**20)
 
     def reloads(self, wanted):
         """Signals that come while one reload runs are one; so they are sent one after another."""

@@ -5,85 +5,21 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "command_tenants.h"
+#include "command_test.h"
 #include "commands.h"
 #include "load.h"
-#include "script/spec_run.h"
 #include "script/tenant_file.h"
 #include "server.h"
-
-enum output { OUTPUT_PLAIN, OUTPUT_JSON, OUTPUT_TAP };
 
 struct testing {
   struct config *config;
   struct config_problems problems;
   struct spec_report report;
   struct bundle *site;
-  enum output output;
+  enum test_output output;
   uint64_t started_ns;
 };
-
-static const char *const status_names[] = {"success", "failure", "error", "pending"};
-
-static void print_plain(const struct testing *t, double seconds) {
-  static const char *const marks[] = {"●", "◼", "✱", "◌"};
-  static const char *const titles[] = {"", "Failure", "Error", "Pending"};
-  const struct spec_report *r = &t->report;
-  for (size_t i = 0; i < r->count; i++)
-    fputs(marks[r->outcomes[i].status], stdout);
-  const size_t *n = r->totals;
-  printf("\n%zu success%s / %zu failure%s / %zu error%s / %zu pending : %.6f seconds\n",
-         n[SPEC_SUCCESS], n[SPEC_SUCCESS] == 1 ? "" : "es", n[SPEC_FAILURE],
-         n[SPEC_FAILURE] == 1 ? "" : "s", n[SPEC_ERROR], n[SPEC_ERROR] == 1 ? "" : "s",
-         n[SPEC_PENDING], seconds);
-  for (size_t i = 0; i < r->count; i++) {
-    const struct spec_outcome *o = &r->outcomes[i];
-    if (o->status == SPEC_SUCCESS) continue;
-    printf("\n%s → %.*s @ %u\n%.*s\n", titles[o->status], (int)o->file.len, o->file.data, o->line,
-           (int)o->name.len, o->name.data);
-    if (o->message.len) printf("%.*s\n", (int)o->message.len, o->message.data);
-  }
-}
-
-static void print_tap(const struct testing *t) {
-  const struct spec_report *r = &t->report;
-  printf("1..%zu\n", r->count);
-  for (size_t i = 0; i < r->count; i++) {
-    const struct spec_outcome *o = &r->outcomes[i];
-    bool fine = o->status == SPEC_SUCCESS || o->status == SPEC_PENDING;
-    printf("%s %zu - %.*s%s\n", fine ? "ok" : "not ok", i + 1, (int)o->name.len, o->name.data,
-           o->status == SPEC_PENDING ? " # SKIP" : "");
-    struct slice rest = o->message;
-    while (rest.len) {
-      struct slice line = slice_cut(rest, '\n', &rest);
-      printf("# %.*s\n", (int)line.len, line.data);
-    }
-  }
-}
-
-static void print_json(const struct testing *t, double seconds) {
-  const struct spec_report *r = &t->report;
-  struct bytes out;
-  bytes_init(&out);
-  bytes_printf(&out, "{\"seconds\":%.6f", seconds);
-  for (int i = 0; i < SPEC_STATUS_COUNT; i++)
-    bytes_printf(&out, ",\"%s\":%zu", status_names[i], r->totals[i]);
-  bytes_append_text(&out, ",\"specs\":[");
-  for (size_t i = 0; i < r->count; i++) {
-    const struct spec_outcome *o = &r->outcomes[i];
-    bytes_printf(&out, "%s{\"status\":\"%s\",\"line\":%u,\"file\":", i ? "," : "",
-                 status_names[o->status], o->line);
-    json_quote(&out, o->file);
-    bytes_append_text(&out, ",\"name\":");
-    json_quote(&out, o->name);
-    bytes_append_text(&out, ",\"message\":");
-    json_quote(&out, o->message);
-    bytes_append_byte(&out, '}');
-  }
-  printf("%s]}\n", (bytes_append_byte(&out, 0), out.data));
-  bytes_fini(&out);
-}
 
 /* The tenant's configuration is the operator's with nothing over it: specs test scripts. */
 static struct config *plain_config(struct config *base, const char *tenant) {
@@ -150,16 +86,6 @@ static void test_path(struct testing *t, const char *given) {
   free(path);
 }
 
-static void report(const struct testing *t) {
-  double seconds = (double)(clock_mono_ns() - t->started_ns) / 1e9;
-  if (t->output == OUTPUT_JSON)
-    print_json(t, seconds);
-  else if (t->output == OUTPUT_TAP)
-    print_tap(t);
-  else
-    print_plain(t, seconds);
-}
-
 static int run(struct testing *t, const char *path) {
   t->started_ns = clock_mono_ns();
   struct slice site = t->config->site_path;
@@ -175,37 +101,64 @@ static int run(struct testing *t, const char *path) {
                    "%s: no specs are there; put them into files such as policies/NAME_spec.lua "
                    "in a tenant's folder, and name that folder or the one of all tenants",
                    path);
-  if (t->problems.count == 0) report(t);
+  double seconds = (double)(clock_mono_ns() - t->started_ns) / 1e9;
+  if (t->problems.count == 0) test_print(&t->report, t->output, seconds);
   bool fine = t->problems.count == 0 && t->report.totals[SPEC_FAILURE] == 0 &&
               t->report.totals[SPEC_ERROR] == 0;
   bundle_unref(t->site);
   return fine ? 0 : 1;
 }
 
+static const char usage[] =
+    "usage: gateyes test [PATH] [--config PATH] [--output plain|json|tap|junit]\n\n"
+    "PATH: a tenant's folder, the folder of all tenants, or one spec; by default the tenants of "
+    "the\n"
+    "configuration. --json, --tap and --junit are short for --output; -o is too. It exits with 0 "
+    "when\n"
+    "all specs pass, 1 when one does not or none is there, 2 when it was called wrongly.\n";
+
+struct words {
+  const char *path, *config_path;
+  bool is_asked; /* for this configuration */
+  enum test_output output;
+};
+
+/* How many words the option takes; 0: it is none. */
+static int take_option(struct words *w, const char *option, const char *value) {
+  if (strcmp(option, "--config") == 0 && value) {
+    w->config_path = value;
+    w->is_asked = true;
+    return 2;
+  }
+  bool is_output = strcmp(option, "--output") == 0 || strcmp(option, "-o") == 0;
+  const char *name = is_output ? value : strncmp(option, "--", 2) == 0 ? option + 2 : NULL;
+  w->output = name ? test_output_find(name) : TEST_OUTPUT_COUNT;
+  return w->output == TEST_OUTPUT_COUNT ? 0 : is_output ? 2 : 1;
+}
+
+static bool read_words(struct words *w, int argc, char **argv) {
+  for (int i = 1; i < argc;) {
+    int taken = argv[i][0] == '-' ? take_option(w, argv[i], i + 1 < argc ? argv[i + 1] : NULL) : 0;
+    if (taken == 0 && (argv[i][0] == '-' || w->path)) return false;
+    if (taken == 0) w->path = argv[i++];
+    i += taken;
+  }
+  return true;
+}
+
 int test_main(int argc, char **argv) {
   struct testing t = {0};
-  const char *path = NULL, *config_path = "gateyes.lua";
-  bool is_asked = false;
-  for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--json") == 0) {
-      t.output = OUTPUT_JSON;
-    } else if (strcmp(argv[i], "--tap") == 0) {
-      t.output = OUTPUT_TAP;
-    } else if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) {
-      config_path = argv[++i];
-      is_asked = true;
-    } else if (argv[i][0] == '-' || path) {
-      fprintf(stderr, "gateyes test: it takes [path] [--config PATH] [--json | --tap]\n");
-      return 2;
-    } else {
-      path = argv[i];
-    }
+  struct words words = {.config_path = "gateyes.lua"};
+  if (!read_words(&words, argc, argv)) {
+    fputs(usage, stderr);
+    return 2;
   }
+  t.output = words.output;
   config_problems_init(&t.problems);
   spec_report_init(&t.report);
   server_watch_begin();
-  t.config = load_config_or_none(config_path, is_asked, &t.problems);
-  int status = t.config ? run(&t, path) : 1;
+  t.config = load_config_or_none(words.config_path, words.is_asked, &t.problems);
+  int status = t.config ? run(&t, words.path) : 1;
   server_watch_end();
   load_print_problems(&t.problems);
   config_unref(t.config);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "script/embedded.h"
 #include "script/policy.h"
 #include "script/sandbox.h"
@@ -98,8 +99,10 @@ static void read_results(lua_State *L, struct slice file, struct spec_report *re
   for (size_t i = 0; i < count; i++) {
     lua_rawgeti(L, -1, (int)i + 1);
     if (lua_istable(L, -1)) {
-      struct spec_outcome o = {status_of(field(L, "status")), file, field(L, "name"),
-                               field(L, "message"), 0};
+      struct spec_outcome o = {.status = status_of(field(L, "status")),
+                               .file = file,
+                               .name = field(L, "name"),
+                               .message = field(L, "message")};
       sandbox_push_field(L, -1, "line");
       double line = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
       o.line = line > 0 && line < 1e6 ? (unsigned)line : 0;
@@ -132,6 +135,8 @@ static bool run_file(struct sandbox *s, const struct bundle *bundle, const struc
 void spec_run(const struct config *config, struct bundle *bundle, const struct bundle_file *file,
               struct spec_report *report) {
   static const struct policy_host nothing;
+  uint64_t started_ns = clock_mono_ns();
+  size_t before = report->count;
   struct spec_files files = {.bundle = bundle};
   struct bytes error;
   bytes_init(&error);
@@ -147,7 +152,14 @@ void spec_run(const struct config *config, struct bundle *bundle, const struct b
   if (run_file(s, bundle, file, &error))
     read_results(sandbox_state(s), file->path, report);
   else
-    add(report, &(struct spec_outcome){SPEC_ERROR, file->path, file->path, bytes_slice(&error), 0});
+    add(report, &(struct spec_outcome){.status = SPEC_ERROR,
+                                       .file = file->path,
+                                       .name = file->path,
+                                       .message = bytes_slice(&error)});
+  for (size_t i = before; i < report->count; i++) {
+    report->outcomes[i].tenant = arena_slice(&report->arena, config->tenant->name);
+    report->outcomes[i].file_ns = clock_mono_ns() - started_ns;
+  }
   sandbox_free(s);
   bytes_fini(&files.text);
   bytes_fini(&files.name);

@@ -9,6 +9,8 @@ struct spec_outcome {
   enum spec_status status; /* failure: an assertion; error: anything else that went wrong */
   struct slice file, name, message;
   unsigned line; /* of the test in its file; 0: unknown */
+  struct slice tenant;
+  uint64_t file_ns; /* that its whole file took */
 };
 
 struct spec_report {

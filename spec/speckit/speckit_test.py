@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+from xml.etree import ElementTree
 
 BINARY = os.environ["GATEYES_BIN"]
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -14,7 +15,8 @@ TOTALS = re.compile(r"(\d+) success\w* / (\d+) failures? / (\d+) errors? / (\d+)
 
 
 def run(words, folder):
-    done = subprocess.run(words, cwd=os.path.join(HERE, folder), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, cwd=os.path.join(HERE, folder), capture_output=True, text=True, timeout=60,
+                          errors="replace")
     return done.returncode, done.stdout + done.stderr
 
 
@@ -55,7 +57,39 @@ class SpecKit(unittest.TestCase):
         lines = [line for line in text.splitlines() if not line.startswith("#")]
         self.assertEqual((status, lines[0], len(lines)), (0, "1..15", 16))
 
+    def test_junit(self):
+        """For CI: one suite for each file, one case for each spec, and a document that XML parsers take."""
+        with tempfile.TemporaryDirectory() as folder:
+            for tenant in ("acme", "globex"):
+                os.makedirs(os.path.join(folder, tenant, "lib"))
+                with open(os.path.join(folder, tenant, "lib", "a_spec.lua"), "w") as file:
+                    file.write('describe("<a>", function()\n it("is & \\"fine\\"", function() end)\n pending "later"\n'
+                               ' it("\\1 \\255 # 漢\\n", function() error("]]> \\0\\nsecond") end)\n'
+                               ' it("fails", function() assert.equal(1, 2) end)\nend)\n')
+            status, text = run([BINARY, "test", folder, "--output", "junit"], ".")
+            tap = run([BINARY, "test", folder, "-o", "TAP"], ".")[1]
+        self.assertEqual(status, 1)
+        root = ElementTree.fromstring(text)
+        self.assertEqual({k: v for k, v in root.attrib.items() if k not in ("name", "time")},
+                         {"tests": "8", "failures": "2", "errors": "2", "skipped": "2"})
+        suites = root.findall("testsuite")
+        self.assertEqual([suite.get("name") for suite in suites], ["acme/lib/a_spec.lua", "globex/lib/a_spec.lua"])
+        for suite in suites:
+            self.assertEqual((suite.get("tests"), suite.get("failures"), suite.get("errors")), ("4", "1", "1"))
+            self.assertGreater(float(suite.get("time")), 0)
+            cases = suite.findall("testcase")
+            self.assertEqual([case.get("name") for case in cases],
+                             ['<a> is & "fine"', "<a> later", "<a> \ufffd \ufffd # 漢\n", "<a> fails"])
+            self.assertEqual([[child.tag for child in case] for case in cases], [[], ["skipped"], ["error"], ["failure"]])
+            self.assertIn("]]> \ufffd\nsecond", cases[2][0].text)
+            self.assertEqual((cases[3].get("line"), cases[3].get("file")), ("5", "lib/a_spec.lua"))
+        names = [line for line in tap.splitlines() if line.startswith(("ok", "not ok"))]
+        self.assertEqual((len(names), names[1]), (8, "ok 2 - <a> later # SKIP"))
+        self.assertIn("\\# 漢", names[2])
+
     def test_wrong_words(self):
+        for words in (["--output"], ["--output", "html"], ["-o", "junit", "a", "b"], ["--tapp"]):
+            self.assertEqual(run([BINARY, "test"] + words, ".")[0], 2)
         self.assertEqual(run([BINARY, "test", "--nonsense"], ".")[0], 2)
         self.assertEqual(run([BINARY, "test", "nowhere"], ".")[0], 1)
 

@@ -14,7 +14,7 @@
 enum { WORDS_MAX = 4, KEYS_MAX = 32 };
 
 struct words {
-  const char *config_path, *items[WORDS_MAX], *keys[KEYS_MAX], *percent;
+  const char *config_path, *items[WORDS_MAX], *keys[KEYS_MAX], *percent, *to;
   size_t count, key_count;
   bool json, shadow;
   struct config *config;
@@ -27,7 +27,8 @@ static const char usage[] =
     "  diff TENANT [OLD [NEW]]   what changed; by default from the one before to the running one\n"
     "  push TENANT FOLDER        take the files of a folder as a new generation;\n"
     "                            with --percent N or --key NAME as a canary, or with --shadow\n"
-    "  rollback TENANT [NUMBER]  run an earlier generation again\n"
+    "  rollback TENANT [--to NUMBER]  run what ran before it again; once more: what ran before "
+    "that\n"
     "  canary TENANT NUMBER --percent N [--key NAME]   run it for a part of the requests\n"
     "  shadow TENANT [NUMBER]    let it decide without effect; without a number: where it differs\n"
     "  promote TENANT [NUMBER]   the canary, the shadow or that generation runs from now on\n"
@@ -96,17 +97,15 @@ static int list(const struct words *w) {
 static int find_number(const struct words *w, bool before, char out[24]) {
   struct admin_reply reply;
   int status = ask_tenant(w, "GET", "", (struct slice){"", 0}, &reply);
-  uint64_t running = 0, number = 0, best = 0;
+  uint64_t number = 0;
   if (status == 0) {
-    struct slice body = bytes_slice(&reply.body), all = json_find(body, "generations");
-    if (!json_to_u64(json_find(body, "running"), &running)) running = 0;
-    for (struct json_walk g = json_walk_of(all); json_walk_next(&g);)
-      if (json_to_u64(json_find(g.value, "generation"), &number) && number < running &&
-          number > best)
-        best = number;
-    snprintf(out, 24, "%llu", (unsigned long long)(before ? best : running));
-    if ((before ? best : running) == 0) {
-      fprintf(stderr, "gateyes scripts: %s has no such generation\n", w->items[1]);
+    struct slice found = json_find(bytes_slice(&reply.body), before ? "before" : "running");
+    if (!json_to_u64(found, &number)) number = 0;
+    snprintf(out, 24, "%llu", (unsigned long long)number);
+    if (number == 0) {
+      fprintf(stderr, "gateyes scripts: %s; name a generation of gateyes scripts list %s\n",
+              before ? "nothing that ran before the running one is kept" : "nothing runs",
+              w->items[1]);
       status = 1;
     }
   }
@@ -195,7 +194,8 @@ static int act(const struct words *w) {
   struct bytes body;
   bytes_init(&body);
   bytes_append_byte(&body, '{');
-  if (w->count > 2) bytes_printf(&body, "\"generation\":%s", w->items[2]);
+  const char *number = w->count > 2 ? w->items[2] : w->to;
+  if (number) bytes_printf(&body, "\"generation\":%s", number);
   if (strcmp(w->items[0], "canary") == 0) {
     bytes_append_byte(&body, ',');
     append_share(&body, w);
@@ -242,6 +242,8 @@ static int take_option(struct words *w, int left, char **at) {
     w->config_path = value;
   } else if (strcmp(at[0], "--percent") == 0 && is_number(value)) {
     w->percent = value;
+  } else if (strcmp(at[0], "--to") == 0 && is_number(value)) {
+    w->to = value;
   } else if (strcmp(at[0], "--key") == 0 && w->key_count < KEYS_MAX) {
     w->keys[w->key_count++] = value;
   } else {
@@ -258,6 +260,7 @@ static bool read_words(struct words *w, int argc, char **argv) {
     i += taken;
   }
   bool has_number = w->count > 2 && strcmp(w->items[0], "push") != 0;
+  if (w->to && (w->count != 2 || strcmp(w->items[0], "rollback") != 0)) return false;
   return w->count > 0 && !(has_number && !is_number(w->items[2]));
 }
 

@@ -23,7 +23,8 @@ static void print_generation(struct slice g) {
   struct slice role = json_find(g, "role"), number = json_find(g, "generation");
   struct slice files = json_find(g, "files"), sha256 = json_string_raw(json_find(g, "sha256"));
   if (json_to_i64(json_find(g, "created_ms"), &created_ms)) clock_format(created_ms, when);
-  printf("  %6.*s  %s  ", (int)number.len, number.data, when);
+  bool runs = slice_equal(json_string_raw(role), SLICE("running"));
+  printf("%c %6.*s  %s  ", runs ? '*' : ' ', (int)number.len, number.data, when);
   print_text(stdout, json_find(g, "source"));
   printf("  %.*s files  %.12s  ", (int)files.len, files.data, sha256.len >= 12 ? sha256.data : "");
   print_text(stdout, role);

@@ -45,6 +45,19 @@ struct kept *keeper_kept_add(struct keeper_tenant *t, const struct kept *content
   return kept;
 }
 
+/* What ran when the current one took over. Where that is gone, the newest below it that ran:
+ * numbers fall with every step, so that no two steps lead in a circle. */
+uint64_t keeper_kept_before(const struct keeper_tenant *t) {
+  uint64_t found = 0, current = t->roles[TENANT_CURRENT];
+  const struct kept *now = keeper_kept_find(t, current);
+  if (now && now->before < current && keeper_kept_find(t, now->before)) return now->before;
+  list_each(node, &t->kept) {
+    const struct kept *kept = list_entry(node, struct kept, link);
+    if (kept->has_run && kept->number < current && kept->number > found) found = kept->number;
+  }
+  return found;
+}
+
 static void kept_free(struct kept *kept) {
   list_remove(&kept->link);
   bundle_unref(kept->bundle);
@@ -52,7 +65,7 @@ static void kept_free(struct kept *kept) {
 }
 
 static bool is_in_use(const struct keeper_tenant *t, uint64_t number) {
-  bool used = number == t->before;
+  bool used = number == keeper_kept_before(t);
   for (int i = 0; i < TENANT_ROLE_COUNT; i++)
     used = used || t->roles[i] == number;
   return used;
@@ -136,7 +149,7 @@ static void start_next(struct keeper *k) {
   job->config = config_ref(k->config);
   job->site = k->site ? bundle_ref(k->site) : NULL;
   if (job->kind == JOB_SURVEY) k->is_survey_queued = false;
-  if (job->kind == JOB_FOLDER || job->kind == JOB_PUSH) {
+  if (job->kind != JOB_SURVEY && job->kind != JOB_KEPT) {
     job->number = t->last_number + 1;
     memcpy(job->known_digest, t->folder_digest, SHA256_BYTES);
     job->always = job->always || !t->has_folder;

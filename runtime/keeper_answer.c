@@ -19,7 +19,8 @@ static void answer_error(struct keeper *k, void *token, int status, const char *
   struct bytes body;
   bytes_init(&body);
   bytes_printf(&body, "{\"error\":{\"code\":\"%s\",\"message\":",
-               status == 404   ? "not_found"
+               status == 400   ? "bad_request"
+               : status == 404 ? "not_found"
                : status == 503 ? "unavailable"
                                : "scripts_refused");
   json_quote(&body, slice_of(message));
@@ -83,6 +84,9 @@ void keeper_describe(const struct keeper_tenant *t, struct bytes *out) {
       bytes_printf(out, ",\"%s\":%llu", role_names[i], (unsigned long long)t->roles[i]);
     else
       bytes_printf(out, ",\"%s\":null", role_names[i]);
+  uint64_t before = keeper_kept_before(t);
+  bytes_append_text(out, ",\"before\":");
+  bytes_printf(out, before ? "%llu" : "null", (unsigned long long)before);
   bytes_printf(out, ",\"is_blocked\":%s,\"refused\":", t->is_blocked ? "true" : "false");
   if (t->refusal.number) {
     bytes_printf(out, "{\"generation\":%llu,\"at_ms\":%lld,\"problems\":",
@@ -145,6 +149,28 @@ static void list_all(struct keeper *k, void *token) {
   answer(k, token, 200, &body);
 }
 
+static void append_kept(const struct keeper_tenant *t, struct bytes *out) {
+  const char *between = "";
+  for (struct list *node = t->kept.prev; node != &t->kept; node = node->prev) {
+    bytes_printf(out, "%s%llu", between,
+                 (unsigned long long)list_entry(node, struct kept, link)->number);
+    between = ", ";
+  }
+  if (!*between) bytes_append_text(out, "none");
+}
+
+static void answer_not_kept(struct keeper *k, const struct keeper_tenant *t, uint64_t number,
+                            void *token) {
+  struct bytes text;
+  bytes_init(&text);
+  bytes_printf(&text,
+               "generation %llu of %s is not kept; those that are: ", (unsigned long long)number,
+               t->name);
+  append_kept(t, &text);
+  answer_error(k, token, 404, bytes_text(&text));
+  bytes_fini(&text);
+}
+
 static void show(struct keeper *k, const struct keeper_tenant *t, const struct scripts_question *q,
                  void *token) {
   if (!q->number) {
@@ -153,7 +179,7 @@ static void show(struct keeper *k, const struct keeper_tenant *t, const struct s
   }
   const struct kept *kept = keeper_kept_find(t, q->number);
   if (!kept) {
-    answer_error(k, token, 404, "no such generation is kept");
+    answer_not_kept(k, t, q->number, token);
     return;
   }
   struct bytes body;
@@ -176,15 +202,34 @@ static void push(struct keeper *k, const struct scripts_question *q, void *token
   keeper_job_post(job);
 }
 
-/* What ran before the current generation, else the newest one below it. */
-static uint64_t earlier(const struct keeper_tenant *t) {
-  uint64_t found = 0, current = t->roles[TENANT_CURRENT];
-  if (t->before != current && keeper_kept_find(t, t->before)) return t->before;
-  list_each(node, &t->kept) {
-    uint64_t number = list_entry(node, struct kept, link)->number;
-    if (number < current && number > found) found = number;
-  }
-  return found;
+/* The number that was asked for, or what the action means without one; 0: nothing. */
+static uint64_t number_of(const struct keeper_tenant *t, const struct scripts_question *q) {
+  if (q->number) return q->number;
+  if (q->action == SCRIPTS_ROLLBACK) return keeper_kept_before(t);
+  if (q->action != SCRIPTS_PROMOTE) return 0;
+  return t->roles[TENANT_CANARY] ? t->roles[TENANT_CANARY] : t->roles[TENANT_SHADOW];
+}
+
+static void answer_nothing(struct keeper *k, const struct keeper_tenant *t,
+                           enum scripts_action action, void *token) {
+  struct bytes text;
+  unsigned long long current = t->roles[TENANT_CURRENT];
+  bytes_init(&text);
+  if (action == SCRIPTS_PROMOTE)
+    bytes_append_text(&text, "there is no canary and no shadow to promote; name a generation of: ");
+  else if (action != SCRIPTS_ROLLBACK)
+    bytes_append_text(&text, "generation: is missing; name one of: ");
+  else if (current)
+    bytes_printf(&text,
+                 "nothing that ran before generation %llu is kept, so there is nothing to roll "
+                 "back to; kept are: ",
+                 current);
+  else
+    bytes_append_text(&text, "nothing runs, so there is nothing to roll back; name one of: ");
+  append_kept(t, &text);
+  answer_error(k, token, action == SCRIPTS_ROLLBACK || action == SCRIPTS_PROMOTE ? 409 : 400,
+               bytes_text(&text));
+  bytes_fini(&text);
 }
 
 static void activate(struct keeper *k, struct keeper_tenant *t, const struct scripts_question *q,
@@ -194,20 +239,19 @@ static void activate(struct keeper *k, struct keeper_tenant *t, const struct scr
                                            [SCRIPTS_CANARY] = TENANT_CANARY,
                                            [SCRIPTS_SHADOW] = TENANT_SHADOW};
   struct job *job = keeper_job_new(k, JOB_KEPT, q->tenant);
-  uint64_t number = q->number;
+  uint64_t number = number_of(t, q);
   job->role = roles[q->action];
   job->is_asked_role = true;
   job->token = token;
   struct slice body = arena_slice(&job->arena, q->body);
   bool fine = q->action != SCRIPTS_CANARY || keeper_read_share(job, body);
-  if (!number && q->action == SCRIPTS_ROLLBACK) number = earlier(t);
-  if (!number && q->action == SCRIPTS_PROMOTE)
-    number = t->roles[TENANT_CANARY] ? t->roles[TENANT_CANARY] : t->roles[TENANT_SHADOW];
   const struct kept *kept = keeper_kept_find(t, number);
   if (!fine) {
     answer_error(k, token, 400, job->problems.items[0]);
+  } else if (!number) {
+    answer_nothing(k, t, q->action, token);
   } else if (!kept) {
-    answer_error(k, token, 404, "no such generation is kept; gateyes scripts list shows those");
+    answer_not_kept(k, t, number, token);
   } else {
     keeper_activate(k, t, kept, job);
     return;

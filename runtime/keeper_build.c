@@ -82,7 +82,7 @@ static bool read_push(struct job *job) {
 
 static bool read_files(struct job *job) {
   if (job->kind == JOB_PUSH) return read_push(job);
-  if (job->kind == JOB_KEPT) return true;
+  if (job->bundle) return true;
   job->bundle = bundle_read(tenant_folder(job), NULL, &job->problems);
   if (!job->bundle) return false;
   job->is_unchanged = !job->always && digest_equal(bundle_digest(job->bundle), job->known_digest);
@@ -142,6 +142,13 @@ static void choose_role(struct job *job, const struct keeper_tenant *t) {
   }
 }
 
+/* A roll back is no step forward: what it leaves is not what ran before. */
+static void note_run(struct kept *kept, uint64_t current) {
+  if (!kept) return;
+  if (!kept->has_run && current < kept->number) kept->before = current;
+  kept->has_run = true;
+}
+
 static void publish(struct job *job, struct keeper_tenant *t) {
   struct keeper *k = job->keeper;
   struct slice name = slice_of(t->name);
@@ -150,8 +157,7 @@ static void publish(struct job *job, struct keeper_tenant *t) {
   k->start.callbacks->on_news(k->start.context, &news);
   job->built.count = 0; /* they have been taken */
   if (job->role == TENANT_CURRENT) {
-    if (t->roles[TENANT_CURRENT] && t->roles[TENANT_CURRENT] != job->number)
-      t->before = t->roles[TENANT_CURRENT];
+    note_run(keeper_kept_find(t, job->number), t->roles[TENANT_CURRENT]);
     metric_set(metric_get(METRIC_SCRIPT_GENERATION, &name), job->number);
     t->is_blocked = false;
     t->roles[TENANT_CANARY] = t->roles[TENANT_SHADOW] = 0;
@@ -176,6 +182,7 @@ static void take_over(struct job *job, struct keeper_tenant *t) {
                                       .bundle = bundle_ref(job->bundle)});
     t->refusal.number = 0;
   }
+  t->was_refused = false;
   publish(job, t);
   if (job->kind != JOB_KEPT) memset(t->wanted, 0, sizeof t->wanted);
   if (!is_rebuild) count_swap(job, "ok");
@@ -218,6 +225,7 @@ static void refuse(struct job *job, struct keeper_tenant *t) {
   t->refusal.number = job->number;
   t->refusal.at_ms = clock_wall_ms();
   if (is_new) t->last_number = job->number;
+  t->was_refused = t->was_refused || job->kind == JOB_FOLDER;
   count_swap(job, "refused");
   if (!running && job->kind != JOB_PUSH && !keeper_restore(job->keeper, t)) block(job, t);
 }

@@ -13,6 +13,8 @@ struct kept { /* one generation that was built once */
   uint64_t number;
   int64_t created_ms;
   enum kept_source source;
+  bool has_run;          /* as the current one */
+  uint64_t before;       /* what ran when it first took over; 0: nothing */
   struct bundle *bundle; /* over no layer: it is laid over the newest when it is built */
 };
 
@@ -28,16 +30,16 @@ struct keeper_tenant {
   struct list kept;                               /* oldest first */
   uint64_t last_number, roles[TENANT_ROLE_COUNT]; /* 0: nothing in that role */
   uint64_t wanted[TENANT_ROLE_COUNT];             /* what ran before a restart, until it runs */
-  uint64_t before;                                /* what ran before the current one */
   uint8_t folder_digest[SHA256_BYTES];            /* of the files that were judged last */
   uint8_t survey_digest[SHA256_BYTES];
-  bool has_folder, is_seen, is_blocked;
-  struct tenant_share share; /* of the canary; its keys in canary_arena */
+  bool has_folder, is_seen, is_blocked, was_refused; /* was_refused: what the folder holds now */
+  struct tenant_share share;                         /* of the canary; its keys in canary_arena */
   struct arena canary_arena;
   struct refusal refusal;
 };
 
-enum job_kind { JOB_SURVEY, JOB_FOLDER, JOB_PUSH, JOB_KEPT };
+/* JOB_LAYERS: the files of a generation over other layers, as a new one. */
+enum job_kind { JOB_SURVEY, JOB_FOLDER, JOB_PUSH, JOB_KEPT, JOB_LAYERS };
 
 struct surveyed { /* one folder of the tenants' */
   struct slice name;
@@ -105,6 +107,8 @@ struct keeper_tenant *keeper_tenant_get(struct keeper *k, struct slice name);
 struct kept *keeper_kept_find(const struct keeper_tenant *t, uint64_t number);
 struct kept *keeper_kept_add(struct keeper_tenant *t, const struct kept *content);
 void keeper_kept_prune(struct keeper *k, struct keeper_tenant *t);
+/* Where a roll back leads: one step further back each time. 0: nowhere. */
+uint64_t keeper_kept_before(const struct keeper_tenant *t);
 struct job *keeper_job_new(struct keeper *k, enum job_kind kind, struct slice tenant);
 void keeper_job_post(struct job *job); /* takes it */
 void keeper_job_free(struct job *job);

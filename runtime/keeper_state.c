@@ -15,6 +15,7 @@
 #include "script/config_sandbox.h"
 
 enum { STATE_BYTES = 64 << 20 };
+static const char state_name[] = "state.json";
 
 static const char *const role_names[] = {"running", "canary", "shadow"};
 static const char *const source_names[] = {"folder", "push", "site"};
@@ -77,13 +78,27 @@ void keeper_state_keep(const struct job *job) {
   bytes_fini(&out);
 }
 
+/* {"7":6}: 7 took over from 6. */
+static void append_runs(const struct keeper_tenant *t, struct bytes *out) {
+  const char *between = "";
+  bytes_append_text(out, ",\"ran\":{");
+  list_each(node, &t->kept) {
+    const struct kept *kept = list_entry(node, struct kept, link);
+    if (!kept->has_run) continue;
+    bytes_printf(out, "%s\"%llu\":%llu", between, (unsigned long long)kept->number,
+                 (unsigned long long)kept->before);
+    between = ",";
+  }
+  bytes_append_byte(out, '}');
+}
+
 void keeper_state_note(struct keeper *k, const struct keeper_tenant *t) {
   struct bytes out;
   char digest[2 * SHA256_BYTES + 1];
   bytes_init(&out);
   digest_hex(t->folder_digest, SHA256_BYTES, digest);
-  bytes_printf(&out, "{\"last\":%llu,\"before\":%llu", (unsigned long long)t->last_number,
-               (unsigned long long)t->before);
+  bytes_printf(&out, "{\"last\":%llu", (unsigned long long)t->last_number);
+  append_runs(t, &out);
   for (int role = 0; role < TENANT_ROLE_COUNT; role++)
     bytes_printf(&out, ",\"%s\":%llu", role_names[role], (unsigned long long)t->roles[role]);
   if (t->has_folder) bytes_printf(&out, ",\"folder_sha256\":\"%s\"", digest);
@@ -93,7 +108,7 @@ void keeper_state_note(struct keeper *k, const struct keeper_tenant *t) {
     json_quote(&out, t->share.keys[i]);
   }
   bytes_append_text(&out, "]}\n");
-  keep_text(&(struct keeping){k, k->config, t->name, "state.json"}, bytes_slice(&out));
+  keep_text(&(struct keeping){k, k->config, t->name, state_name}, bytes_slice(&out));
   bytes_fini(&out);
 }
 
@@ -165,11 +180,22 @@ static void load_share(struct keeper_tenant *t, struct slice text) {
   }
 }
 
+/* Without the list an earlier version wrote this: all that is kept may have run. */
+static void load_runs(struct keeper_tenant *t, struct slice ran) {
+  list_each(node, &t->kept) {
+    struct kept *kept = list_entry(node, struct kept, link);
+    char key[24];
+    snprintf(key, sizeof key, "%llu", (unsigned long long)kept->number);
+    kept->has_run = !ran.data || json_find(ran, key).data;
+    kept->before = ran.data ? number_of(ran, key) : 0;
+  }
+}
+
 static void load_state(struct keeper_tenant *t, struct slice text) {
   struct slice digest = json_string_raw(json_find(text, "folder_sha256"));
   uint64_t last = number_of(text, "last");
   if (last > t->last_number) t->last_number = last;
-  t->before = number_of(text, "before");
+  load_runs(t, json_find(text, "ran"));
   for (int role = 0; role < TENANT_ROLE_COUNT; role++)
     t->wanted[role] = number_of(text, role_names[role]);
   t->has_folder = digest_from_hex(digest, t->folder_digest, SHA256_BYTES);
@@ -186,15 +212,15 @@ static void load_tenant(struct keeper *k, const char *folder, const char *name) 
   for (const struct dirent *e; (e = readdir(dir));) {
     size_t len = strlen(e->d_name);
     if (len < 6 || strcmp(e->d_name + len - 5, ".json") != 0) continue;
+    if (strcmp(e->d_name, state_name) == 0) continue;
     bytes_clear(&path);
     bytes_printf(&path, "%s/%s", folder, e->d_name);
-    struct slice json = read_json(bytes_text(&path), &text);
-    if (strcmp(e->d_name, "state.json") == 0)
-      load_state(t, json);
-    else
-      load_generation(k, t, json);
+    load_generation(k, t, read_json(bytes_text(&path), &text));
   }
   closedir(dir);
+  bytes_clear(&path);
+  bytes_printf(&path, "%s/%s", folder, state_name);
+  load_state(t, read_json(bytes_text(&path), &text));
   if (!list_empty(&t->kept)) {
     uint64_t newest = list_entry(t->kept.prev, struct kept, link)->number;
     if (newest > t->last_number) t->last_number = newest;

@@ -153,12 +153,26 @@ static void drop_tenant(struct keeper *k, struct keeper_tenant *t) {
   keeper_state_note(k, t);
 }
 
+/* What was pushed or rolled back to stays: the folder holds other files than those that run. */
+static bool lay_anew(struct keeper *k, struct keeper_tenant *t) {
+  const struct kept *now = keeper_kept_find(t, t->roles[TENANT_CURRENT]);
+  if (!now || t->was_refused ||
+      (t->has_folder && digest_equal(bundle_digest(now->bundle), t->folder_digest)))
+    return false;
+  struct job *job = keeper_job_new(k, JOB_LAYERS, slice_of(t->name));
+  job->source = KEPT_SITE;
+  job->bundle = bundle_ref(now->bundle);
+  keeper_job_post(job);
+  return true;
+}
+
 static void note_tenant(struct keeper *k, const struct surveyed *s, bool always) {
   struct keeper_tenant *t = keeper_tenant_get(k, s->name);
   bool is_changed = memcmp(t->survey_digest, s->digest, SHA256_BYTES) != 0;
   t->is_seen = true;
   memcpy(t->survey_digest, s->digest, SHA256_BYTES);
   if (!is_changed && !always) return;
+  if (!is_changed && lay_anew(k, t)) return;
   struct job *job = keeper_job_new(k, JOB_FOLDER, s->name);
   job->always = always;
   job->source = always ? KEPT_SITE : KEPT_FOLDER;
@@ -205,8 +219,8 @@ void keeper_survey_end(struct job *job) {
     if (t->is_seen) continue;
     if (t->has_folder)
       drop_tenant(k, t);
-    else
-      keeper_restore(k, t);
+    else if (!keeper_restore(k, t) && always)
+      lay_anew(k, t);
   }
   note_lua(k, job);
 }

@@ -118,6 +118,30 @@ class Scripts(GatewayCase):
         kept = [g["generation"] for g in self.state("pushed")["generations"]]
         self.assertEqual(kept, [8, 7, 6])
 
+    def roll_back(self, tenant, **body):
+        return self.admin("tenants/%s/scripts/rollback" % tenant, "POST", body)
+
+    def test_roll_back_step_by_step(self):
+        """Each goes one step further back, and never forward; a generation that never ran is no step."""
+        for number in range(1, 5):
+            self.push("steps", {"a": str(number)}, **({"shadow": True} if number == 3 else {}))
+        self.assertEqual(self.state("steps")["running"], 4)
+        self.assertEqual(self.state("steps")["before"], 2)
+        self.assertEqual(self.roll_back("steps")[1]["running"], 2)
+        status, reply = self.roll_back("steps")  # scripts.keep is 3: the first is gone
+        self.assertEqual((status, reply["error"]["message"]),
+                         (409, "nothing that ran before generation 2 is kept, so there is nothing to roll back to; "
+                               "kept are: 4, 3, 2"))
+        self.assertEqual(self.push("steps", {"a": "5"})[1]["before"], 2)
+        self.assertEqual(self.roll_back("steps")[1]["running"], 2)  # not 4, which was rolled back
+        status, reply = self.roll_back("steps", generation=77)
+        self.assertEqual((status, reply["error"]["message"]),
+                         (404, "generation 77 of steps is not kept; those that are: 5, 4, 2"))
+        status, reply = self.admin("tenants/steps/scripts/promote", "POST", {})
+        self.assertEqual(status, 409)
+        self.assertIn("no canary and no shadow", reply["error"]["message"])
+        self.assertEqual(self.admin("tenants/steps/scripts/shadow", "POST", {})[0], 400)
+
     def test_policies_that_do_not_load(self):
         tenant = {"tenant.lua": "return { policies = { 'residency' } }"}
         self.assertEqual(self.push("broken", dict(tenant, **{"policies/residency.lua": POLICY}))[1]["running"], 1)
@@ -210,10 +234,17 @@ class Scripts(GatewayCase):
         self.assertIn("generation 3 was refused; nothing has changed", error)
         status, text, _ = self.run_command("scripts", "list", "cli")
         self.assertIn("cli: running generation 1, generation 3 refused because", text)
-        self.assertEqual(len(text.splitlines()), 4)
+        self.assertEqual([line[0] for line in text.splitlines()], ["c", " ", " ", "*"])
+        for words in (("rollback", "cli", "--to", "2"), ("rollback", "cli", "1")):
+            status, text, _ = self.run_command("scripts", *words)
+            self.assertEqual((status, text.split(",")[0]), (0, "cli: running generation " + words[-1]))
+        status, text, error = self.run_command("scripts", "rollback", "cli")
+        self.assertEqual((status, text), (1, ""))
+        self.assertIn("nothing that ran before generation 1 is kept", error)
         self.assertEqual(json.loads(self.run_command("scripts", "list", "--json", "cli")[1])["running"], 1)
         self.assertIn("cli: running", self.run_command("scripts", "list")[1])
-        for words in ((), ("list", "a", "b"), ("show",), ("canary", "cli", "x"), ("none",), ("push", "cli", "--what")):
+        for words in ((), ("list", "a", "b"), ("show",), ("canary", "cli", "x"), ("none",), ("push", "cli", "--what"),
+                      ("rollback", "cli", "2", "--to", "1"), ("show", "cli", "--to", "1"), ("rollback", "cli", "--to", "x")):
             self.assertEqual(self.run_command("scripts", *words)[0], 2)
 
     def test_check(self):
@@ -249,6 +280,7 @@ class Scripts(GatewayCase):
             self.assertTrue(state(first, "lost")["is_blocked"])
             self.put("kept", {"a.txt": "2"}, root)
             wait_for(lambda: state(first, "kept")["running"] == 2, 10, "generation 2")
+            self.assertEqual(state(first, "kept")["before"], 1)
             done = subprocess.run([BINARY, "scripts", "rollback", "kept", "--config", first.path],
                                   stdout=subprocess.DEVNULL, timeout=60)
             self.assertEqual(done.returncode, 0)
@@ -338,6 +370,30 @@ class Layers(GatewayCase):
         self.assertEqual(self.user(self.upstream), "two")
         self.write("site/lib/word.lua", "return 'two'")
         wait_for(lambda: not self.state()["refused"], 10, "the repaired site folder")
+
+    def test_layers_under_what_was_pushed(self):
+        """A site that changes lays itself under what runs: the folder's files do not come back with it."""
+        before = self.state()["running"]
+        self.write("site/lib/word.lua", "return 'two'")
+        files = {"tenant.lua": "return { policies = { 'shared', 'more' } }", "policies/more.lua":
+                 "local policy = { name = 'more' }\nlocal word = require 'lib.word'\n"
+                 "function policy.on_request(request) request:set('user', 'pushed ' .. word) end\nreturn policy\n"}
+        wait_for(lambda: self.state()["running"] > before or self.user(self.upstream) == "two", 10, "the site's word")
+        before = self.push(files)["running"]
+        self.assertEqual(self.user(self.upstream), "pushed two")
+        self.write("site/lib/word.lua", "return 'three'")
+        wait_for(lambda: self.state()["running"] > before, 10, "a generation over the new site folder")
+        self.assertEqual(self.user(self.upstream), "pushed three")
+        before = self.state()["running"]
+        self.write("tenants/acme/tenant.lua", "return { policies = { 'shared' } } -- changed")
+        wait_for(lambda: self.state()["running"] > before, 10, "the folder's generation")
+        self.assertEqual(self.user(self.upstream), "three")
+
+    def push(self, files):
+        request = urllib.request.Request("http://%s/admin/tenants/acme/scripts" % self.gateway.admin.text,
+                                         json.dumps({"files": files}).encode(), {"authorization": "Bearer " + ADMIN_KEY})
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            return json.load(reply)
 
     def test_lua_folder(self):
         before, path = self.gateway.reloads("ok"), "lua/adapters/openai.lua"

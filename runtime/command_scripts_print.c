@@ -154,12 +154,19 @@ void scripts_print_differences(struct slice body) {
   struct slice list = json_find(body, "differences"), seen = json_find(body, "requests");
   size_t count = 0;
   for (struct json_walk w = json_walk_of(list); json_walk_next(&w); count++) {
+    struct slice why = json_find(w.value, "why");
     print_text(stdout, json_find(w.value, "request_id"));
+    printf(" ");
+    print_text(stdout, json_find(w.value, "hook"));
     printf(": running ");
     print_text(stdout, json_find(w.value, "running"));
     printf(", shadow ");
     print_text(stdout, json_find(w.value, "shadow"));
-    printf("\n");
+    if (why.data) printf(" (");
+    if (why.data) print_text(stdout, why);
+    printf(why.data ? ")\n" : "\n");
   }
-  printf("%zu differences listed, %.*s requests compared\n", count, (int)seen.len, seen.data);
+  struct slice different = json_find(body, "different");
+  printf("%zu differences listed; %.*s of %.*s requests would differ\n", count, (int)different.len,
+         different.data, (int)seen.len, seen.data);
 }

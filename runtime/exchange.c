@@ -7,6 +7,7 @@
 #include "exchange_background.h"
 #include "exchange_follow.h"
 #include "exchange_policy.h"
+#include "exchange_shadow.h"
 #include "exchange_tokens.h"
 
 static void request_id_new(struct exchange *x) {
@@ -233,6 +234,7 @@ bool exchange_cut_retired(struct exchange_host *host, uint64_t now_ns) {
   bool more = false;
   list_each_safe(node, &host->exchanges) {
     struct exchange *x = list_entry(node, struct exchange, link);
+    shadow_retire(x);
     uint64_t retired_ns = x->scripts ? tenant_scripts_retired_ns(x->scripts) : 0;
     if (!retired_ns) continue;
     if (now_ns - retired_ns < allowed_ns)

@@ -256,7 +256,7 @@ static bool ask_pieces(struct guard *g, const struct queued *frame) {
   while (g->piece < g->texts.count) {
     const struct text_piece *piece = &g->texts.pieces[g->piece];
     struct window *w = window_find(g, piece->channel, piece->index);
-    if (piece->is_whole && repeat(g, piece, w)) {
+    if (piece->is_whole && (texts_say_nothing(piece) || repeat(g, piece, w))) {
       g->piece++;
       continue;
     }

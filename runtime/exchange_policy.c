@@ -3,7 +3,7 @@
 #include "account/price.h"
 #include "base/clock.h"
 #include "exchange_guard.h"
-#include "script/shadow_log.h"
+#include "exchange_shadow.h"
 
 /* The run outlives the connection whose headers these are. */
 static struct headers kept_headers(struct exchange *x) {
@@ -30,7 +30,7 @@ static unsigned hooks_of(const struct exchange *x) {
   return chain ? policy_chain_hooks(chain) : 0;
 }
 
-static const struct policy_request *request_of(struct exchange *x) {
+const struct policy_request *policies_request(struct exchange *x) {
   struct policy_principal *principal = arena_alloc(&x->arena, sizeof *principal);
   const struct principal *p = x->principal;
   *principal = (struct policy_principal){p->tenant, p->project, p->user,       p->name,
@@ -52,7 +52,7 @@ static const struct policy_request *request_of(struct exchange *x) {
 /* What an earlier response said is part of this request: policies see it in the place of its id. */
 static enum step_result open_run(struct exchange *x) {
   if (native_expand(x) == STEP_FAIL) return STEP_FAIL;
-  x->run = policy_run_new(tenant_scripts_policies(x->scripts), request_of(x), &callbacks, x);
+  x->run = policy_run_new(tenant_scripts_policies(x->scripts), policies_request(x), &callbacks, x);
   return STEP_NEXT;
 }
 
@@ -61,25 +61,6 @@ static void on_ignored(void *context) {
 }
 
 static const struct policy_callbacks ignoring = {on_ignored};
-
-/* The shadow sees what the client sent, and changes nothing. It has no way to wait; where it would,
- * it has no verdict. */
-static void ask_shadow(struct exchange *x) {
-  const struct tenant_scripts *s =
-      x->scripts ? tenant_set_shadow_find(x->host->tenants, x->principal->tenant) : NULL;
-  if (!s) return;
-  struct policy_chain *chain = tenant_scripts_policies(s);
-  bool looks = chain && policy_chain_hooks(chain) & 1u << POLICY_ON_REQUEST;
-  struct policy_run *run = looks ? policy_run_new(chain, request_of(x), &ignoring, NULL) : NULL;
-  bool is_done = run && policy_on_request(run) == POLICY_DONE;
-  struct shadow_note note = {.tenant = x->principal->tenant,
-                             .request_id = slice_of(x->id),
-                             .generation = tenant_scripts_number(s),
-                             .running = x->run ? policy_verdict(x->run) : NULL,
-                             .shadow = is_done ? policy_verdict(run) : NULL};
-  shadow_log_note(x->host->shadows, &note);
-  if (run) policy_run_free(run);
-}
 
 /* A tenant's models and providers are laid over the operator's, its adapters take their place. */
 enum step_result policies_pick(struct exchange *x) {
@@ -172,7 +153,7 @@ static enum step_result take_edits(struct exchange *x, const struct verdict *ver
 }
 
 static enum step_result take_verdict(struct exchange *x) {
-  ask_shadow(x);
+  shadow_request(x);
   const struct verdict *verdict = policy_verdict(x->run);
   switch (verdict->kind) {
   case VERDICT_DENY: {
@@ -191,7 +172,7 @@ enum step_result policies_step(struct exchange *x) {
   if (x->run) return take_verdict(x); /* a hook has waited */
   if (!is_asked) return STEP_NEXT;
   if (!hooks_of(x)) {
-    ask_shadow(x);
+    shadow_request(x);
     return STEP_NEXT;
   }
   if (open_run(x) == STEP_FAIL) return STEP_FAIL;
@@ -285,7 +266,7 @@ static enum step_result take_order(struct exchange *x) {
   return x->candidate_count ? STEP_NEXT : none_left(x);
 }
 
-static const struct policy_candidate *candidates_of(struct exchange *x) {
+const struct policy_candidate *policies_candidates(struct exchange *x) {
   struct policy_candidate *candidates =
       arena_alloc(&x->arena, (x->candidate_count + 1) * sizeof *candidates);
   for (size_t i = 0; i < x->candidate_count; i++)
@@ -297,8 +278,8 @@ static const struct policy_candidate *candidates_of(struct exchange *x) {
 static enum step_result run_strategy(struct exchange *x) {
   struct policy_chain *chain = strategies_find(x->strategies, x->model);
   if (!chain) return STEP_NEXT;
-  x->strategy = policy_run_new(chain, request_of(x), &ignoring, NULL);
-  must(policy_route(x->strategy, candidates_of(x), x->candidate_count) == POLICY_DONE);
+  x->strategy = policy_run_new(chain, policies_request(x), &ignoring, NULL);
+  must(policy_route(x->strategy, policies_candidates(x), x->candidate_count) == POLICY_DONE);
   const struct verdict *verdict = policy_verdict(x->strategy);
   if (verdict->kind == VERDICT_DENY) return deny_order(x, verdict);
   keep_order(x, policy_order(x->strategy));
@@ -309,13 +290,19 @@ static enum step_result run_strategy(struct exchange *x) {
                        (int)x->public_model.len, x->public_model.data);
 }
 
-enum step_result policies_route(struct exchange *x) {
-  if (x->is_routing) return take_order(x);
+static enum step_result begin_route(struct exchange *x) {
   if (run_strategy(x) == STEP_FAIL) return STEP_FAIL;
+  shadow_route(x);
   if (!x->run || !(hooks_of(x) & 1u << POLICY_ROUTE)) return STEP_NEXT;
   x->is_routing = true;
-  enum policy_progress progress = policy_route(x->run, candidates_of(x), x->candidate_count);
+  enum policy_progress progress = policy_route(x->run, policies_candidates(x), x->candidate_count);
   return progress == POLICY_WAITING ? STEP_PARK : take_order(x);
+}
+
+enum step_result policies_route(struct exchange *x) {
+  enum step_result result = x->is_routing ? take_order(x) : begin_route(x);
+  if (result != STEP_PARK) shadow_routed(x);
+  return result;
 }
 
 bool policies_guard(const struct exchange *x) {
@@ -401,8 +388,8 @@ static enum step_result take_texts(struct exchange *x) {
   return STEP_NEXT;
 }
 
-enum step_result policies_reply(struct exchange *x) {
-  if (!policies_guard(x) || x->answer.status >= 300) return STEP_NEXT;
+static enum step_result guard_reply(struct exchange *x) {
+  if (!policies_guard(x)) return STEP_NEXT;
   if (!x->reply_texts) {
     open_texts(x);
     if (policy_on_reply(x->run, x->reply_texts->items, x->reply_texts->texts.count) ==
@@ -412,9 +399,18 @@ enum step_result policies_reply(struct exchange *x) {
   return take_texts(x);
 }
 
+enum step_result policies_reply(struct exchange *x) {
+  if (x->answer.status >= 300) return STEP_NEXT;
+  if (!x->reply_texts) shadow_reply(x);
+  enum step_result result = guard_reply(x);
+  if (result == STEP_NEXT) shadow_replied(x);
+  return result;
+}
+
 void policies_forget(struct exchange *x) {
   if (x->reply_texts) texts_fini(&x->reply_texts->texts);
   guard_free(x->guard);
+  shadow_forget(x);
   policy_run_free(x->run);
   policy_run_free(x->strategy);
   strategies_unref(x->strategies);

@@ -8,6 +8,9 @@ enum step_result policies_pick(struct exchange *x);
 enum step_result policies_step(struct exchange *x);
 /* Leaves out the candidates that the policies exclude. */
 enum step_result policies_require(struct exchange *x);
+/* What hooks are told of the request and of x->candidates; in x's arena. */
+const struct policy_request *policies_request(struct exchange *x);
+const struct policy_candidate *policies_candidates(struct exchange *x);
 /* The scripts that translate for this target. */
 struct generation *policies_generation(const struct exchange *x, const struct model_target *target);
 /* Lets the route hooks narrow and order x->candidates; leaves out what the requirements exclude. */

@@ -69,7 +69,7 @@ static struct slice hash_key(const struct exchange_host *host, uint8_t key[SHA25
 }
 
 struct host_with_key {
-  struct policy_host host;
+  struct policy_host host, quiet;
   uint8_t key[SHA256_BYTES];
 };
 
@@ -83,6 +83,11 @@ void exchange_policy_host_open(struct exchange_host *host, struct kv *store) {
                             .fetch_start = start_fetch,
                             .fetch_cancel = cancel_fetch,
                             .count_tokens = count_tokens};
+  with_key->quiet = *p;
+  with_key->quiet.loop = NULL; /* nothing can be waited for */
+  with_key->quiet.fetch_start = NULL;
+  with_key->quiet.is_quiet = true;
+  p->quiet = &with_key->quiet;
   host->policy_host = p;
 }
 

@@ -6,6 +6,7 @@
 #include "exchange_guard.h"
 #include "exchange_policy.h"
 #include "exchange_recording.h"
+#include "exchange_shadow.h"
 
 static void flush(struct exchange *x);
 
@@ -232,6 +233,7 @@ static bool is_guarding(const struct exchange *x) {
 /* What may go out of what is waiting to. A guard that waits for a hook bounds what gathers behind
  * it by not reading on. */
 static struct bytes *guarded(struct exchange *x) {
+  shadow_feed(x, bytes_slice(&x->out));
   if (!x->guard) return &x->out;
   guard_feed(x->guard, bytes_slice(&x->out));
   bytes_clear(&x->out);
@@ -258,6 +260,7 @@ static void flush(struct exchange *x) {
     settle_store(x);
   }
   if (x->guard && !out->len) return;
+  shadow_sent(x, bytes_slice(out));
   if (x->recording) recording_append(x->recording, bytes_slice(out));
   content_append(x, bytes_slice(out));
   open_stream(x);

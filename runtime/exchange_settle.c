@@ -8,6 +8,7 @@
 #include "exchange_guard.h"
 #include "exchange_policy.h"
 #include "exchange_record.h"
+#include "exchange_shadow.h"
 #include "exchange_tokens.h"
 #include "store/journal.h"
 
@@ -110,5 +111,6 @@ enum step_result settle_step(struct exchange *x) {
   log_line_end(x->host->log);
   metrics_settle(x, record_status(x));
   policies_finish(x, record_status(x));
+  shadow_finish(x);
   return STEP_NEXT;
 }

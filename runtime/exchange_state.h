@@ -105,7 +105,8 @@ struct exchange {
   bool is_routing;                /* the route hooks were asked */
   struct reply_texts *reply_texts;
   struct guard *guard;
-  bool guard_paused; /* the provider is not read: the guard has enough */
+  struct shadow *shadow; /* NULL: no generation decides beside the one that serves */
+  bool guard_paused;     /* the provider is not read: the guard has enough */
 
   struct translation *translation;
   const struct adapter_info *adapter;

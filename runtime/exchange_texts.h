@@ -16,6 +16,11 @@ struct text_piece {
   bool is_raw;           /* the words are the JSON value itself: arguments that are an object */
 };
 
+/* A part that begins repeats the words it does not have yet: they are not its last. */
+static inline bool texts_say_nothing(const struct text_piece *piece) {
+  return slice_equal(piece->token, SLICE("\"\""));
+}
+
 struct text_end { /* no more words come for windows with (index & mask) == value */
   uint32_t mask, value;
 };

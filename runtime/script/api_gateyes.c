@@ -36,6 +36,7 @@ int api_log(lua_State *L) {
   struct slice message = surface_text(L, 1);
   int level = luaL_checkoption(L, 2, "info", levels);
   if (message.len > MOST_BYTES) message.len = MOST_BYTES;
+  if (s->settings.host->is_quiet) return 0;
   struct slice policy = s->run ? policy_now(s->run)->name : SLICE("(loading)");
   struct slice id = s->run ? s->run->request.id : SLICE("-");
   log_process((enum log_level)level, "tenant %.*s, policy %.*s, request %.*s: %.*s",
@@ -64,6 +65,7 @@ int api_metric(lua_State *L) {
   if (value.len > 64) value.len = 64;
   if (!(amount >= 0 && amount <= 1e15 && amount == floor(amount)))
     return luaL_error(L, "a metric's amount is a whole number from 0");
+  if (s->settings.host->is_quiet) return 0;
   struct slice labels[] = {s->settings.tenant, policy_now(s->run)->name, name, value};
   metric_add(metric_get(METRIC_POLICY_EVENTS, labels), (uint64_t)amount);
   return 0;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "script/surface_private.h"
 #include "store/kv.h"
 
@@ -60,10 +61,18 @@ int store_put(lua_State *L) {
     lua_pushstring(L, text);
     lua_replace(L, 2);
   }
-  struct kv_put put = {name, surface_text(L, 2), check_ttl(L, 3, false),
-                       api_now_ms(surface_self(L))};
-  lua_pushboolean(L, kv_put(space, &put));
+  struct surface *s = surface_self(L);
+  struct kv_put put = {name, surface_text(L, 2), check_ttl(L, 3, false), api_now_ms(s)};
+  lua_pushboolean(L, s->settings.host->is_quiet || kv_put(space, &put));
   return 1;
+}
+
+static bool would_add(struct surface *s, const struct kv_add *add, int64_t *sum) {
+  int64_t kept = 0;
+  bytes_clear(&s->scratch);
+  bool found = kv_get(s->space, add->name, add->now_ms, &s->scratch);
+  if (found && !json_to_i64(bytes_slice(&s->scratch), &kept)) return false;
+  return !__builtin_add_overflow(kept, add->amount, sum);
 }
 
 int store_add(lua_State *L) {
@@ -74,7 +83,8 @@ int store_add(lua_State *L) {
     return luaL_error(L, "what is added is a whole number");
   struct kv_add add = {name, (int64_t)amount, check_ttl(L, 3, false), api_now_ms(surface_self(L))};
   int64_t sum;
-  if (!kv_add(space, &add, &sum))
+  struct surface *s = surface_self(L);
+  if (!(s->settings.host->is_quiet ? would_add(s, &add, &sum) : kv_add(space, &add, &sum)))
     return luaL_error(L, "what is kept there is no whole number, or the sum is too large");
   lua_pushnumber(L, (lua_Number)sum);
   return 1;
@@ -83,7 +93,11 @@ int store_add(lua_State *L) {
 int store_expire(lua_State *L) {
   struct kv_space *space = space_of(L);
   struct slice name = check_name(L);
+  struct surface *s = surface_self(L);
   uint64_t ttl_ms = check_ttl(L, 2, true);
-  lua_pushboolean(L, kv_expire(space, name, ttl_ms, api_now_ms(surface_self(L))));
+  bytes_clear(&s->scratch);
+  bool found = s->settings.host->is_quiet ? kv_get(space, name, api_now_ms(s), &s->scratch)
+                                          : kv_expire(space, name, ttl_ms, api_now_ms(s));
+  lua_pushboolean(L, found);
   return 1;
 }

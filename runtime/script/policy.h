@@ -76,6 +76,9 @@ struct policy_host {
   void (*fetch_cancel)(void *context, void *fetch);
   uint64_t (*count_tokens)(void *context, struct slice model, struct slice text);
   int64_t (*now_ms)(void *context); /* NULL: the wall clock */
+  /* Reads the store and writes nothing: what scripts log and count is not kept either. */
+  bool is_quiet;
+  const struct policy_host *quiet; /* of the same worker, for a shadow; NULL: there is none */
 };
 
 struct policy_settings {

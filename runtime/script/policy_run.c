@@ -74,7 +74,8 @@ static void fail_policy(struct policy_run *run, struct slice why) {
   struct loaded_policy *policy = &run->chain->policies[run->at];
   policy->breaches++;
   policy_trace(run, "error", why);
-  if (!run->chain->is_direct)
+  bool is_quiet = run->chain->is_direct || run->chain->settings.host->is_quiet;
+  if (!is_quiet)
     log_process(LOG_WARN, "policy %.*s of tenant %.*s failed in %s: %.*s", (int)policy->name.len,
                 policy->name.data, (int)run->chain->settings.tenant.len,
                 run->chain->settings.tenant.data, policy_hook_name(run->hook), (int)why.len,

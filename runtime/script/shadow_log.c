@@ -7,6 +7,8 @@
 #include "base/json.h"
 #include "base/list.h"
 
+enum { DECISION_BYTES = 1000 };
+
 struct entry {
   struct list link; /* newest first */
   struct bytes json;
@@ -82,7 +84,7 @@ static void append_digest(struct bytes *out, const char *title, struct slice tex
   bytes_printf(out, "%s %.12s", title, hex);
 }
 
-static void describe(struct bytes *out, const struct verdict *v) {
+void shadow_describe(const struct verdict *v, struct bytes *out) {
   if (!v || v->kind == VERDICT_PASS)
     bytes_append_text(out, "pass");
   else if (v->kind == VERDICT_DENY)
@@ -98,26 +100,22 @@ static void describe(struct bytes *out, const struct verdict *v) {
                  (int)v->tags[i].value.len, v->tags[i].value.data);
 }
 
-/* NULL when both say the same. */
-static struct entry *compare(const struct shadow_note *note) {
-  struct bytes running, shadow;
-  struct entry *e = NULL;
-  bytes_init(&running);
-  bytes_init(&shadow);
-  describe(&running, note->running);
-  describe(&shadow, note->shadow);
-  if (!slice_equal(bytes_slice(&running), bytes_slice(&shadow))) {
-    e = must_calloc(1, sizeof *e);
-    bytes_append_text(&e->json, "{\"request_id\":");
-    json_quote(&e->json, note->request_id);
-    bytes_append_text(&e->json, ",\"running\":");
-    json_quote(&e->json, bytes_slice(&running));
-    bytes_append_text(&e->json, ",\"shadow\":");
-    json_quote(&e->json, bytes_slice(&shadow));
-    bytes_append_byte(&e->json, '}');
-  }
-  bytes_fini(&running);
-  bytes_fini(&shadow);
+static void append_member(struct bytes *out, const char *name, struct slice text) {
+  if (text.len > DECISION_BYTES) text.len = DECISION_BYTES;
+  bytes_printf(out, ",\"%s\":", name);
+  json_quote(out, text);
+}
+
+static struct entry *entry_new(struct slice request_id, const struct shadow_difference *d) {
+  struct entry *e = must_calloc(1, sizeof *e);
+  list_init(&e->link);
+  bytes_append_text(&e->json, "{\"request_id\":");
+  json_quote(&e->json, request_id);
+  append_member(&e->json, "hook", slice_of(d->hook));
+  append_member(&e->json, "running", d->running);
+  append_member(&e->json, "shadow", d->shadow);
+  if (d->why.len) append_member(&e->json, "why", d->why);
+  bytes_append_byte(&e->json, '}');
   return e;
 }
 
@@ -140,20 +138,24 @@ static struct tenant_log *get(struct shadow_log *log, struct slice tenant) {
 }
 
 void shadow_log_note(struct shadow_log *log, const struct shadow_note *note) {
-  struct entry *e = compare(note);
+  struct list fresh;
+  list_init(&fresh);
+  for (size_t i = 0; i < note->count; i++)
+    list_append(&fresh, &entry_new(note->request_id, &note->items[i])->link);
   uv_mutex_lock(&log->lock);
   struct tenant_log *t = get(log, note->tenant);
   if (t->generation != note->generation) clear(t);
   t->generation = note->generation;
   t->requests++;
-  if (e) {
-    t->different++;
-    list_init(&e->link);
-    list_prepend(&t->entries, &e->link);
-    if (++t->count > SHADOW_DIFFERENCES_MAX) {
-      entry_free(list_entry(t->entries.prev, struct entry, link));
-      t->count--;
-    }
+  t->different += note->count > 0;
+  for (struct list *node = fresh.prev; node != &fresh; node = fresh.prev) {
+    list_remove(node);
+    list_prepend(&t->entries, node);
+    t->count++;
+  }
+  while (t->count > SHADOW_DIFFERENCES_MAX) {
+    entry_free(list_entry(t->entries.prev, struct entry, link));
+    t->count--;
   }
   uv_mutex_unlock(&log->lock);
 }

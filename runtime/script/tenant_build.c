@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "script/policy.h"
 #include "script/spec_run.h"
 #include "script/tenant_file.h"
 
@@ -21,6 +22,12 @@ static void add_lines(struct slice error, struct config_problems *problems) {
   }
 }
 
+static const struct policy_host *host_of(const struct tenant_build *build, size_t worker,
+                                         bool is_shadow) {
+  const struct policy_host *host = build->hosts ? build->hosts[worker] : NULL;
+  return host && is_shadow ? host->quiet : host;
+}
+
 static bool load_all(const struct tenant_build *build, struct tenant_built *out,
                      struct config_problems *problems) {
   struct bytes error;
@@ -29,12 +36,9 @@ static bool load_all(const struct tenant_build *build, struct tenant_built *out,
                    (build->effect == BUILD_AS_TENANT_SAYS && out->config->tenant->is_shadow);
   bool fine = true;
   for (size_t i = 0; fine && i < build->worker_count; i++) {
-    struct tenant_source source = {build->tenant,
-                                   build->number,
-                                   build->bundle,
-                                   out->config,
-                                   build->hosts && !is_shadow ? build->hosts[i] : NULL,
-                                   build->responses};
+    struct tenant_source source = {
+        build->tenant,   build->number, build->bundle, out->config, host_of(build, i, is_shadow),
+        build->responses};
     out->scripts[i] = tenant_scripts_new(&source, &error);
     fine = out->scripts[i] != NULL;
     out->count += fine;

@@ -154,6 +154,7 @@ class Swap(GatewayCase):
             with self.gateway.client() as client:
                 answer = client.ask(PATHS["chat"], chat_body("m", True))
             self.assertEqual((answer.status, answer.headers["x-gateyes-generation"]), (200, str(first)))
+        wait_for(lambda: self.ask_scripts("/differences")["requests"] == 3, 5, "three compared requests")
         found = self.ask_scripts("/differences")
         self.assertEqual((found["requests"], found["different"], len(found["differences"])), (3, 3, 3))
         self.assertEqual(found["differences"][0]["shadow"], "deny 403 no_more")

@@ -80,3 +80,9 @@ struct resource row_resource(struct call *c, const struct entity *e) {
   if (p) what.user = p->user;
   return what;
 }
+
+bool call_reaches_tenant(struct call *c) {
+  if (!c->caller || permission_reach(c->caller, c->action, NULL) >= REACH_TENANT) return true;
+  call_deny(c);
+  return false;
+}

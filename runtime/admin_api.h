@@ -79,6 +79,8 @@ bool call_may(struct call *c, const struct resource *what);
  * all. `wanted` is the tenant that was asked for. */
 bool call_scope(struct call *c, struct slice wanted, struct slice *tenant);
 bool call_may_see_project(struct call *c, struct slice project_path);
+/* For what cannot be told apart within a tenant; false: refused. */
+bool call_reaches_tenant(struct call *c);
 void call_deny(struct call *c); /* 403 */
 struct slice call_actor(struct call *c);
 void call_audit(struct call *c, const char *outcome, struct slice after);
@@ -123,8 +125,11 @@ void key_seal(struct call *c, struct entity *e, struct slice *extra);
  * *merged, which has only members that are kept in a row's body. False: refused. */
 bool fields_merge(struct call *c, const struct entity *old, struct entity *out);
 struct slice fields_schema(struct arena *arena, enum entity_kind kind, bool is_change);
-/* admin_checks.c: what one kind's rows must obey beyond the types. */
-bool row_check(struct call *c, const struct entity *e, bool is_new);
+/* admin_checks.c: what one kind's rows must obey beyond the types. A limit's scope is written anew
+ * with the names that requests bear. */
+bool row_check(struct call *c, struct entity *e, bool is_new);
+/* admin_limits.c */
+bool limit_check(struct call *c, struct entity *e, bool is_new);
 bool row_is_free(struct call *c, const struct entity *e); /* nothing hangs in it: it may go */
 
 #define ROUTE(method, path, action, handler, kind, params, summary) void handler(struct call *c);

@@ -1,6 +1,4 @@
-/* The audit log, the use of limits, the prices in force. */
-#include "account/limit.h"
-#include "account/limit_row.h"
+/* The audit log and the prices in force. */
 #include "admin_api.h"
 #include "base/clock.h"
 
@@ -43,13 +41,6 @@ static void on_audit(void *context, uint64_t number, const struct audit_entry *e
   bytes_append_byte(out, '}');
 }
 
-/* Rows of a project's people cannot be told from others of the tenant. */
-static bool reaches_tenant(struct call *c) {
-  if (!c->caller || permission_reach(c->caller, c->action, NULL) >= REACH_TENANT) return true;
-  call_deny(c);
-  return false;
-}
-
 void audit_rows(struct call *c) {
   struct audit_page page = {.call = c};
   struct audit_query query = {.actor = call_param(c, "actor"),
@@ -59,7 +50,7 @@ void audit_rows(struct call *c) {
       !call_param_u64(c, "cursor", 0, INT64_MAX, &query.before) ||
       !call_param_time(c, "from", 0, &query.from_ms) ||
       !call_param_time(c, "to", 0, &query.to_ms) ||
-      !call_scope(c, call_param(c, "tenant"), &query.tenant) || !reaches_tenant(c))
+      !call_scope(c, call_param(c, "tenant"), &query.tenant) || !call_reaches_tenant(c))
     return;
   query.limit = (uint32_t)page.limit + 1;
   struct audit_sink sink = {on_audit, &page};
@@ -92,87 +83,6 @@ void audit_check(struct call *c) {
                r.broken_at ? "false" : "true", (unsigned long long)r.rows,
                (unsigned long long)r.first, (unsigned long long)r.last,
                (unsigned long long)r.broken_at, head);
-}
-
-struct uses {
-  struct call *call;
-  struct slice tenant; /* only its counters; empty: all */
-  size_t count;
-};
-
-static bool names_tenant(struct slice scope, struct slice tenant) {
-  while (scope.len) {
-    struct slice value, word = slice_cut(scope, ' ', &scope);
-    if (slice_equal_text(slice_cut(word, '=', &value), "tenant") && slice_equal(value, tenant))
-      return true;
-  }
-  return false;
-}
-
-static void on_use(void *context, const struct limit_use *use) {
-  struct uses *u = context;
-  struct bytes *out = &u->call->out;
-  const struct limit_definition *d = &use->definition;
-  if (u->tenant.len && !names_tenant(use->scope, u->tenant)) return;
-  if (u->count++) bytes_append_byte(out, ',');
-  bytes_append_text(out, "{\"object\":\"limit_use\",\"limit\":");
-  json_quote(out, d->id);
-  append_text(out, "scope", use->scope);
-  bytes_printf(out,
-               ",\"kind\":\"%s\",\"window\":\"%s\",\"amount\":%llu,\"used\":%llu,"
-               "\"reserved\":%llu,\"soft\":%s,\"reset_ms\":%llu",
-               limit_kind_name(d->kind), limit_unit_name(d->window.unit),
-               (unsigned long long)d->amount, (unsigned long long)use->used,
-               (unsigned long long)use->reserved, d->is_soft ? "true" : "false",
-               (unsigned long long)use->reset_ms);
-  if (use->reset_ms) call_time(u->call, "resets_at", u->call->now_ms + (int64_t)use->reset_ms);
-  bytes_append_byte(out, '}');
-}
-
-struct ids {
-  struct call *call;
-  struct slice *items;
-  size_t count, room;
-};
-
-static void add_id(struct ids *ids, struct slice id) {
-  for (size_t i = 0; i < ids->count; i++)
-    if (slice_equal(ids->items[i], id)) return;
-  if (ids->count == ids->room) {
-    ids->room = ids->room ? ids->room * 2 : 64;
-    struct slice *more = arena_alloc(&ids->call->arena, ids->room * sizeof *more);
-    if (ids->count) memcpy(more, ids->items, ids->count * sizeof *more);
-    ids->items = more;
-  }
-  ids->items[ids->count++] = arena_slice(&ids->call->arena, id);
-}
-
-static void on_limit_row(void *context, const struct entity *e) {
-  add_id(context, e->name);
-}
-
-void limits_use(struct call *c) {
-  struct uses uses = {.call = c};
-  struct ids ids = {.call = c};
-  struct slice id = call_param(c, "id");
-  struct entity_query query = {.kind = ENTITY_LIMIT};
-  struct entity_sink sink = {on_limit_row, &ids};
-  if (!call_scope(c, call_param(c, "tenant"), &uses.tenant) || !reaches_tenant(c)) return;
-  if (id.len) {
-    add_id(&ids, id);
-  } else {
-    for (size_t i = 0; i < c->config->quota_count; i++)
-      add_id(&ids, c->config->quotas[i].id);
-    enum store_result result = c->backend.store->calls->list(c->backend.store, &query, &sink);
-    if (result != STORE_FINE) {
-      call_fail_store(c, result);
-      return;
-    }
-  }
-  bytes_append_text(&c->out, "{\"object\":\"list\",\"data\":[");
-  for (size_t i = 0; i < ids.count; i++)
-    limiter_list(c->backend.limiter, ids.items[i], on_use, &uses);
-  bytes_append_text(&c->out, "],\"has_more\":false,\"next_cursor\":null}\n");
 }
 
 static void append_rate(struct bytes *out, const char *name, uint64_t nano_per_million) {

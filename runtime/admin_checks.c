@@ -1,6 +1,5 @@
 /* What rows must obey beyond the types of their fields: what they name must be there, nobody gives
  * more than they have, and what the gateway will read later is read now. */
-#include "account/limit_row.h"
 #include "admin_api.h"
 #include "auth/directory.h"
 #include "auth/network.h"
@@ -139,16 +138,7 @@ static bool check_role_row(struct call *c, const struct entity *e) {
   return fine && may;
 }
 
-static bool check_limit(struct call *c, const struct entity *e) {
-  struct config_problems problems;
-  struct limit_definition definitions[LIMIT_KINDS];
-  struct limit_row row = {e->tenant, e->body, definitions};
-  config_problems_init(&problems);
-  (void)limit_row_read(&row, &c->arena, &problems);
-  return check_problems(c, &problems, "limit");
-}
-
-bool row_check(struct call *c, const struct entity *e, bool is_new) {
+bool row_check(struct call *c, struct entity *e, bool is_new) {
   bool has_tenant = e->kind != ENTITY_TENANT && e->tenant.len;
   if (is_new && has_tenant && !check_tenant(c, e)) return false;
   switch (e->kind) {
@@ -156,7 +146,7 @@ bool row_check(struct call *c, const struct entity *e, bool is_new) {
   case ENTITY_USER: return check_roles(c, e);
   case ENTITY_KEY: return check_key(c, e);
   case ENTITY_ROLE: return check_role_row(c, e);
-  case ENTITY_LIMIT: return check_limit(c, e);
+  case ENTITY_LIMIT: return limit_check(c, e, is_new);
   default: return true;
   }
 }

@@ -24,7 +24,7 @@ static const struct noun {
     {"limits", "id tenant name window requests total_tokens money scope",
      "list show create update delete use"},
     {"usage", "tenant project user key_id customer model provider day requests", "list"},
-    {"requests", "request_id time tenant model provider status input_tokens output_tokens",
+    {"requests", "request_id time tenant model provider status input_tokens output_tokens cost",
      "list show"},
 };
 
@@ -153,7 +153,7 @@ static void append_value(struct bytes *out, struct slice name, const char *value
               "concurrent money start_day burst overlap_s",
               plain))
     bytes_append_text(out, value);
-  else if (is_word("models paths networks tags roles allow providers residency", plain))
+  else if (is_word("models paths networks tags roles allow providers residency each", plain))
     append_list(out, value, false);
   else if (strcmp(plain, "warn") == 0)
     append_list(out, value, true);
@@ -188,7 +188,7 @@ static const char *columns_of(const struct words *w) {
   columns[0] = 0;
   for (size_t i = 0; i < w->count; i++) {
     struct slice name = {w->names[i], name_len(w->names[i])};
-    if (slice_equal_text(name, "by")) snprintf(columns, sizeof columns, "%.40s ", w->values[i]);
+    if (slice_equal_text(name, "by")) snprintf(columns, sizeof columns, "%.40s! ", w->values[i]);
   }
   for (size_t i = 0; i < w->count; i++)
     if (strncmp(w->names[i], "trend", 5) == 0) strcat(columns, "day ");

@@ -4,6 +4,12 @@
 
 enum { COLUMNS_MAX = 12, CELL_MAX = 48 };
 
+struct table {
+  struct slice names[COLUMNS_MAX]; /* with a ! where an empty cell is something to be named */
+  size_t count, widths[COLUMNS_MAX];
+  struct slice currency; /* JSON, of all rows; or none */
+};
+
 /* What another party wrote must not steer the terminal. */
 static void append_cell(struct slice value, struct bytes *out) {
   struct bytes text;
@@ -18,46 +24,81 @@ static void append_cell(struct slice value, struct bytes *out) {
   bytes_fini(&text);
 }
 
-static size_t columns_of(const char *columns, struct slice *out) {
+static void read_columns(const char *columns, struct table *t) {
   struct slice rest = slice_of(columns);
-  size_t count = 0;
-  while (rest.len && count < COLUMNS_MAX)
-    out[count++] = slice_cut(rest, ' ', &rest);
-  return count;
+  while (rest.len && t->count < COLUMNS_MAX)
+    t->names[t->count++] = slice_cut(rest, ' ', &rest);
 }
 
-static struct slice cell_of(struct slice row, struct slice column) {
+static bool is_named_empty(struct slice column) {
+  return column.len && column.data[column.len - 1] == '!';
+}
+
+static struct slice title_of(struct slice column) {
+  return is_named_empty(column) ? (struct slice){column.data, column.len - 1} : column;
+}
+
+static struct slice member_of(struct slice row, struct slice name) {
   for (struct json_walk w = json_walk_of(row); json_walk_next(&w);)
-    if (json_key_equal(w.key, column)) return w.value;
+    if (json_key_equal(w.key, name)) return w.value;
   return (struct slice){NULL, 0};
 }
 
-static void print_row(struct slice row, const struct slice *columns, size_t count, size_t *widths) {
+/* Money is an integer of billionths under another name: people read it in their currency. */
+static bool append_money(const struct table *t, struct slice row, struct slice name,
+                         struct bytes *out) {
+  char key[64];
+  uint64_t nano;
+  snprintf(key, sizeof key, "%.*s_nanousd", (int)name.len, name.data);
+  struct slice value = member_of(row, slice_of(key)), own = member_of(row, SLICE("currency"));
+  if (!value.data || !json_to_u64(value, &nano)) return false;
+  snprintf(key, sizeof key, "%.*s_known", (int)name.len, name.data);
+  struct slice known = member_of(row, slice_of(key));
+  if (known.data && (json_type(known) == JSON_FALSE || slice_equal_text(known, "0"))) {
+    bytes_append_text(out, "unknown");
+    return true;
+  }
+  bytes_append_money(out, nano);
+  if (!own.data) own = t->currency;
+  if (!own.data) return true;
+  bytes_append_byte(out, ' ');
+  append_cell(own, out);
+  return true;
+}
+
+static void write_cell(const struct table *t, struct slice row, size_t column, struct bytes *out) {
+  struct slice name = title_of(t->names[column]);
+  bytes_clear(out);
+  if (append_money(t, row, name, out)) return;
+  append_cell(member_of(row, name), out);
+  if (out->len == 0) bytes_append_text(out, is_named_empty(t->names[column]) ? "(none)" : "-");
+}
+
+static void print_row(const struct table *t, struct slice row) {
   struct bytes cell;
   bytes_init(&cell);
-  for (size_t i = 0; i < count; i++) {
+  for (size_t i = 0; i < t->count; i++) {
     bytes_clear(&cell);
     if (row.data)
-      append_cell(cell_of(row, columns[i]), &cell);
+      write_cell(t, row, i, &cell);
     else
-      bytes_append_slice(&cell, columns[i]);
-    bool is_last = i + 1 == count;
-    printf("%-*s%s", is_last ? 0 : (int)widths[i], bytes_text(&cell), is_last ? "\n" : "  ");
+      bytes_append_slice(&cell, title_of(t->names[i]));
+    bool is_last = i + 1 == t->count;
+    printf("%-*s%s", is_last ? 0 : (int)t->widths[i], bytes_text(&cell), is_last ? "\n" : "  ");
   }
   bytes_fini(&cell);
 }
 
-static void measure(struct slice data, const struct slice *columns, size_t count, size_t *widths) {
+static void measure(struct table *t, struct slice data) {
   struct bytes cell;
   bytes_init(&cell);
-  for (size_t i = 0; i < count; i++)
-    widths[i] = columns[i].len;
+  for (size_t i = 0; i < t->count; i++)
+    t->widths[i] = title_of(t->names[i]).len;
   for (struct json_walk w = json_walk_of(data); json_walk_next(&w);)
-    for (size_t i = 0; i < count; i++) {
-      bytes_clear(&cell);
-      append_cell(cell_of(w.value, columns[i]), &cell);
+    for (size_t i = 0; i < t->count; i++) {
+      write_cell(t, w.value, i, &cell);
       size_t wide = cell.len < CELL_MAX ? cell.len : CELL_MAX;
-      if (wide > widths[i]) widths[i] = wide;
+      if (wide > t->widths[i]) t->widths[i] = wide;
     }
   bytes_fini(&cell);
 }
@@ -74,16 +115,17 @@ static void print_members(struct slice json) {
 }
 
 void admin_print(struct slice json, const char *columns) {
-  struct slice data = json_find(json, "data"), names[COLUMNS_MAX];
-  size_t widths[COLUMNS_MAX], count = columns_of(columns, names);
+  struct slice data = json_find(json, "data");
+  struct table table = {.currency = json_find(json, "currency")};
+  read_columns(columns, &table);
   if (!data.data || json_type(data) != JSON_ARRAY) {
     print_members(json);
     return;
   }
-  measure(data, names, count, widths);
-  print_row((struct slice){NULL, 0}, names, count, widths);
+  measure(&table, data);
+  print_row(&table, (struct slice){NULL, 0});
   for (struct json_walk w = json_walk_of(data); json_walk_next(&w);)
-    print_row(w.value, names, count, widths);
+    print_row(&table, w.value);
   struct slice more = json_find(json, "next_cursor");
   if (!more.data || json_type(more) != JSON_STRING) return;
   struct bytes cursor;

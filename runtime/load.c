@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "account/limit_scope.h"
 #include "auth/role.h"
 #include "http/conn.h"
 #include "observe/log.h"
@@ -225,10 +226,17 @@ static bool load_tokenizers(struct config *config, struct config_problems *probl
   return problems->count == before;
 }
 
+/* Keys and tenants may lie in a store; without one, what is not in the file is nowhere. */
+static bool check_quotas(const struct config *config, struct config_problems *problems) {
+  size_t before = problems->count;
+  if (slice_equal_text(config->store, "none")) limit_scope_check(NULL, config, problems);
+  return problems->count == before;
+}
+
 struct config *load_config(const char *path, struct config_problems *problems) {
   struct config *config = config_file_load(path, check_rest, problems);
   if (!config || (check_scripts(config, problems) & check_roles(config, problems) &
-                  load_tokenizers(config, problems)))
+                  load_tokenizers(config, problems) & check_quotas(config, problems)))
     return config;
   config_unref(config);
   return NULL;

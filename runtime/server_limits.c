@@ -3,22 +3,43 @@
 #include <stdlib.h>
 
 #include "account/limit_row.h"
+#include "account/limit_scope.h"
 #include "observe/log.h"
 #include "webhook.h"
 
+static void append_sum(struct bytes *out, enum limit_kind kind, uint64_t sum) {
+  if (kind == LIMIT_MONEY)
+    bytes_append_money(out, sum);
+  else
+    bytes_append_u64(out, sum);
+}
+
 /* Once per window and threshold, so that no flood of requests floods the log. */
 static void on_limit_event(void *context, const struct limit_event *event) {
-  const char *unit =
-      event->kind == LIMIT_MONEY ? "billionths of the currency" : limit_kind_name(event->kind);
-  log_process(LOG_WARN, "%slimit %.*s%s%s: %u %% reached, %llu of %llu %s",
-              event->is_soft ? "soft " : "", (int)event->id.len, event->id.data,
-              event->scope[0] ? " for " : "", event->scope, event->percent,
-              (unsigned long long)event->used, (unsigned long long)event->amount, unit);
+  struct bytes sums;
+  bytes_init(&sums);
+  append_sum(&sums, event->kind, event->used);
+  bytes_append_text(&sums, " of ");
+  append_sum(&sums, event->kind, event->amount);
+  log_process(LOG_WARN, "%slimit %.*s%s%s: %u %% reached, %s %s", event->is_soft ? "soft " : "",
+              (int)event->id.len, event->id.data, event->scope[0] ? " for " : "", event->scope,
+              event->percent, bytes_text(&sums), limit_kind_name(event->kind));
+  bytes_fini(&sums);
   webhooks_tell_limit(context, event);
 }
 
 struct limiter *server_limits_new(struct webhooks *webhooks) {
   return limiter_new(&(struct limiter_settings){.on_event = on_limit_event, .context = webhooks});
+}
+
+/* Whoever is to be limited may still be made: so it is told, not refused. */
+static void warn_of_names(struct store *store, const struct config *config) {
+  struct config_problems problems;
+  config_problems_init(&problems);
+  limit_scope_check(store, config, &problems);
+  for (size_t i = 0; i < problems.count; i++)
+    log_process(LOG_WARN, "%s", problems.items[i]);
+  config_problems_fini(&problems);
 }
 
 static void apply(struct limiter *limiter, struct store *store, const struct config *config) {
@@ -31,6 +52,7 @@ static void apply(struct limiter *limiter, struct store *store, const struct con
   for (size_t i = 0; i < problems.count; i++)
     log_process(LOG_WARN, "%s", problems.items[i]);
   config_problems_fini(&problems);
+  warn_of_names(store, config);
 }
 
 void server_limits_start(const struct server_limits *l, struct server_ledger *ledger) {

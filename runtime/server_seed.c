@@ -49,12 +49,14 @@ static void on_row(void *context, const struct used_by_row *row) {
   limiter_seed_add(p->seeding, &past);
 }
 
-/* A project's limit also holds for the projects below it: which those are, the limiter knows. */
+/* A project's limit also holds for the projects below it: which those are, and what a pattern
+ * matches, the limiter knows. */
 static void ask_for(const struct limit_definition *d, struct used_by_query *query) {
   for (uint8_t i = 0; i < d->scope_count; i++) {
     enum limit_subject subject = d->scope[i].subject;
     query->groups[dimensions[subject]] = true;
-    if (subject != LIMIT_PROJECT) query->filter.values[dimensions[subject]] = d->scope[i].name;
+    if (subject != LIMIT_PROJECT && d->scope[i].form == LIMIT_NAMED)
+      query->filter.values[dimensions[subject]] = d->scope[i].name;
     if (subject == LIMIT_USER || subject == LIMIT_PROJECT || subject == LIMIT_CUSTOMER)
       query->groups[USAGE_BY_TENANT] = true; /* namesakes of two tenants share nothing */
   }

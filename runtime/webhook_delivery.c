@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "auth/glob.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/glob.h"
 #include "base/json.h"
 #include "observe/log.h"
 #include "observe/metric.h"

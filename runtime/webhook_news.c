@@ -7,15 +7,6 @@
 #include "store/usage_query.h"
 #include "webhook_private.h"
 
-/* "tenant=acme model=gpt-4o" */
-static struct slice tenant_of(struct slice scope) {
-  while (scope.len) {
-    struct slice part = slice_cut(scope, ' ', &scope);
-    if (slice_starts(part, SLICE("tenant="))) return slice_skip(part, 7);
-  }
-  return scope;
-}
-
 static void append_member(struct bytes *out, const char *name, struct slice text) {
   bytes_printf(out, "%s\"%s\":", out->len > 1 ? "," : "", name);
   json_quote(out, text);
@@ -51,7 +42,7 @@ void webhooks_tell_limit(struct webhooks *w, const struct limit_event *e) {
   bytes_append_slice(&subject, e->id);
   bytes_printf(&subject, "|%s|%d|%u|%lld", e->scope, e->kind, e->percent, (long long)window_of(e));
   struct webhook_event event = {e->kind == LIMIT_MONEY ? "budget.threshold" : "limit.threshold",
-                                tenant_of(scope), bytes_slice(&subject), bytes_slice(&data)};
+                                e->tenant, bytes_slice(&subject), bytes_slice(&data)};
   webhooks_tell(w, &event);
   bytes_fini(&data);
   bytes_fini(&subject);

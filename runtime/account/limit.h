@@ -17,7 +17,8 @@ struct reservation; /* one request's claim, alive until it is settled or release
 
 struct limit_event { /* texts are borrowed for the call */
   struct slice id;
-  const char *scope; /* "tenant=acme model=gpt-4o"; "" when it holds for all */
+  const char *scope;   /* "tenant=acme model=gpt-4o"; "" when it holds for all */
+  struct slice tenant; /* whose it is, where the scope says so */
   enum limit_kind kind;
   bool is_soft;
   uint8_t percent; /* the threshold that was crossed */
@@ -127,6 +128,10 @@ struct limit_use { /* texts are the caller's arena's */
   uint64_t used, reserved;
   int64_t window_start_s, window_end_s; /* calendar windows; else 0 */
   uint64_t reset_ms;                    /* until all of it is there again; 0: it is */
+  int64_t reset_wall_ms; /* when that is: the same at each call, unless something is used or the
+                            clock is set; 0: now */
+  struct slice tenant;   /* whose counter it is, where the scope says so; else empty */
+  struct slice key;      /* the same of a key */
 };
 
 struct arena;
@@ -134,7 +139,8 @@ struct arena;
  * included when it is set. Returns how many; at most `max`. Makes no counters. */
 size_t limiter_report(struct limiter *l, const struct limit_request *subjects, struct arena *arena,
                       struct limit_use *out, size_t max);
-/* Every counter of the definitions of that id: for listings. on_use may not call the limiter. */
+/* Every counter of the definitions of that id, and those that have only one whether or not it has
+ * counted anything: for listings. on_use may not call the limiter. */
 void limiter_list(struct limiter *l, struct slice id,
                   void (*on_use)(void *context, const struct limit_use *use), void *context);
 

@@ -144,7 +144,7 @@ uint64_t counter_wait_ms(const struct counter *c, const struct counter_rule *rul
   return 0;
 }
 
-uint64_t counter_reset_ms(const struct counter *c, const struct counter_rule *rule,
+uint64_t counter_reset_ns(const struct counter *c, const struct counter_rule *rule,
                           struct instant now) {
   int64_t left_ns = 0;
   switch (rule->form) {
@@ -152,13 +152,17 @@ uint64_t counter_reset_ms(const struct counter *c, const struct counter_rule *ru
     if (c->count)
       left_ns =
           moment_at(c, c->count - 1)->last_ns + (int64_t)rule->window.rolling_ns - now.mono_ns;
-    return left_ns > 0 ? ns_to_ms((uint64_t)left_ns) : 0;
-  case COUNTER_BUCKET: return rule->amount ? ns_to_ms(up_div(c->debt, rule->amount)) : 0;
-  case COUNTER_CALENDAR:
-    return c->span.end_s * 1000 > now.wall_ms ? (uint64_t)(c->span.end_s * 1000 - now.wall_ms) : 0;
+    break;
+  case COUNTER_BUCKET: return rule->amount ? narrow(up_div(c->debt, rule->amount)) : 0;
+  case COUNTER_CALENDAR: left_ns = (c->span.end_s * 1000 - now.wall_ms) * MS_NS; break;
   case COUNTER_CONCURRENT: break;
   }
-  return 0;
+  return left_ns > 0 ? (uint64_t)left_ns : 0;
+}
+
+uint64_t counter_reset_ms(const struct counter *c, const struct counter_rule *rule,
+                          struct instant now) {
+  return ns_to_ms(counter_reset_ns(c, rule, now));
 }
 
 uint64_t counter_claim(struct counter *c, const struct counter_rule *rule, struct instant now,

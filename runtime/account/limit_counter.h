@@ -48,6 +48,8 @@ bool counter_ever_fits(const struct counter_rule *rule, uint64_t want);
 uint64_t counter_wait_ms(const struct counter *c, const struct counter_rule *rule,
                          struct instant now, uint64_t want);
 /* Until everything is there again. */
+uint64_t counter_reset_ns(const struct counter *c, const struct counter_rule *rule,
+                          struct instant now);
 uint64_t counter_reset_ms(const struct counter *c, const struct counter_rule *rule,
                           struct instant now);
 /* Claims without asking. The result is the mark that counter_settle wants back. */

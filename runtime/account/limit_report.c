@@ -4,7 +4,7 @@
 #include "account/limit_state.h"
 #include "base/zone.h"
 
-enum { MATCHES_MAX = 256, LIST_BUCKETS = 32 };
+enum { MATCHES_MAX = 256, LIST_BUCKETS = 32, MS_NS = 1000000, JUMP_NS = 500000000 };
 
 static uint64_t narrow(wide value) {
   return value > UINT64_MAX ? UINT64_MAX : (uint64_t)value;
@@ -65,8 +65,10 @@ void limiter_tell(const struct limiter *l, const struct limit_slot *slot,
   if (!l->settings.on_event) return;
   bytes_init(&scope);
   limit_scope_write(rule, (struct slice){slot->key, slot->key_len}, &scope);
+  struct slice key = {slot->key, slot->key_len};
   struct limit_event event = {.id = d->id,
                               .scope = bytes_text(&scope),
+                              .tenant = limit_scope_name(rule, key, LIMIT_TENANT),
                               .kind = d->kind,
                               .is_soft = d->is_soft,
                               .percent = percent,
@@ -81,9 +83,18 @@ void limiter_tell(const struct limiter *l, const struct limit_slot *slot,
   bytes_fini(&scope);
 }
 
-/* slot NULL: nothing has been counted yet. With its lock held. */
-static void fill_use(const struct limit_rule *rule, struct limit_slot *slot, struct instant now,
-                     struct limit_use *out) {
+/* Read anew only when the wall clock was set: else a moment that stays would be told as another one
+ * each time. */
+static int64_t wall_of(struct limiter *l, struct instant now, uint64_t ahead_ns) {
+  int64_t offset = now.wall_ms * MS_NS - now.mono_ns;
+  int64_t kept = atomic_load(&l->wall_ahead_ns);
+  if (kept == 0 || llabs(offset - kept) > JUMP_NS) atomic_store(&l->wall_ahead_ns, kept = offset);
+  return (now.mono_ns + (int64_t)ahead_ns + kept + MS_NS - 1) / MS_NS;
+}
+
+/* slot NULL: nothing has been counted yet. Else with its lock held. */
+static void fill_use(struct limiter *l, const struct limit_rule *rule, struct limit_slot *slot,
+                     struct instant now, struct limit_use *out) {
   struct counter none = {0}, *counter = slot ? &slot->counter : &none;
   counter_advance(counter, &rule->counter, now);
   out->definition = rule->definition;
@@ -95,7 +106,11 @@ static void fill_use(const struct limit_rule *rule, struct limit_slot *slot, str
     out->window_end_s = counter->span.end_s;
   }
   bool is_whole = counter->used == 0 && counter->reserved == 0;
-  out->reset_ms = is_whole ? 0 : counter_reset_ms(counter, &rule->counter, now);
+  uint64_t left_ns = is_whole ? 0 : counter_reset_ns(counter, &rule->counter, now);
+  out->reset_ms = (left_ns + MS_NS - 1) / MS_NS;
+  out->reset_wall_ms = left_ns == 0                             ? 0
+                       : rule->counter.form == COUNTER_CALENDAR ? counter->span.end_s * 1000
+                                                                : wall_of(l, now, left_ns);
 }
 
 static bool bounds_output(const struct limit_definition *d) {
@@ -130,7 +145,7 @@ static void report_match(struct limiter *l, const struct limit_match *match,
   uint64_t hash = limit_slot_hash(match->rule->family, key);
   struct limit_shard *shard = &l->table.shards[limit_shard_of(hash)];
   uv_mutex_lock(&shard->lock);
-  fill_use(match->rule, limit_slot_find(shard, match->rule->family, key, hash), limiter_now(l),
+  fill_use(l, match->rule, limit_slot_find(shard, match->rule->family, key, hash), limiter_now(l),
            out);
   uv_mutex_unlock(&shard->lock);
   copy_texts(out, arena);
@@ -160,26 +175,32 @@ size_t limiter_report(struct limiter *l, const struct limit_request *subjects, s
 }
 
 struct listing {
+  size_t count;
+  struct limiter *limiter;
   void (*on_use)(void *context, const struct limit_use *use);
   void *context;
   struct instant now;
 };
 
 static void list_slot(const struct limit_rule *rule, struct limit_slot *slot,
-                      const struct listing *listing) {
+                      struct listing *listing) {
   struct limit_use use = {0};
+  struct slice key = slot ? (struct slice){slot->key, slot->key_len} : (struct slice){"", 0};
   struct bytes scope;
-  fill_use(rule, slot, listing->now, &use);
+  fill_use(listing->limiter, rule, slot, listing->now, &use);
   bytes_init(&scope);
-  limit_scope_write(rule, (struct slice){slot->key, slot->key_len}, &scope);
+  limit_scope_write(rule, key, &scope);
+  use.tenant = limit_scope_name(rule, key, LIMIT_TENANT);
+  use.key = limit_scope_name(rule, key, LIMIT_KEY);
   use.scope = bytes_slice(&scope);
+  listing->count++;
   listing->on_use(listing->context, &use);
   bytes_fini(&scope);
 }
 
 /* Returns whether there are more buckets. What is made meanwhile may be missed. */
 static bool list_some(struct limit_shard *shard, size_t from, const struct limit_rule *rule,
-                      const struct listing *listing) {
+                      struct listing *listing) {
   uv_mutex_lock(&shard->lock);
   for (size_t b = from; b < from + LIST_BUCKETS && b <= shard->mask; b++)
     for (struct limit_slot *slot = shard->buckets[b]; slot; slot = slot->next)
@@ -192,12 +213,15 @@ static bool list_some(struct limit_shard *shard, size_t from, const struct limit
 void limiter_list(struct limiter *l, struct slice id,
                   void (*on_use)(void *context, const struct limit_use *use), void *context) {
   struct limit_set *set = limiter_set_ref(l);
-  struct listing listing = {on_use, context, limiter_now(l)};
+  struct listing listing = {0, l, on_use, context, limiter_now(l)};
   for (size_t i = 0; i < set->count; i++) {
     if (!slice_equal(set->rules[i].definition.id, id)) continue;
+    listing.count = 0;
     for (int s = 0; s < LIMIT_SHARDS; s++)
       for (size_t b = 0; list_some(&l->table.shards[s], b, &set->rules[i], &listing);)
         b += LIST_BUCKETS;
+    if (listing.count == 0 && limit_rule_is_single(&set->rules[i]))
+      list_slot(&set->rules[i], NULL, &listing);
   }
   limit_set_unref(set);
 }

@@ -12,10 +12,10 @@ enum { DEPTH = 4 };
 static void confine(struct limit_definition *d, struct slice tenant) {
   for (int i = 0; i < d->scope_count; i++)
     if (d->scope[i].subject == LIMIT_TENANT) {
-      d->scope[i].name = tenant;
+      d->scope[i] = (struct limit_condition){LIMIT_TENANT, tenant, LIMIT_NAMED};
       return;
     }
-  d->scope[d->scope_count++] = (struct limit_condition){LIMIT_TENANT, tenant};
+  d->scope[d->scope_count++] = (struct limit_condition){LIMIT_TENANT, tenant, LIMIT_NAMED};
 }
 
 size_t limit_row_read(const struct limit_row *row, struct arena *arena,

@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include "base/digest.h"
+#include "base/glob.h"
 #include "base/zone.h"
 
 static uv_once_t once = UV_ONCE_INIT;
@@ -50,7 +51,7 @@ static void write_identity(const struct limit_definition *d, struct bytes *out) 
   else if (form != COUNTER_CONCURRENT)
     bytes_printf(out, " %llu", (unsigned long long)d->window.rolling_ns);
   for (int i = 0; i < d->scope_count; i++) {
-    bytes_printf(out, " %d %zu:", d->scope[i].subject, d->scope[i].name.len);
+    bytes_printf(out, " %d %d %zu:", d->scope[i].subject, d->scope[i].form, d->scope[i].name.len);
     bytes_append_slice(out, d->scope[i].name);
   }
 }
@@ -106,6 +107,10 @@ void limit_families_fini(struct limit_families *all) {
   sweep(all, true);
 }
 
+static bool is_apart(const struct limit_condition *c) {
+  return !c->name.len || c->form == LIMIT_APART;
+}
+
 /* The condition by which a rule is found: the one that fewest rules are likely to share. */
 static const struct limit_condition *anchor_of(const struct limit_definition *d) {
   static const enum limit_subject order[] = {LIMIT_KEY,     LIMIT_CUSTOMER, LIMIT_USER,
@@ -113,7 +118,9 @@ static const struct limit_condition *anchor_of(const struct limit_definition *d)
                                              LIMIT_PROVIDER};
   for (int i = 0; i < LIMIT_SUBJECTS; i++)
     for (int k = 0; k < d->scope_count; k++)
-      if (d->scope[k].subject == order[i] && d->scope[k].name.len) return &d->scope[k];
+      if (d->scope[k].subject == order[i] && d->scope[k].name.len &&
+          d->scope[k].form == LIMIT_NAMED)
+        return &d->scope[k];
   return NULL;
 }
 
@@ -131,7 +138,7 @@ static void copy_definition(struct limit_set *set, struct limit_rule *rule,
     struct limit_condition *c = &rule->definition.scope[i];
     c->name = arena_slice(&set->arena, c->name);
     if (c->subject == LIMIT_PROVIDER) rule->has_provider = true;
-    if (c->subject == LIMIT_TENANT) rule->has_tenant = true;
+    if (c->subject == LIMIT_TENANT) rule->has_tenant = c->form == LIMIT_NAMED || is_apart(c);
     if (c->subject == LIMIT_USER || c->subject == LIMIT_PROJECT || c->subject == LIMIT_CUSTOMER)
       rule->is_per_tenant = true;
   }
@@ -208,28 +215,28 @@ static size_t project_count(const struct limit_request *r) {
   return r->project_count < LIMIT_PROJECTS_MAX ? r->project_count : LIMIT_PROJECTS_MAX;
 }
 
-static bool has_project(const struct limit_request *r, struct slice name) {
+static bool fits(const struct limit_condition *c, struct slice name) {
+  if (!c->name.len) return name.len || c->subject == LIMIT_CUSTOMER;
+  return c->form == LIMIT_NAMED ? slice_equal(name, c->name)
+                                : name.len && glob_match(c->name, name);
+}
+
+static bool fits_project(const struct limit_condition *c, const struct limit_request *r) {
   for (size_t i = 0; i < project_count(r); i++)
-    if (slice_equal(r->projects[i], name)) return true;
+    if (fits(c, r->projects[i])) return true;
   return false;
 }
 
-/* each_project: one counter for each project of the chain. */
+/* each: the condition of which every project of the chain that fits has a counter; or NULL. */
 static bool holds(const struct limit_rule *rule, const struct limit_request *r,
-                  bool *each_project) {
-  *each_project = false;
+                  const struct limit_condition **each) {
+  *each = NULL;
   if (rule->has_provider != (r->provider.len > 0)) return false;
   for (int i = 0; i < rule->definition.scope_count; i++) {
     const struct limit_condition *c = &rule->definition.scope[i];
-    struct slice name = name_of(r, c->subject);
-    if (c->subject == LIMIT_PROJECT) {
-      if (c->name.len ? !has_project(r, c->name) : r->project_count == 0) return false;
-      if (!c->name.len) *each_project = true;
-    } else if (c->name.len) {
-      if (!slice_equal(name, c->name)) return false;
-    } else if (!name.len && c->subject != LIMIT_CUSTOMER) {
-      return false;
-    }
+    bool is_project = c->subject == LIMIT_PROJECT;
+    if (is_project ? !fits_project(c, r) : !fits(c, name_of(r, c->subject))) return false;
+    if (is_project && is_apart(c)) *each = c;
   }
   return true;
 }
@@ -257,14 +264,14 @@ static void match_one(struct matches *m, const struct limit_rule *rule, struct s
 }
 
 static void match_rule(struct matches *m, const struct limit_rule *rule) {
-  bool each_project;
-  if (!holds(rule, m->request, &each_project)) return;
-  if (!each_project) {
+  const struct limit_condition *each;
+  if (!holds(rule, m->request, &each)) return;
+  if (!each) {
     match_one(m, rule, (struct slice){"", 0});
     return;
   }
   for (size_t i = 0; i < project_count(m->request); i++)
-    match_one(m, rule, m->request->projects[i]);
+    if (fits(each, m->request->projects[i])) match_one(m, rule, m->request->projects[i]);
 }
 
 static void match_anchor(struct matches *m, const struct limit_set *set, enum limit_subject subject,
@@ -332,7 +339,7 @@ size_t limit_key_write(const struct limit_match *match, const struct limit_reque
   size_t len = 0;
   for (int i = 0; i < rule->definition.scope_count; i++) {
     const struct limit_condition *c = &rule->definition.scope[i];
-    if (c->name.len) continue;
+    if (!is_apart(c)) continue;
     bool is_project = c->subject == LIMIT_PROJECT;
     len += write_name(out ? out + len : NULL,
                       is_project ? match->project : name_of(request, c->subject));
@@ -350,7 +357,28 @@ static void write_part(struct bytes *out, enum limit_subject subject, struct sli
 void limit_scope_write(const struct limit_rule *rule, struct slice key, struct bytes *out) {
   for (int i = 0; i < rule->definition.scope_count; i++) {
     const struct limit_condition *c = &rule->definition.scope[i];
-    write_part(out, c->subject, c->name.len ? c->name : read_name(&key));
+    write_part(out, c->subject, is_apart(c) ? read_name(&key) : c->name);
   }
   if (rule->is_per_tenant && !rule->has_tenant) write_part(out, LIMIT_TENANT, read_name(&key));
+}
+
+bool limit_rule_is_single(const struct limit_rule *rule) {
+  bool is_single = !rule->is_per_tenant || rule->has_tenant;
+  for (int i = 0; i < rule->definition.scope_count; i++)
+    is_single = is_single && !is_apart(&rule->definition.scope[i]);
+  return is_single;
+}
+
+struct slice limit_scope_name(const struct limit_rule *rule, struct slice key,
+                              enum limit_subject subject) {
+  struct slice found = {"", 0};
+  for (int i = 0; i < rule->definition.scope_count; i++) {
+    const struct limit_condition *c = &rule->definition.scope[i];
+    struct slice name = is_apart(c)              ? read_name(&key)
+                        : c->form == LIMIT_NAMED ? c->name
+                                                 : (struct slice){"", 0};
+    if (c->subject == subject) found = name;
+  }
+  bool is_last = subject == LIMIT_TENANT && rule->is_per_tenant && !rule->has_tenant;
+  return is_last ? read_name(&key) : found;
 }

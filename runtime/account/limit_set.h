@@ -74,5 +74,10 @@ size_t limit_key_write(const struct limit_match *match, const struct limit_reque
                        char *out);
 /* "tenant=acme user=ann". */
 void limit_scope_write(const struct limit_rule *rule, struct slice key, struct bytes *out);
+bool limit_rule_is_single(const struct limit_rule *rule); /* one counter for all it holds for */
+/* The one name of that subject which a counter is kept for; empty: the scope names none, or several
+ * by a pattern. */
+struct slice limit_scope_name(const struct limit_rule *rule, struct slice key,
+                              enum limit_subject subject);
 /* Keyed per process, so that clients cannot choose names that collide. */
 uint64_t limit_hash(struct slice data, uint64_t seed);

@@ -14,7 +14,8 @@ struct limiter {
   struct limit_set *set;
   atomic_size_t definition_count;
   atomic_uint_fast64_t last_id;
-  struct limit_open { /* reservations, by id */
+  atomic_int_fast64_t wall_ahead_ns; /* wall clock against monotonic, for reports; 0: not known */
+  struct limit_open {                /* reservations, by id */
     uv_mutex_t lock;
     struct list list;
   } open[LIMIT_OPEN_LISTS];

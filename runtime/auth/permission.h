@@ -1,7 +1,7 @@
 /* What a caller may do: roles compiled to bits and globs. One role must allow the whole of what is
  * asked; roles add up, they never take away. */
 #pragma once
-#include "auth/glob.h"
+#include "base/glob.h"
 #include "model/principal.h"
 
 enum action {

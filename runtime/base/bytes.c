@@ -128,6 +128,12 @@ void bytes_vprintf(struct bytes *b, const char *format, va_list list) {
   b->len += (size_t)need;
 }
 
+void bytes_append_money(struct bytes *b, uint64_t nano) {
+  bytes_append_fixed(b, nano, 9);
+  for (int i = 0; i < 7 && b->data[b->len - 1] == '0'; i++)
+    b->len--;
+}
+
 void bytes_append_fixed(struct bytes *b, uint64_t value, unsigned decimals) {
   char digits[32];
   size_t at = sizeof digits;

@@ -72,6 +72,8 @@ static inline void bytes_append_byte(struct bytes *b, char c) {
 
 void bytes_append_u64(struct bytes *b, uint64_t value); /* decimal */
 /* value / 10^decimals, with that many decimals: 1234567, 3 -> "1234.567". decimals at most 9. */
+/* 9 decimals, of which zeros at the end are left out down to the second: "12.50". */
+void bytes_append_money(struct bytes *b, uint64_t nano);
 void bytes_append_fixed(struct bytes *b, uint64_t value, unsigned decimals);
 void bytes_printf(struct bytes *b, const char *format, ...) PRINTF(2, 3);
 void bytes_vprintf(struct bytes *b, const char *format, va_list list);

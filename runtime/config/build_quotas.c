@@ -1,6 +1,7 @@
 /* quotas: one entry of the file is one definition for each thing that it limits. */
 #include <string.h>
 
+#include "base/glob.h"
 #include "base/zone.h"
 #include "config/build.h"
 #include "config/parse_values.h"
@@ -18,9 +19,21 @@ static struct slice scope_name(struct build *b, const struct place *scope, const
   return name;
 }
 
+/* A pattern must match something that is there. */
+static void check_pattern(struct build *b, const struct place *at, const struct names *names,
+                          struct slice pattern) {
+  for (size_t i = 0; i <= names->mask; i++)
+    if (names->slots[i].thing && glob_match(pattern, names->slots[i].name)) return;
+  problem(b, at, "%s matches no name; correct the pattern", got(b, at->value) + 4);
+}
+
 static void check_model(struct build *b, const struct place *scope, struct slice name) {
   struct place at = place_find(scope, "model");
   if (!b->root) return; /* a row of the store: models come and go beside it */
+  if (glob_is(name)) {
+    check_pattern(b, &at, &b->models, name);
+    return;
+  }
   const struct model *m = config_model_find(b->config, name);
   if (!m && !names_find(&b->models, name))
     problem(b, &at, "no model is called %s%s; correct the name", shown(b, at.value, name),
@@ -33,6 +46,10 @@ static void check_model(struct build *b, const struct place *scope, struct slice
 static void check_provider(struct build *b, const struct place *scope, struct slice name) {
   struct place at = place_find(scope, "provider");
   if (!b->root || names_find(&b->providers, name)) return;
+  if (glob_is(name)) {
+    check_pattern(b, &at, &b->providers, name);
+    return;
+  }
   problem(b, &at, "no provider is called %s%s; correct the name", shown(b, at.value, name),
           meant(b, &b->providers, name));
 }
@@ -44,9 +61,33 @@ static void build_scope(struct build *b, const struct place *at, struct limit_de
     bool is_given;
     struct slice name = scope_name(b, &scope, limit_subject_name((enum limit_subject)s), &is_given);
     if (!is_given) continue;
-    d->scope[d->scope_count++] = (struct limit_condition){(enum limit_subject)s, name};
+    struct limit_condition *c = &d->scope[d->scope_count++];
+    *c = (struct limit_condition){(enum limit_subject)s, name, LIMIT_NAMED};
+    if (glob_is(name)) c->form = LIMIT_TOGETHER;
     if (s == LIMIT_MODEL && name.len) check_model(b, &scope, name);
     if (s == LIMIT_PROVIDER && name.len) check_provider(b, &scope, name);
+  }
+}
+
+/* each: the subjects whose pattern gives each match a counter of its own. */
+static void build_each(struct build *b, const struct place *at, struct limit_definition *d) {
+  struct place each = place_find(at, "each");
+  struct slice *subjects = NULL;
+  size_t count = 0;
+  if (each.value) walk_texts(b, &each, &subjects, &count);
+  for (size_t i = 0; i < count; i++) {
+    struct limit_condition *found = NULL;
+    for (int k = 0; k < d->scope_count; k++)
+      if (slice_equal_text(subjects[i], limit_subject_name(d->scope[k].subject)))
+        found = &d->scope[k];
+    if (!found)
+      problem(b, &each, "names %s, which scope does not; write it in both",
+              shown(b, each.value, subjects[i]));
+    else if (found->name.len && found->form == LIMIT_NAMED)
+      problem(b, &each, "names %s, of which scope names one; remove it here, or use * there",
+              shown(b, each.value, subjects[i]));
+    else
+      found->form = LIMIT_APART;
   }
 }
 
@@ -115,7 +156,8 @@ static bool has_price(const struct model *m) {
 static bool covers(const struct limit_definition *d, const struct model *m) {
   for (int i = 0; i < d->scope_count; i++)
     if (d->scope[i].subject == LIMIT_MODEL && d->scope[i].name.len)
-      return slice_equal(d->scope[i].name, m->name);
+      return d->scope[i].form == LIMIT_NAMED ? slice_equal(d->scope[i].name, m->name)
+                                             : glob_match(d->scope[i].name, m->name);
   return true;
 }
 
@@ -190,6 +232,7 @@ static void build_quota(struct build *b, const struct place *at, struct names *n
   else if (walk_text(b, &name, &d.id) && names_add(names, d.id, b))
     problem(b, &name, "two quotas have this name; rename one");
   build_scope(b, at, &d);
+  build_each(b, at, &d);
   build_window(b, at, &d);
   if (soft.value && soft.value->type != VALUE_BOOL && !soft.value->faulty)
     problem(b, &soft, "expects true or false, %s", got(b, soft.value));

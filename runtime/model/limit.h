@@ -49,9 +49,16 @@ struct limit_window {
 
 /* One part of a scope. Users, projects and customers are counted per tenant, so that two tenants'
  * namesakes share nothing. A project also holds for the projects below it. */
+enum limit_form {
+  LIMIT_NAMED,    /* the one of that name */
+  LIMIT_TOGETHER, /* all that the name's * and ? match share one counter */
+  LIMIT_APART     /* those that it matches have a counter each */
+};
+
 struct limit_condition {
   enum limit_subject subject;
-  struct slice name; /* empty: each of them has a counter of its own */
+  struct slice name; /* empty: each of them has a counter of its own, whatever the form */
+  enum limit_form form;
 };
 
 enum { LIMIT_THRESHOLDS_MAX = 4, LIMIT_PROJECTS_MAX = 8 };

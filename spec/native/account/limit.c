@@ -242,6 +242,78 @@ static void test_projects_and_providers(void) {
   limiter_free(l);
 }
 
+static void test_patterns(void) {
+  struct limit_definition d[] = {{.id = SLICE("together"),
+                                  .kind = LIMIT_REQUESTS,
+                                  .amount = 3,
+                                  .window = {.unit = LIMIT_DAY},
+                                  .scope = {{LIMIT_MODEL, SLICE("gpt-*"), LIMIT_TOGETHER}},
+                                  .scope_count = 1},
+                                 {.id = SLICE("apart"),
+                                  .kind = LIMIT_REQUESTS,
+                                  .amount = 2,
+                                  .window = {.unit = LIMIT_DAY},
+                                  .scope = {{LIMIT_MODEL, SLICE("gpt-?"), LIMIT_APART}},
+                                  .scope_count = 1},
+                                 {.id = SLICE("users"),
+                                  .kind = LIMIT_REQUESTS,
+                                  .amount = 1,
+                                  .window = {.unit = LIMIT_DAY},
+                                  .scope = {{LIMIT_USER, SLICE("bot-*"), LIMIT_TOGETHER},
+                                            {LIMIT_TENANT, SLICE("t*"), LIMIT_TOGETHER}},
+                                  .scope_count = 2}};
+  struct limiter *l = start(d, 3);
+  struct limit_request r = anyone;
+  r.model = SLICE("gpt-4");
+  CHECK(passes(l, &r) && passes(l, &r) && !passes(l, &r) && strcmp(refusal.id, "apart") == 0);
+  CHECK(strcmp(refusal.scope, "model=gpt-4") == 0);
+  r.model = SLICE("gpt-5");
+  CHECK(passes(l, &r) && !passes(l, &r) && strcmp(refusal.id, "together") == 0);
+  CHECK(strcmp(refusal.scope, "model=gpt-*") == 0);
+  r.model = SLICE("gp");
+  CHECK(reserve(l, &r) == NULL && refusal.id[0] == 0); /* none holds */
+  r.user = SLICE("bot-1");
+  CHECK(reserve(l, &r) == NULL && refusal.id[0] == 0);
+  r.tenant = SLICE("t1");
+  CHECK(passes(l, &r));
+  r.user = SLICE("bot-2");
+  CHECK(!passes(l, &r) && strcmp(refusal.id, "users") == 0);
+  r.tenant = SLICE("t2"); /* its users are others, also below one pattern */
+  CHECK(passes(l, &r) && !passes(l, &r));
+  CHECK(strcmp(refusal.scope, "user=bot-* tenant=t* tenant=t2") == 0);
+  limiter_free(l);
+}
+
+static void test_project_patterns(void) {
+  struct limit_definition d[] = {{.id = SLICE("apart"),
+                                  .kind = LIMIT_REQUESTS,
+                                  .amount = 1,
+                                  .window = {.unit = LIMIT_DAY},
+                                  .scope = {{LIMIT_PROJECT, SLICE("top/*"), LIMIT_APART}},
+                                  .scope_count = 1},
+                                 {.id = SLICE("together"),
+                                  .kind = LIMIT_REQUESTS,
+                                  .amount = 2,
+                                  .window = {.unit = LIMIT_DAY},
+                                  .scope = {{LIMIT_PROJECT, SLICE("top/*"), LIMIT_TOGETHER}},
+                                  .scope_count = 1}};
+  struct limiter *l = start(d, 2);
+  struct slice chain[LIMIT_PROJECTS_MAX];
+  struct limit_request r = anyone;
+  r.projects = chain;
+  r.project_count = limit_project_chain(SLICE("top/a/b"), chain);
+  CHECK(r.project_count == 3 && passes(l, &r));
+  r.project_count = limit_project_chain(SLICE("top/a/c"), chain);
+  CHECK(!passes(l, &r) && strcmp(refusal.scope, "project=top/a tenant=acme") == 0);
+  r.project_count = limit_project_chain(SLICE("top/d"), chain);
+  CHECK(passes(l, &r));
+  r.project_count = limit_project_chain(SLICE("top/e"), chain);
+  CHECK(!passes(l, &r) && strcmp(refusal.id, "together") == 0);
+  r.project_count = limit_project_chain(SLICE("top"), chain); /* not below itself */
+  CHECK(reserve(l, &r) == NULL && refusal.id[0] == 0);
+  limiter_free(l);
+}
+
 static void test_customers(void) {
   struct limit_definition d = {.id = SLICE("c"),
                                .kind = LIMIT_REQUESTS,
@@ -440,6 +512,8 @@ int main(void) {
   test_budget();
   test_all_or_none();
   test_projects_and_providers();
+  test_patterns();
+  test_project_patterns();
   test_customers();
   test_soft();
   test_unpriced();

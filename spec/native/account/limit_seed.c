@@ -165,9 +165,14 @@ static void test_seed_is_the_same(void) {
     struct limit_definition d = {.id = SLICE("q"), .kind = LIMIT_INPUT_TOKENS, .amount = INT64_MAX};
     d.window = windows[trial % 3];
     for (uint32_t s = 0; s < LIMIT_SUBJECTS; s++)
-      if (dice(3) == 0)
-        d.scope[d.scope_count++] = (struct limit_condition){
-            (enum limit_subject)s, dice(2) ? slice_of(names[s]) : SLICE("")};
+      if (dice(3) == 0) {
+        struct slice patterns[] = {slice_of(names[s]), SLICE(""), SLICE("*"), SLICE("?*")};
+        uint32_t which = dice(4);
+        d.scope[d.scope_count++] = (struct limit_condition){(enum limit_subject)s, patterns[which],
+                                                            which < 2 ? LIMIT_NAMED
+                                                            : dice(2) ? LIMIT_TOGETHER
+                                                                      : LIMIT_APART};
+      }
     if (d.scope_count > 3) d.scope_count = 3; /* more hardly ever hold */
     compare_seeded(&d);
   }

@@ -14,8 +14,12 @@ static void test_quotas(void) {
       "   window = 'month', timezone = 'Asia/Shanghai', start_day = 3, warn = { 90, 110 } },\n"
       " { name = 'user', scope = { tenant = 'acme', user = '*' }, requests = 60,\n"
       "   total_tokens = 1e6, window = '1m', concurrent = 4, soft = true },\n"
-      " { name = 'smooth', requests = 10, burst = 3, window = '366d' } } }");
-  CHECK(c->quota_count == 5);
+      " { name = 'smooth', requests = 10, burst = 3, window = '366d' },\n"
+      " { name = 'dear', requests = 10, window = 'day', scope = { model = 'f*', key = 'ci-?' },\n"
+      "   each = { 'key' } } } }");
+  CHECK(c->quota_count == 6);
+  CHECK(c->quotas[5].scope[0].form == LIMIT_APART && c->quotas[5].scope[1].form == LIMIT_TOGETHER);
+  CHECK_TEXT(c->quotas[5].scope[0].name, "ci-?");
   const struct limit_definition *d = c->quotas;
   CHECK(d[0].kind == LIMIT_MONEY && d[0].amount == 100500000000 && !d[0].is_soft);
   CHECK(d[0].window.unit == LIMIT_MONTH && d[0].window.start_day == 3);
@@ -51,6 +55,8 @@ static void test_refused_quotas(void) {
       " { name = 'v', requests = -1, window = 'week', start_day = 9 },\n"
       " { name = 'u', requests = 1, window = '1m', scope = { model = 'a', tenent = 'x' } },\n"
       " { name = 't', requests = 1, window = '1m', scope = { model = 'mm', provider = 'q' } },\n"
+      " { name = 'r', requests = 1, window = '1m', scope = { model = 'x*', tenant = 't' },\n"
+      "   each = { 'tenant', 'key' } },\n"
       " { name = 's', requests = 1, window = 'fortnight', soft = 'yes', warn = { 80, 50 } } } }",
       "4: quotas[1]: has no name; refusals and reports need one",
       "4: quotas[1]: limits nothing; write requests, input_tokens, output_tokens, "
@@ -73,10 +79,14 @@ static void test_refused_quotas(void) {
       "write \"m\"",
       "12: quotas[9].scope.model: no model is called \"mm\"; correct the name",
       "12: quotas[9].scope.provider: no provider is called \"q\"; correct the name",
-      "13: quotas[10].window: expects a duration from \"1s\" to \"366d\", or minute, hour, day, "
+      "13: quotas[10].scope.model: \"x*\" matches no name; correct the pattern",
+      "14: quotas[10].each: names \"tenant\", of which scope names one; remove it here, or use * "
+      "there",
+      "14: quotas[10].each: names \"key\", which scope does not; write it in both",
+      "15: quotas[11].window: expects a duration from \"1s\" to \"366d\", or minute, hour, day, "
       "week, month, quarter or year, got \"fortnight\"",
-      "13: quotas[10].soft: expects true or false, got \"yes\"",
-      "13: quotas[10].warn[2]: expects rising percent from 1 to 250, got 50");
+      "15: quotas[11].soft: expects true or false, got \"yes\"",
+      "15: quotas[11].warn[2]: expects rising percent from 1 to 250, got 50");
 }
 
 static void test_money(void) {

@@ -1,4 +1,10 @@
-#include "auth/glob.h"
+#include "base/glob.h"
+
+#include <string.h>
+
+bool glob_is(struct slice text) {
+  return text.len && (memchr(text.data, '*', text.len) || memchr(text.data, '?', text.len));
+}
 
 /* On a mismatch only the last * is retried. */
 bool glob_match(struct slice pattern, struct slice text) {

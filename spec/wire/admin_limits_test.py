@@ -1,0 +1,159 @@
+"""Limits made at run time: a scope that nobody bears is refused, names and ids are both understood, and people read
+money in their currency."""
+import json
+import os
+import subprocess
+import tempfile
+import time
+import unittest
+
+from admin_api_test import ApiCase
+from harness import ADMIN_KEY, BINARY, KEY, lua
+
+
+class Scopes(ApiCase):
+    @classmethod
+    def configuration(cls):
+        return dict(super().configuration(), currency="EUR", models={
+            name: {"targets": ["o/m@in=10;out=20"], "max_output_tokens": 20, "price": {"input": 3, "output": 15}}
+            for name in ("m", "gpt-4", "gpt-5")} | {"short": {"alias": "m"}})
+
+    def setUp(self):
+        self.made = []
+
+    def tearDown(self):
+        for limit in self.made:
+            self.good("DELETE", "/admin/v1/limits/" + limit)
+
+    def body(self, name, scope, **fields):
+        whole = {"tenant": self.tenant(), "name": name, "scope": scope, "requests": 1, "window": "1h"} | fields
+        return {member: value for member, value in whole.items() if value is not None}
+
+    def limit(self, name, scope, **fields):
+        made = self.good("POST", "/admin/v1/limits", self.body(name, scope, **fields))
+        self.made.append(made["id"])
+        return made
+
+    def ask_model(self, key, model="m"):
+        return self.ask("/v1/chat/completions", {"model": model, "messages": [{"role": "user", "content": "x"}]},
+                        key=key["secret"], wait=30).status
+
+    def people(self, name):
+        top = self.good("POST", "/admin/v1/projects", {"tenant": self.tenant(), "name": name})
+        below = self.good("POST", "/admin/v1/projects", {"tenant": self.tenant(), "name": "in", "parent": top["id"]})
+        user = self.good("POST", "/admin/v1/users", {"tenant": self.tenant(), "name": "user of " + name, "roles": ["developer"]})
+        return top, below, user, self.make_key("key-of-" + name, project=below["id"], user=user["id"])
+
+    def check(self, what, scope, written, key):
+        made = self.limit(what, scope)
+        self.assertEqual(made["scope"], written)
+        self.assertEqual([self.ask_model(key) for _ in range(2)], [200, 429], what)
+        self.good("DELETE", "/admin/v1/limits/" + self.made.pop())
+
+    def test_names_and_ids_both_hold(self):
+        top, below, user, key = self.people("both")
+        self.check("a", {"project": "both/in"}, {"project": "both/in"}, key)
+        self.check("b", {"project": below["id"]}, {"project": "both/in"}, key)
+        self.check("c", {"project": top["id"]}, {"project": "both"}, key)
+        self.check("d", {"user": user["id"]}, {"user": "user of both"}, key)
+        self.check("e", {"user": "user of both"}, {"user": "user of both"}, key)
+        self.check("f", {"key": "key-of-both"}, {"key": key["id"]}, key)
+        self.check("g", {"key": key["id"]}, {"key": key["id"]}, key)
+        self.check("h", {"model": "short", "key": "*"}, {"key": "*", "model": "m"}, key)
+
+    def test_what_nobody_bears_is_refused(self):
+        self.people("none")
+
+        def refused(field, scope, **fields):
+            return self.fails(400, "scope." + field, "POST", "/admin/v1/limits", self.body("x", scope, **fields))
+        self.assertIn("did you mean none/in?", refused("project", {"project": "none/inn"}))
+        self.assertIn("did you mean user of none?", refused("user", {"user": "user off none"}))
+        self.assertIn("did you mean key-of-none?", refused("key", {"key": "key-of-nine"}))
+        self.assertIn("did you mean gpt-4?", refused("model", {"model": "gpt-44"}))
+        refused("provider", {"provider": "nobody"})
+        refused("tenant", {"tenant": "other"})
+        refused("tenant", {"tenant": "other"}, tenant=None)
+        self.make_key("twins")
+        self.make_key("twins")
+        self.assertIn("name one by its id", refused("key", {"key": "twins"}))
+        other = self.good("POST", "/admin/v1/tenants", {"id": "stranger"})
+        theirs = self.good("POST", "/admin/v1/keys", {"tenant": other["id"], "name": "theirs", "roles": ["developer"]})
+        refused("key", {"key": theirs["id"]})  # another tenant's key is not there
+
+    def test_patterns_share_a_counter_or_have_one_each(self):
+        key = self.make_key("globber")
+        self.limit("together", {"key": "globber", "model": "gpt-*"}, requests=2)
+        self.assertEqual([self.ask_model(key, m) for m in ("gpt-4", "gpt-5", "gpt-4", "m")], [200, 200, 429, 200])
+        self.good("DELETE", "/admin/v1/limits/" + self.made.pop())
+        self.limit("apart", {"key": "globber", "model": "gpt-*"}, each=["model"])
+        self.assertEqual([self.ask_model(key, m) for m in ("gpt-4", "gpt-5", "gpt-4", "gpt-5", "m")],
+                         [200, 200, 429, 429, 200])
+        uses = {u["scope"]: u["used"] for u in self.good("GET", "/admin/v1/limits/use?id=apart")["data"]}
+        self.assertEqual(sorted(scope.split("model=")[1].split()[0] for scope in uses), ["gpt-4", "gpt-5"])
+
+    def test_use_is_there_before_the_first_request_and_its_reset_stays(self):
+        key = self.make_key("steady")
+        self.limit("month", {}, money=5, window="month", requests=None)
+        self.limit("hour", {"key": "steady"}, requests=5)
+        use = self.good("GET", "/admin/v1/limits/use?id=month")["data"]
+        self.assertEqual([(u["amount_nanousd"], u["used_nanousd"], u["currency"]) for u in use], [(5 * 10**9, 0, "EUR")])
+        self.assertEqual(self.ask_model(key), 200)
+        for name in ("month", "hour"):
+            seen = set()
+            for _ in range(20):
+                seen.add(self.good("GET", "/admin/v1/limits/use?id=" + name)["data"][0]["resets_at"])
+                time.sleep(0.003)
+            self.assertEqual(len(seen), 1, seen)
+
+    def test_use_of_one_tenant(self):
+        other = self.good("POST", "/admin/v1/tenants", {"id": "elsewhere"})
+        theirs = self.good("POST", "/admin/v1/keys", {"tenant": other["id"], "name": "theirs", "roles": ["developer"]})
+        self.limit("keys", {"key": theirs["id"]}, tenant=None)
+        self.assertEqual(self.ask_model(theirs), 200)
+        self.assertEqual(len(self.good("GET", "/admin/v1/limits/use?id=keys&tenant=elsewhere")["data"]), 1)
+        self.assertEqual(self.good("GET", "/admin/v1/limits/use?id=keys&tenant=" + self.tenant())["data"], [])
+
+    def command(self, *words):
+        result = subprocess.run([BINARY, *words, "--config", self.gateway.path], capture_output=True, text=True, timeout=60,
+                                env=dict(os.environ, GATEYES_ADMIN_KEY=ADMIN_KEY))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout
+
+    def test_people_read_currency(self):
+        key = self.make_key("reader")
+        self.limit("spend", {"key": "reader"}, money=12.5, window="month", requests=None)
+        self.assertEqual(self.ask_model(key), 200)
+        table = self.command("limits", "use", "--tenant", self.tenant(), "--id", "spend")
+        self.assertIn("12.50 EUR", table)
+        self.assertIn("0.00033 EUR", table)
+        self.assertNotIn("12500000000", table)
+        self.assertEqual(json.loads(self.command("limits", "use", "--id", "spend", "--json"))["data"][0]["amount_nanousd"], 12500000000)
+        wait = time.monotonic() + 20
+        while "0.00033 EUR" not in self.command("usage", "--by", "user", "--key_id", key["id"]) and time.monotonic() < wait:
+            time.sleep(0.2)
+        usage = self.command("usage", "--by", "user", "--key_id", key["id"])
+        self.assertIn("(none)", usage)
+        self.assertIn("0.00033 EUR", usage)
+
+
+class Check(unittest.TestCase):
+    def problems(self, **fields):
+        config = {"store": "none", "providers": {"o": {"adapter": "openai", "base_url": "http://127.0.0.1:1/v1"}},
+                  "models": {"m": {"targets": ["o/m"]}}, "keys": [
+                      {"name": "ci", "key": KEY, "tenant": "acme", "project": "top/low", "user": "ann", "roles": ["developer"]}],
+                  "quotas": [{"name": "q", "requests": 1, "window": "1h"} | fields]}
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "gateyes.lua")
+            with open(path, "w") as file:
+                file.write("return " + lua(config) + "\n")
+            return subprocess.run([BINARY, "check", "--config", path], capture_output=True, text=True, timeout=60).stderr
+
+    def test_without_a_store_the_file_knows_everybody(self):
+        for subject, name, wrong in (("key", "ci", "cj"), ("user", "ann", "anne"), ("project", "top", "topp"), ("tenant", "acme", "acne")):
+            self.assertEqual(self.problems(scope={subject: name}), "")
+            self.assertIn('quota q: scope.%s: there is no %s "%s", so it limits nobody (did you mean "%s"?)' % (subject, subject, wrong, name),
+                          self.problems(scope={subject: wrong}))
+
+
+if __name__ == "__main__":
+    unittest.main()

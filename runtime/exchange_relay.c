@@ -1,6 +1,7 @@
 /* The provider's reply on its way to the client: frame by frame, or whole. Until the first content
  * has come the frames wait here, so that a failure can still move on to another target. */
 #include "base/clock.h"
+#include "base/json_edit.h"
 #include "exchange_content.h"
 #include "exchange_follow.h"
 #include "exchange_guard.h"
@@ -84,7 +85,25 @@ static bool is_withheld(struct exchange *x, const struct sse_frame *frame, unsig
   return x->withheld || (was_withheld && slice_equal(frame->raw, SLICE("\n")));
 }
 
+/* "usage": null stands in the chunks of those who asked for usage: here the gateway did. */
+static bool write_without_usage(struct exchange *x, const struct sse_frame *frame) {
+  struct slice member = x->meter.unset_usage, data = frame->data, raw = frame->raw;
+  bool is_inside = data.data >= raw.data && data.data + data.len <= raw.data + raw.len;
+  if (!member.data || x->include_usage || !is_inside) return false;
+  struct json_edits edits;
+  struct slice pieces[JSON_PIECES_MAX];
+  json_edits_init(&edits, data);
+  json_edit_remove(&edits, member);
+  size_t before = (size_t)(data.data - raw.data), count = json_edit_pieces(&edits, pieces, NULL);
+  bytes_append(&x->out, raw.data, before);
+  for (size_t i = 0; i < count; i++)
+    bytes_append_slice(&x->out, pieces[i]);
+  bytes_append_slice(&x->out, slice_skip(raw, before + data.len));
+  return true;
+}
+
 static void write_native(struct exchange *x, const struct sse_frame *frame) {
+  if (frame->has_data && write_without_usage(x, frame)) return;
   bool is_line = frame->has_data && !memchr(frame->data.data, '\n', frame->data.len);
   if (!has_own_ids(x) || !is_line || !json_find(frame->data, "response").data) {
     bytes_append_slice(&x->out, frame->raw);
@@ -331,10 +350,8 @@ static enum step_result stream_step(struct exchange *x) {
   if (x->attempt_state == ATTEMPT_ENDED) relay_finish(x);
   if (is_guarding(x)) return STEP_PARK;
   if (x->relay_ended && (!x->is_native || x->attempt_state != ATTEMPT_RUNNING)) return STEP_NEXT;
-  if (x->attempt_state == ATTEMPT_FAILED) {
-    const struct attempt_record *record = &x->records[x->record_count - 1];
-    return exchange_fail(x, record->failure, "%s", record->sentence);
-  }
+  if (x->attempt_state == ATTEMPT_FAILED)
+    return exchange_fail(x, x->records[x->record_count - 1].failure, "%s", send_failure(x));
   if (x->attempt_state == ATTEMPT_ENDED)
     return exchange_fail(x, FAILURE_UPSTREAM_CUT,
                          "the provider ended its stream without the mark of a complete one");

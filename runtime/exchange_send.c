@@ -104,22 +104,29 @@ static void on_end(struct attempt *a, void *user) {
   attempt_over(user, a, ATTEMPT_ENDED);
 }
 
+static bool note_failure(struct exchange *x, struct attempt *a, enum failure_kind kind) {
+  if (x->relay_ended) { /* after the mark of a complete stream nothing is missing */
+    attempt_over(x, a, ATTEMPT_ENDED);
+    return false;
+  }
+  record_of(x)->failure = kind;
+  attempt_over(x, a, ATTEMPT_FAILED);
+  return true;
+}
+
 static void on_failure(struct attempt *a, enum failure_kind kind, const char *sentence,
                        void *user) {
   struct exchange *x = user;
-  if (x->relay_ended) { /* after the mark of a complete stream nothing is missing */
-    attempt_over(x, a, ATTEMPT_ENDED);
-    return;
-  }
-  record_of(x)->failure = kind;
-  record_of(x)->sentence = arena_text(&x->arena, slice_of(sentence));
-  attempt_over(x, a, ATTEMPT_FAILED);
+  if (!note_failure(x, a, kind)) return;
+  struct attempt_record *record = record_of(x);
+  record->sentence = arena_text(&x->arena, slice_of(sentence));
+  record->told = attempt_told(x, record, record->sentence);
 }
 
 void send_abandon(struct exchange *x, enum failure_kind kind, const char *sentence) {
   if (!x->attempt) return;
   struct attempt *a = x->attempt;
-  on_failure(a, kind, sentence, x);
+  if (note_failure(x, a, kind)) record_of(x)->sentence = sentence;
   attempt_cancel(a);
 }
 
@@ -204,9 +211,15 @@ static enum step_result fail_with_provider_error(struct exchange *x, enum failur
   return exchange_fail_with(x, kind, &detail);
 }
 
+const char *send_failure(struct exchange *x) {
+  const struct attempt_record *record = record_of(x);
+  if (record->told) return record->told;
+  return record->sentence ? record->sentence : failure_info(record->failure)->label;
+}
+
 /* Others serve this model, but a policy binds the request to those that failed. */
-static enum step_result fail_bound(struct exchange *x, enum failure_kind kind) {
-  const char *why = record_of(x)->sentence ? record_of(x)->sentence : failure_info(kind)->label;
+static enum step_result fail_bound(struct exchange *x) {
+  const char *why = send_failure(x);
   struct slice residency = policy_verdict(x->run)->requirements.residency;
   if (residency.len)
     return exchange_fail(x, FAILURE_NO_TARGET,
@@ -221,11 +234,10 @@ static enum step_result fail_bound(struct exchange *x, enum failure_kind kind) {
 }
 
 static enum step_result fail_with_attempt(struct exchange *x, enum failure_kind kind) {
-  if (failure_info(kind)->trips_breaker && policies_bind(x)) return fail_bound(x, kind);
+  if (failure_info(kind)->trips_breaker && policies_bind(x)) return fail_bound(x);
   if (x->upstream_status >= 300 && record_of(x)->sentence == NULL)
     return fail_with_provider_error(x, kind);
-  return exchange_fail(x, kind, "%s",
-                       record_of(x)->sentence ? record_of(x)->sentence : failure_info(kind)->label);
+  return exchange_fail(x, kind, "%s", send_failure(x));
 }
 
 static enum step_result next_or_fail(struct exchange *x, enum failure_kind kind) {

@@ -45,7 +45,8 @@ struct attempt_record { /* one line of the log's `attempts` */
   int status; /* 0: no head came */
   enum failure_kind failure;
   struct attempt_timing timing;
-  char *sentence;
+  const char *sentence; /* for the log; NULL: the provider has answered with words of its own */
+  const char *told;     /* the same for the client; NULL: what sentence says */
 };
 
 struct answer { /* the reply to the client, when it is not a relayed stream */
@@ -229,6 +230,10 @@ bool target_may_retry(struct exchange *x);                   /* within the retry
 void target_end(struct exchange *x, enum failure_kind kind); /* FAILURE_NONE: it worked */
 void target_forget(struct exchange *x);                      /* gives back all that is counted */
 
+/* exchange_told.c: what the client may hear of a failed attempt of which sentence tells the log. */
+const char *attempt_told(struct exchange *x, const struct attempt_record *record,
+                         const char *sentence);
+
 /* exchange_send.c: one attempt after another. */
 enum step_result send_step(struct exchange *x);
 /* Stops the running attempt at once, for the reason that x has failed for. */
@@ -236,6 +241,8 @@ void send_cancel(struct exchange *x);
 /* The running attempt has failed for a reason seen here, and the next target may be tried. sentence
  * lives as long as x. */
 void send_abandon(struct exchange *x, enum failure_kind kind, const char *sentence);
+/* Why the newest attempt failed, for the client. */
+const char *send_failure(struct exchange *x);
 
 /* exchange_relay.c: the reply on its way to the client. */
 void relay_begin(struct exchange *x); /* before an attempt whose reply may be a stream */

@@ -33,7 +33,6 @@ function replay.frames(response, starting_after)
   end
   sequence = math.max(sequence, (starting_after or -1) + 1)
   if finals[status] then emit("response." .. status, ',"response":' .. response) end
-  out[#out + 1] = "data: [DONE]\n\n"
   return table.concat(out)
 end
 

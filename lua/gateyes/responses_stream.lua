@@ -317,7 +317,6 @@ local function finish(state)
   })
   state.ended = true
   emit(state, "response." .. status, ',"response":' .. state.final_text)
-  state.out[#state.out + 1] = "data: [DONE]\n\n"
 end
 
 local on = {}

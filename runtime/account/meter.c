@@ -79,7 +79,10 @@ unsigned meter_set_usage(struct meter *m, struct slice value, bool is_final) {
 
 static unsigned read_frame(struct meter *m, struct slice event_name, struct slice object) {
   struct plain_delta plain;
-  if (plain_delta_read(m->format, object, &plain)) return add_text(m, plain.text, plain.escaped);
+  if (plain_delta_read(m->format, object, &plain)) {
+    m->unset_usage = plain.unset_usage;
+    return add_text(m, plain.text, plain.escaped);
+  }
   switch (m->format) {
   case DIALECT_RESPONSES: return meter_responses_frame(m, event_name, object);
   case DIALECT_MESSAGES: return meter_messages_frame(m, event_name, object);
@@ -91,6 +94,7 @@ static unsigned read_frame(struct meter *m, struct slice event_name, struct slic
 unsigned meter_frame(struct meter *m, struct slice event_name, struct slice data) {
   unsigned flags;
   data = slice_trim(data);
+  m->unset_usage = (struct slice){NULL, 0};
   if (slice_equal(data, SLICE("[DONE]"))) {
     flags = METER_END;
   } else {

@@ -32,6 +32,7 @@ struct meter {
   uint64_t frames, damaged;        /* data frames read; those of them that were no JSON object */
   char finish[METER_FINISH_BYTES]; /* the provider's word, cut; empty: none yet */
   unsigned seen;                   /* all flags so far */
+  struct slice unset_usage; /* chat: "usage": null of the newest frame, inside its data; or NULL */
   struct meter_text text;
   struct bytes scratch;
 };

@@ -116,6 +116,7 @@ static unsigned read_chunk(struct meter *m, const struct json_member *f,
                            struct choice_fields *choice) {
   size_t choices;
   unsigned flags = read_choices(m, &f[CHOICES], choice, &choices);
+  if (f[USAGE].type == JSON_NULL) m->unset_usage = f[USAGE].member;
   bool is_final = choices == 0 || ((flags | m->seen) & METER_FINISH);
   flags |= read_usage(m, f, is_final);
   return flags == METER_USAGE && choices == 0 ? flags | METER_USAGE_ONLY : flags;

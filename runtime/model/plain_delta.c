@@ -2,6 +2,7 @@
 
 enum rule {
   RULE_UNSET,     /* null */
+  RULE_USAGE,     /* null; its place is kept */
   RULE_NOTHING,   /* null or an empty list */
   RULE_CONTENT,   /* null, or text; an empty text counts as none */
   RULE_REASONING, /* null, or text that is not empty */
@@ -100,7 +101,8 @@ static bool read_kind(struct reader *r) {
 static bool read_value(struct reader *r, const struct member *member) {
   struct slice word;
   switch (member->rule) {
-  case RULE_UNSET: return read_null(r);
+  case RULE_UNSET:
+  case RULE_USAGE: return read_null(r);
   case RULE_NOTHING: return read_nothing(r);
   case RULE_CONTENT: return read_text(r, PLAIN_TEXT);
   case RULE_REASONING: return read_text(r, PLAIN_REASONING);
@@ -118,6 +120,11 @@ static bool read_value(struct reader *r, const struct member *member) {
   return false;
 }
 
+static void keep_usage(struct reader *r, struct slice key) {
+  const char *start = key.data - 1;
+  r->out->unset_usage = (struct slice){start, (size_t)(r->cursor.at - start)};
+}
+
 static bool read_member(struct reader *r, const struct shape *shape, unsigned *seen) {
   struct slice key;
   bool escaped;
@@ -126,7 +133,9 @@ static bool read_member(struct reader *r, const struct shape *shape, unsigned *s
     if (!slice_equal(key, shape->members[i].key)) continue;
     if (*seen >> i & 1) return false;
     *seen |= 1u << i;
-    return read_value(r, &shape->members[i]);
+    if (!read_value(r, &shape->members[i])) return false;
+    if (shape->members[i].rule == RULE_USAGE) keep_usage(r, key);
+    return true;
   }
   return json_scan_value(&r->cursor, DEPTH);
 }
@@ -167,7 +176,7 @@ static const struct shape *chat_shape(void) {
       {.key = SLICE("choices"), .rule = RULE_ONLY, .inside = &choice_shape},
       {.key = SLICE("object"), .rule = RULE_WORD, .word = SLICE("chat.completion.chunk")},
       {.key = SLICE("error"), .rule = RULE_UNSET},
-      {.key = SLICE("usage"), .rule = RULE_UNSET},
+      {.key = SLICE("usage"), .rule = RULE_USAGE},
       {.key = SLICE("x_groq"), .rule = RULE_UNSET}};
   static const struct shape shape = {top, COUNT(top), 1};
   return &shape;

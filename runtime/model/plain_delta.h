@@ -15,6 +15,8 @@ struct plain_delta {
   bool escaped;      /* it has some */
   enum plain_kind kind;
   uint64_t index; /* of the choice or block; 0 where none is named */
+  /* chat: the member "usage": null, from the key's first quote; data NULL where there is none */
+  struct slice unset_usage;
 };
 
 /* True, with *out filled, when data is a plain delta of that format. Only chat and messages have

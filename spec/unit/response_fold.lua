@@ -7,20 +7,18 @@ local schema = require "open_responses"
 local fold = {}
 
 function fold.events(frames)
-  local events, done = {}, false
+  local events = {}
   for frame in frames:gmatch("(.-)\n\n") do
     local name, data = frame:match("^event: ([^\n]+)\ndata: ([^\n]*)$")
     if name then
       local event = assert(json.decode(data))
       assert(event.type == name, "event name and type differ")
       events[#events + 1] = event
-    elseif frame == "data: [DONE]" then
-      done = true
-    else
+    else -- no [DONE] either: OpenAI's streams have none
       assert(frame:sub(1, 1) == ":", "unknown frame: " .. frame)
     end
   end
-  return events, done
+  return events
 end
 
 local function same(a, b)
@@ -110,9 +108,9 @@ local function apply_call(response, event, base, verb)
   else assert(item[key] == event[key], "arguments differ from their deltas") end
 end
 
--- Frames of one whole stream -> final response, list of events, did [DONE] come
+-- Frames of one whole stream -> final response, list of events, has it ended well
 function fold.response(frames)
-  local events, done = fold.events(frames)
+  local events = fold.events(frames)
   local response
   for i, event in ipairs(events) do
     local wrong = schema.event(event)
@@ -133,7 +131,8 @@ function fold.response(frames)
     elseif calls[base] then apply_call(response, event, base, verb)
     else error("unhandled event " .. event.type) end
   end
-  return response, events, done
+  local last = events[#events].type
+  return response, events, last == "response.completed" or last == "response.incomplete"
 end
 
 return fold

@@ -10,7 +10,7 @@ from certificates import make, server_context
 from harness import SLACK, Gateway, GatewayCase, chat_body, wait_for
 from nameserver import SILENT, NameServer
 from streams import BODIES, FRAMES, PATHS, is_complete, sse
-from upstream import FIN, RST, Upstream, head, stream, whole
+from upstream import FIN, RST, STALL, Upstream, head, stream, whole
 
 GOOD = {"id": "c", "object": "chat.completion", "created": 1, "model": "m",
         "choices": [{"index": 0, "message": {"role": "assistant", "content": "fine"}, "finish_reason": "stop"}],
@@ -80,6 +80,8 @@ class Failover(GatewayCase):
         for status in (400, 404, 413, 422):
             cls.upstream.plays["c%d" % status] = refusal(status)
         cls.upstream.plays["error-frame"] = [stream(sse({"error": {"message": "overloaded", "type": "server_error"}}))]
+        begun = stream(b"".join(FRAMES["chat"][:3]))[:-5]
+        cls.upstream.plays.update({"mute": [STALL], "cut": [begun, FIN], "silent": [begun, STALL], "tokenless": [begun[:begun.index(b"\r\n\r\n") + 4], STALL]})
         cls.upstream.plays["no-frames"] = [stream(b"")]
         cls.upstream.plays["no-stream"] = [whole(GOOD)]
         cls.names = NameServer({"silent.test": SILENT, "here.test": ["127.0.0.1"]})
@@ -91,9 +93,11 @@ class Failover(GatewayCase):
                      "silent-name": dict(openai, base_url="http://silent.test/v1", timeouts={"dns": "200ms"}),
                      "mute-tls": dict(openai, base_url="https://127.0.0.1:%d/v1" % mute, timeouts={"tls": "200ms"}),
                      "full-queue": dict(openai, base_url="http://here.test:%d/v1" % full, timeouts={"connect": "200ms"}),
-                     "untrusted": dict(openai, base_url=cls.impostor.url + "/v1")}
+                     "untrusted": dict(openai, base_url=cls.impostor.url + "/v1"),
+                     "quick": dict(openai, timeouts={"head": "200ms", "idle": "200ms", "first_token": "200ms"})}
         models = {name: {"targets": ["o/" + name]} for name in cls.upstream.plays}
         models.update({name + "+": {"targets": ["o/" + name, "o/good"]} for name in cls.upstream.plays if name != "good"})
+        models.update({name: {"targets": ["quick/" + name]} for name in ("mute", "silent", "tokenless")})
         for name in cls.unreachable:
             models[name] = {"targets": [name + "/x"]}
             models[name + "+"] = {"targets": [name + "/x", "o/good"]}
@@ -133,6 +137,18 @@ class Failover(GatewayCase):
             reply = self.chat(name)
             self.assertEqual((reply.status, reply.error()["code"]), (status, code), (name, reply.body))
             self.assertTrue(reply.error()["message"], name)
+
+    def test_addresses_are_for_the_log_alone(self):
+        hidden = ("127.0.0.1", "localhost", ".test", str(self.upstream.port), str(self.impostor.port), "errno", "OpenSSL")
+        for name in list(self.unreachable) + ["rst", "fin", "half-head", "half-body", "garbage", "mute", "cut", "silent", "tokenless"]:
+            for is_stream in (False, True):
+                reply = self.chat(name, is_stream)
+                for word in hidden:
+                    self.assertNotIn(word.encode(), reply.head + reply.body, (name, is_stream))
+                told = reply.body.decode()
+                self.assertRegex(told, r"the provider [a-z-]+ .*; (try again|the operator)", name)
+                row = self.gateway.row(reply.id)
+                self.assertRegex(row["attempts"][0]["message"], r"127\.0\.0\.1|\.test|localhost", name)
 
     def test_a_refused_credential_is_the_operators_affair(self):
         for name in ("s401", "s402", "s403"):

@@ -78,9 +78,23 @@ class Bytes(GatewayCase):
                            ("after", BODIES["chat"] + b": bye\n\n")):
             cls.bodies[name] = text
         cls.bodies["malformed"] = BODIES["chat"].replace(b'{"content":"w05 "}', b'{"content":"w05 "', 1)
+        cls.bodies["asked"] = b"".join(frame for frame, _ in cls.asked)
         cls.upstream.plays = {name: cls.split for name in cls.bodies}
         models = {name: {"targets": ["o/" + name]} for name in cls.bodies}
         return {"providers": {"o": {"adapter": "openai", "base_url": cls.upstream.url + "/v1"}}, "models": models}
+
+    # What a provider sends because the gateway asked for usage, and what it sends to a client that did not.
+    asked = [
+        (b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"usage":null}\n\n',
+         b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n'),
+        (b'data: {"usage":null,"choices":[{"delta":{"content":"a"}}]}\n\n', b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'),
+        (b': c\nid: 4\ndata:{ "choices" : [{"delta":{"content":"\\"usage\\":null"}}] , "usage" : null , "x" : {"usage":null} }\r\n\r\n',
+         b': c\nid: 4\ndata:{ "choices" : [{"delta":{"content":"\\"usage\\":null"}}] , "x" : {"usage":null} }\r\n\r\n'),
+        (b'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":null,"obfuscation":"x"}\n\n',
+         b'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"obfuscation":"x"}\n\n'),
+        (b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}\n\n', b""),
+        (b'data: [DONE]\n\n', b'data: [DONE]\n\n'),
+    ]
 
     @classmethod
     def split(cls, record):
@@ -92,6 +106,15 @@ class Bytes(GatewayCase):
             for at in (0, 1, 2, 3, 40, 41, 77, len(body) // 2):
                 reply = self.chat(name, True, [("Idempotency-Key", str(at))], stream_options={"include_usage": True})
                 self.assertEqual((reply.status, reply.whole, reply.body), (200, True, body), (name, at))
+
+    def test_asking_for_usage_leaves_no_trace(self):
+        wanted = b"".join(frame for _, frame in self.asked)
+        with self.gateway.client() as client:
+            for at in range(len(self.bodies["asked"])):
+                for options in ({}, {"stream_options": {"include_usage": False}}):
+                    reply = client.ask(PATHS["chat"], chat_body("asked", True, **options), [("Idempotency-Key", str(at))])
+                    self.assertEqual((reply.whole, reply.body), (True, wanted), at)
+        self.assertEqual(self.gateway.row(reply.id)["output_tokens"], 2)
 
     def test_split_at_each_byte_of_the_first_frames(self):
         body, frame = self.bodies["crlf"], FRAMES["chat"][-2].replace(b"\n", b"\r\n")

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command_door.h"
 #include "command_http.h"
 #include "commands.h"
-#include "load.h"
 
 enum { OPTIONS_MAX = 32 };
 
@@ -48,7 +48,9 @@ static int usage_text(const struct noun *n) {
           "usage: gateyes %s %s [ID] [--NAME VALUE]… [--config PATH] [--json]\n"
           "  list and show take the API's parameters as options (--tenant acme), create and update "
           "its fields;\n"
-          "  lists are written a,b. The key is admin.key, or GATEYES_ADMIN_KEY.\n",
+          "  lists are written a,b. The key is GATEYES_ADMIN_KEY, else admin.key of the "
+          "configuration.\n"
+          "  A gateway elsewhere: GATEYES_ADMIN_URL=http://HOST:PORT\n",
           n->name, n->verbs);
   return 2;
 }
@@ -195,18 +197,17 @@ static const char *columns_of(const struct words *w) {
   return strcat(columns, "requests failures input_tokens output_tokens cost");
 }
 
-static int ask(const struct words *w, const struct config *config) {
+static int ask(const struct words *w, const struct admin_door *door) {
   struct bytes path, body;
   struct admin_reply reply;
-  const char *method = method_of(w->verb), *from_environment = getenv("GATEYES_ADMIN_KEY");
+  const char *method = method_of(w->verb);
   bool is_get = strcmp(method, "GET") == 0;
   bytes_init(&path);
   bytes_init(&body);
   append_path(w, is_get, &path);
   if (!is_get) append_body(w, &body);
-  struct slice key = config->admin_key.len ? config->admin_key : slice_of(from_environment);
   struct admin_call call = {method, bytes_text(&path), bytes_slice(&body)};
-  bool is_answered = admin_ask(&config->admin_listen.items[0], key, &call, &reply);
+  bool is_answered = admin_ask(door, &call, &reply);
   bool fine = is_answered && (reply.status == 200 || reply.status == 201);
   if (is_answered && w->json)
     printf("%s", bytes_text(&reply.body));
@@ -221,21 +222,14 @@ static int ask(const struct words *w, const struct config *config) {
 }
 
 int admin_main(int argc, char **argv) {
-  struct words w = {.config_path = "gateyes.lua"};
+  struct words w = {.noun = NULL};
   for (size_t i = 0; i < sizeof nouns / sizeof *nouns; i++)
     if (strcmp(argv[0], nouns[i].name) == 0) w.noun = &nouns[i];
   must(w.noun);
   if (!read_words(&w, argc, argv)) return usage_text(w.noun);
-  struct config_problems problems;
-  config_problems_init(&problems);
-  struct config *config = load_config(w.config_path, &problems);
-  int status = 1;
-  if (config && config->admin_listen.count)
-    status = ask(&w, config);
-  else if (config)
-    fprintf(stderr, "gateyes %s: admin.listen is not set\n", argv[0]);
-  load_print_problems(&problems);
-  config_problems_fini(&problems);
-  config_unref(config);
+  struct admin_door door;
+  if (!admin_door_open(argv[0], w.config_path, &door)) return 1;
+  int status = ask(&w, &door);
+  admin_door_close(&door);
   return status;
 }

@@ -16,7 +16,7 @@ struct words {
 };
 
 static bool read_words(int argc, char **argv, struct words *words) {
-  *words = (struct words){.config = "gateyes.lua"};
+  *words = (struct words){.config = load_path(NULL)};
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--json") == 0)
       words->json = true;

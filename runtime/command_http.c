@@ -68,7 +68,7 @@ static bool split(struct bytes *whole, struct admin_reply *reply) {
   return true;
 }
 
-bool admin_ask(const struct address *address, struct slice key, const struct admin_call *call,
+bool admin_ask(const struct admin_door *door, const struct admin_call *call,
                struct admin_reply *reply) {
   struct bytes request, whole;
   bytes_init(&request);
@@ -79,17 +79,18 @@ bool admin_ask(const struct address *address, struct slice key, const struct adm
                "%s %s HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
                "content-type: application/json\r\ncontent-length: %zu\r\n",
                call->method, call->path, call->body.len);
-  if (key.len) bytes_printf(&request, "authorization: Bearer %.*s\r\n", (int)key.len, key.data);
+  if (door->key.len)
+    bytes_printf(&request, "authorization: Bearer %.*s\r\n", (int)door->key.len, door->key.data);
   bytes_append_text(&request, "\r\n");
   bytes_append_slice(&request, call->body);
-  int fd = admin_connect(address, TIMEOUT_S);
+  int fd = admin_connect(&door->address, TIMEOUT_S);
   bool fine = fd >= 0 && send_all(fd, bytes_slice(&request));
   if (fine) receive_all(fd, &whole);
   fine = fine && split(&whole, reply);
   if (fd >= 0) close(fd);
   if (!fine)
     fprintf(stderr, "gateyes: no answer from the gateway at %.*s; is it running?\n",
-            (int)address->text.len, address->text.data);
+            (int)door->address.text.len, door->address.text.data);
   bytes_fini(&request);
   bytes_fini(&whole);
   return fine;

@@ -1,6 +1,6 @@
 /* One request to the running gateway's admin listener, for commands. Blocks. */
 #pragma once
-#include "config/config.h"
+#include "command_door.h"
 
 struct admin_call {
   const char *method;
@@ -16,5 +16,5 @@ struct admin_reply {
 /* -1 when nobody answers. A wildcard listener is asked on loopback. */
 int admin_connect(const struct address *address, int timeout_s);
 /* False, with a sentence on standard error, when no answer came. reply->body is the caller's. */
-bool admin_ask(const struct address *address, struct slice key, const struct admin_call *call,
+bool admin_ask(const struct admin_door *door, const struct admin_call *call,
                struct admin_reply *reply);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "command_door.h"
 #include "command_http.h"
 #include "commands.h"
 #include "load.h"
@@ -17,7 +18,7 @@ struct words {
   const char *config_path, *items[WORDS_MAX], *keys[KEYS_MAX], *percent, *to;
   size_t count, key_count;
   bool json, shadow;
-  struct config *config;
+  struct admin_door door;
 };
 
 static const char usage[] =
@@ -53,13 +54,7 @@ static void append_path(struct bytes *out, const char *tenant, const char *rest)
 static int ask(const struct words *w, const char *method, const char *path, struct slice body,
                struct admin_reply *reply) {
   struct admin_call call = {method, path, body};
-  const struct addresses *admin = &w->config->admin_listen;
-  bytes_init(&reply->body);
-  if (!admin->count) {
-    fprintf(stderr, "gateyes scripts: admin.listen is not set\n");
-    return 1;
-  }
-  if (!admin_ask(&admin->items[0], w->config->admin_key, &call, reply)) return 1;
+  if (!admin_ask(&w->door, &call, reply)) return 1;
   if (reply->status == 200) return 0;
   if (w->json)
     printf("%s", bytes_text(&reply->body));
@@ -265,7 +260,7 @@ static bool read_words(struct words *w, int argc, char **argv) {
 }
 
 int scripts_main(int argc, char **argv) {
-  struct words w = {.config_path = "gateyes.lua"};
+  struct words w = {.count = 0};
   int (*run)(const struct words *) = NULL;
   bool fine = read_words(&w, argc, argv);
   for (size_t i = 0; fine && i < sizeof actions / sizeof *actions; i++)
@@ -276,13 +271,8 @@ int scripts_main(int argc, char **argv) {
     fputs(usage, stderr);
     return 2;
   }
-  struct config_problems problems;
-  config_problems_init(&problems);
-  w.config = load_config(w.config_path, &problems);
-  load_print_problems(&problems);
-  config_problems_fini(&problems);
-  if (!w.config) return 1;
+  if (!admin_door_open("scripts", w.config_path, &w.door)) return 1;
   int status = run(&w);
-  config_unref(w.config);
+  admin_door_close(&w.door);
   return status;
 }

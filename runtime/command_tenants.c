@@ -20,7 +20,30 @@ static bool has(const char *folder, const char *name) {
 
 bool tenants_is_one(const char *folder) {
   return has(folder, "tenant.lua") || has(folder, "policies") || has(folder, "adapters") ||
-         has(folder, "lib");
+         has(folder, "lib") || has(folder, "rbac");
+}
+
+static void on_folder(void *context, const char *folder) {
+  bool *found = context;
+  *found = *found || tenants_is_one(folder);
+}
+
+bool tenants_is_root(const char *folder) {
+  bool found = false;
+  tenants_each(folder, on_folder, &found);
+  return found;
+}
+
+static bool is_one_up_to(const char *path, size_t len) {
+  char folder[4096];
+  snprintf(folder, sizeof folder, "%.*s", (int)len, path);
+  return len < sizeof folder && tenants_is_one(folder);
+}
+
+size_t tenants_find_above(const char *path) {
+  for (size_t len = strlen(path); len > 0; len--)
+    if (path[len] == '/' && is_one_up_to(path, len)) return len;
+  return 0;
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b) {

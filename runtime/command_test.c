@@ -148,7 +148,7 @@ static bool read_words(struct words *w, int argc, char **argv) {
 
 int test_main(int argc, char **argv) {
   struct testing t = {0};
-  struct words words = {.config_path = "gateyes.lua"};
+  struct words words = {.config_path = load_path(NULL), .is_asked = load_path_is_asked(NULL)};
   if (!read_words(&words, argc, argv)) {
     fputs(usage, stderr);
     return 2;

@@ -17,7 +17,7 @@ struct words {
 };
 
 static bool read_words(int argc, char **argv, struct words *words) {
-  *words = (struct words){.config = "gateyes.lua", .state = ""};
+  *words = (struct words){.config = load_path(NULL), .state = ""};
   for (int i = 1; i < argc; i++) {
     bool has_next = i + 1 < argc;
     if (strcmp(argv[i], "--json") == 0)

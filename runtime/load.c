@@ -356,8 +356,22 @@ void load_print_problems(const struct config_problems *problems) {
     fprintf(stderr, "%s\n", problems->items[i]);
 }
 
+static const char *path_of_environment(void) {
+  const char *path = getenv("GATEYES_CONFIG");
+  return path && *path ? path : NULL;
+}
+
+const char *load_path(const char *given) {
+  const char *set = given ? given : path_of_environment();
+  return set ? set : "gateyes.lua";
+}
+
+bool load_path_is_asked(const char *given) {
+  return given || path_of_environment();
+}
+
 const char *load_path_argument(int argc, char **argv) {
-  const char *path = "gateyes.lua";
+  const char *path = load_path(NULL);
   for (int i = 1; i < argc; i++) {
     if (strncmp(argv[i], "--config=", 9) == 0)
       path = argv[i] + 9;

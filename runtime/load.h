@@ -52,6 +52,9 @@ struct store;
 struct store *load_store(const struct config *config, struct bytes *error);
 struct retention load_retention(const struct config *config);
 void load_print_problems(const struct config_problems *problems);
-/* The path from --config PATH or --config=PATH, "gateyes.lua" by default; NULL on any other word,
- * which is then named on standard error. */
+/* The configuration's path: given (may be NULL), else GATEYES_CONFIG, else "gateyes.lua". */
+const char *load_path(const char *given);
+bool load_path_is_asked(const char *given); /* it is one of the first two */
+/* The path from --config PATH or --config=PATH, else load_path; NULL on any other word, which is
+ * then named on standard error. */
 const char *load_path_argument(int argc, char **argv);

@@ -195,6 +195,27 @@ class Commands(RolesCase):
         self.assertEqual((code, error), (1, "gateyes keys: there is no such key\n"))
         self.assertEqual(self.run_command("keys", "dance")[0], 2)
 
+    def run_elsewhere(self, **environment):
+        folder = os.path.join(self.gateway.folder, "elsewhere")
+        os.makedirs(folder, exist_ok=True)
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("GATEYES_")}
+        done = subprocess.run([BINARY, "roles", "list"], capture_output=True, text=True, timeout=60, cwd=folder,
+                              env=dict(plain, **environment))
+        return done.returncode, done.stderr
+
+    def test_where_the_gateway_is(self):
+        url = "http://localhost:%d" % self.gateway.admin.number
+        self.assertEqual(self.run_elsewhere(GATEYES_ADMIN_URL=url, GATEYES_ADMIN_KEY=ADMIN_KEY), (0, ""))
+        self.assertEqual(self.run_elsewhere(GATEYES_CONFIG=self.gateway.path, GATEYES_ADMIN_KEY=ADMIN_KEY), (0, ""))
+        self.assertEqual(self.run_elsewhere(GATEYES_ADMIN_URL=url)[0], 1)
+        for wrong, sentence in (("https://gateway", "ssh -L"), (url + "/admin", "has a path"), ("gateway:8081", "http://"),
+                                ("http://nobody.invalid:8081", "not found"), ("unix:/nothing/there", "is it running?")):
+            code, error = self.run_elsewhere(GATEYES_ADMIN_URL=wrong, GATEYES_ADMIN_KEY=ADMIN_KEY)
+            self.assertEqual(code, 1)
+            self.assertIn(sentence, error)
+        code, error = self.run_elsewhere(GATEYES_CONFIG="/nothing.lua")
+        self.assertEqual((code, "GATEYES_ADMIN_URL=" in error), (1, True))
+
 
 if __name__ == "__main__":
     unittest.main()

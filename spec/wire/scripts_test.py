@@ -265,6 +265,38 @@ class Scripts(GatewayCase):
         self.assertIn('tenant worse: spec lib/x_spec.lua, line 1, "fails": ', error)
         self.assertEqual(self.run_command("check", os.path.join(root, good))[0], 0)
 
+    def run_plain(self, folder, *words, **more):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEYES_")}
+        done = subprocess.run([BINARY] + list(words), capture_output=True, text=True, timeout=60, cwd=folder,
+                              env=dict(environment, **more))
+        return done.returncode, done.stdout, done.stderr
+
+    def test_check_says_what_it_was_given(self):
+        folder = os.path.join(self.gateway.folder, "named")
+        self.put("acme", {"policies/some.lua": "return {}", "tenant.lua": "return { models = { own = { alias = 'base' } } }"},
+                 os.path.join(folder, "tenants"))
+        os.makedirs(os.path.join(folder, "nothing"))
+        os.makedirs(os.path.join(folder, "site"))
+        site = os.path.join(folder, "site", "gateyes.lua")
+        with open(os.path.join(folder, "gateyes.lua"), "w") as file:
+            file.write("return { models = { base = { targets = { 'p/base' } } },\n"
+                       "providers = { p = { adapter = 'openai', base_url = 'http://127.0.0.1:9/v1' } } }")
+        with open(site, "w") as file:
+            file.write("return {}")
+        for word, place in ((".", folder), ("gateyes.lua", folder), ("site/", folder), ("tenants/", folder),
+                            ("named/tenants", self.gateway.folder), ("named/tenants/acme/", self.gateway.folder)):
+            status, text, error = self.run_plain(place, "check", word)
+            self.assertEqual((status, error), (0, ""), word)
+            self.assertIn(": fine: ", text)
+        self.assertIn("tenants: fine: 1 tenants, over tenants/../gateyes.lua", self.run_plain(folder, "check", "tenants")[1])
+        for word, sentence in (("nothing", "nothing: no gateyes.lua is in it"), ("none.lua", "none.lua: No such file"),
+                               ("tenants/acme/policies/some.lua", "`gateyes check tenants/acme`")):
+            status, text, error = self.run_plain(folder, "check", word)
+            self.assertEqual((status, text), (1, ""), word)
+            self.assertIn(sentence, error)
+        self.assertEqual(self.run_plain(folder, "check", "tenants", "site")[0], 2)
+        self.assertIn("0 models", self.run_plain(folder, "check", GATEYES_CONFIG=site)[1])
+
     def test_restart(self):
         root = tempfile.mkdtemp(prefix="gateyes-restart-")
         config = {"tenants": root, "providers": self.gateway.config["providers"],

@@ -10,8 +10,8 @@
 #include "base/bytes.h"
 
 struct estimate {
-  uint64_t milli; /* thousandths of a token, finished runs only */
-  uint32_t run;   /* characters of the run that is still open */
+  uint64_t milli; /* thousandths of a token */
+  uint32_t run;   /* characters of the newest run, which may go on */
   uint8_t kind;   /* of that run */
 };
 

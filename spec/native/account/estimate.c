@@ -1,4 +1,4 @@
-#include "account/estimate.h"
+#include "account/estimate_ascii.h"
 
 #include "check.h"
 
@@ -22,21 +22,52 @@ static void test_splits(void) {
   }
 }
 
-/* Byte by byte there is no room for the way that whole words take. */
-static void test_words(void) {
-  static const char some[] = "aaaaaaabcdefghzABZ   \n\t,.;(09";
+/* The rule of estimate_ascii.h, character by character. */
+static uint64_t slowly(const char *text, size_t len) {
+  uint64_t milli = 0, run = 0;
+  enum estimate_kind open = NOTHING;
+  for (size_t i = 0; i < len; i++) {
+    enum estimate_kind kind = estimate_ascii_kind((unsigned char)text[i]);
+    if (open == UPPER && run == 1 && kind == LOWER) open = LOWER;
+    if (open == MARK && kind == LINE) kind = MARK;
+    if (kind != open) {
+      milli += estimate_run_milli(open, run);
+      run = 0;
+    }
+    open = kind;
+    run++;
+  }
+  return milli + estimate_run_milli(open, run);
+}
+
+/* Many characters of few kinds, so that runs of every length meet every place of a block. */
+static size_t write_random(char *text, size_t room, uint64_t *state) {
+  static const char some[] = "aaaaaaabcdefghzABZ   \n\t,.;(09\r\x7f";
+  size_t len = 0, spread = 1 + (*state >> 40) % 40;
+  while (len < room) {
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    char c = some[(*state >> 33) % (sizeof some - 1)];
+    size_t times = 1 + (*state >> 50) % spread;
+    for (; times && len < room; times--)
+      text[len++] = c;
+  }
+  return len;
+}
+
+static void test_blocks(void) {
   uint64_t state = 42;
   for (int round = 0; round < 20000; round++) {
-    char text[96];
-    for (size_t i = 0; i < sizeof text; i++) {
-      state = state * 6364136223846793005u + 1442695040888963407u;
-      text[i] = some[(state >> 33) % (sizeof some - 1)];
+    char text[300];
+    size_t len = write_random(text, 1 + (size_t)round % sizeof text, &state);
+    struct estimate whole = {0}, pieces = {0};
+    estimate_feed(&whole, (struct slice){text, len});
+    for (size_t at = 0, size; at < len; at += size) {
+      size = 1 + (state >> 20 ^ at * 7) % 90;
+      if (size > len - at) size = len - at;
+      estimate_feed(&pieces, (struct slice){text + at, size});
     }
-    struct estimate whole = {0}, bytes = {0};
-    estimate_feed(&whole, (struct slice){text, sizeof text});
-    for (size_t i = 0; i < sizeof text; i++)
-      estimate_feed(&bytes, (struct slice){text + i, 1});
-    CHECK(estimate_tokens(&whole) == estimate_tokens(&bytes));
+    CHECK(whole.milli == slowly(text, len));
+    CHECK(pieces.milli == whole.milli && pieces.run == whole.run && pieces.kind == whole.kind);
   }
 }
 
@@ -76,7 +107,7 @@ static void test_json(void) {
 
 int main(void) {
   test_splits();
-  test_words();
+  test_blocks();
   test_scripts();
   test_json();
   return checks_end();

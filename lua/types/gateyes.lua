@@ -7,56 +7,6 @@
 
 ---@class gateyes.Detector Rules for gateyes.detect.
 
----@class gateyes.Finding
----@field kind string Such as `payment_card`, `secret`, `keyword`.
----@field group string
----@field rule string The kind's name, the vendor's token, or the list's name.
----@field first integer First byte of it in the text, from 1.
----@field last integer
----@field score integer How sure, 0 to 100.
----@field validated boolean A check digit or structure proved it.
----@field context boolean A word nearby said so.
----@field decoded boolean It stood inside base64: first and last cover the encoded text.
----@field value string The bytes found.
----@field text gateyes.Text? Of a request: where it was found.
----@field where string?
----@field turn integer?
-
----@class gateyes.Result What kit.run gives.
----@field kind "pass"|"deny"|"answer"
----@field status integer?
----@field code string?
----@field message string?
----@field param string?
----@field text string? Of an answer.
----@field body table The body as it goes on, or the answer's.
----@field edited boolean
----@field model string
----@field tags table<string, string>
----@field residency string?
----@field capabilities string[]
----@field providers string[]?
----@field context_tokens integer
----@field impossible boolean
----@field route string[]? Names of the candidates that are left, best first.
----@field output string? What the deltas became.
----@field reply string[]?
----@field trace {policy: string, hook: string, what: string, why: string?}[]
-
----@class gateyes.Message One turn of the conversation.
----@field role string? Who speaks.
----@field text string Its text, parts joined by line breaks.
----@field type string? Of an item that is no message.
----@field name string?
----@field tool_call_id string? The call that a tool's result answers.
----@field tool_calls {name: string?, id: string?, arguments: string?}[]?
-
----@class gateyes.Tool
----@field name string?
----@field type string?
----@field description string?
----@field schema string? JSON text of its parameters.
-
 ---@class gateyes.Policy
 ---@field name string The file's name.
 ---@field about string?
@@ -68,6 +18,56 @@
 ---@field on_delta nil|fun(delta: gateyes.Delta, context: gateyes.Context): string|true|nil, string?
 ---@field on_reply nil|fun(reply: gateyes.Reply, context: gateyes.Context): true?
 ---@field on_finish nil|fun(outcome: gateyes.Outcome, context: gateyes.Context)
+
+---@class gateyes.Finding One thing that `gateyes.detect` found.
+---@field kind string Such as `payment_card`, `secret`, `keyword`.
+---@field group string The group that kinds of its sort share, such as `finance`.
+---@field rule string The kind's name, the vendor's token, or the list's name.
+---@field first integer First byte of it in the text, from 1.
+---@field last integer Its last byte.
+---@field score integer How sure, 0 to 100.
+---@field validated boolean A check digit or structure proved it.
+---@field context boolean A word nearby said so.
+---@field decoded boolean It stood inside base64: first and last cover the encoded text.
+---@field value string The bytes found.
+---@field text gateyes.Text? Of a request: where it was found.
+---@field where string? Of a request: as in that text.
+---@field turn integer? Of a request: as in that text.
+
+---@class gateyes.Message One turn of the conversation: an element of `request.messages`.
+---@field role string? Who speaks.
+---@field text string Its text, parts joined by line breaks.
+---@field type string? Of an item that is no message.
+---@field name string? The name that the client gave the speaker, or the tool's.
+---@field tool_call_id string? The call that a tool's result answers.
+---@field tool_calls {name: string?, id: string?, arguments: string?}[]? The calls that the model made.
+
+---@class gateyes.Tool One tool on offer: an element of `request.tools`.
+---@field name string? Its name.
+---@field type string? Such as `function`.
+---@field description string? What the client says of it.
+---@field schema string? JSON text of its parameters.
+
+---@class gateyes.Result What `kit.run` gives.
+---@field kind "pass"|"deny"|"answer" What became of the request.
+---@field status integer? Of a denial: the client's status.
+---@field code string? Of a denial: its code.
+---@field message string? Of a denial: its sentence.
+---@field param string? Of a denial: the field that it names.
+---@field text string? Of an answer: its text.
+---@field body table The body as it goes on, or the answer's.
+---@field edited boolean The policy has changed the body.
+---@field model string The model that was asked for, or to which the policy has changed it.
+---@field tags table<string, string> The tags that it has set.
+---@field residency string? What it requires.
+---@field capabilities string[] What it requires.
+---@field providers string[]? What it requires.
+---@field context_tokens integer What it requires; 0: nothing.
+---@field impossible boolean No target can be what it requires.
+---@field route string[]? Names of the candidates that are left, best first.
+---@field output string? What the deltas became.
+---@field reply string[]? What the texts of the reply became.
+---@field trace {policy: string, hook: string, what: string, why: string?}[] What happened, in order.
 
 ---@class gateyes.Request What the client sent. Fields are decoded when they are asked for.
 ---@field id string The request's id, as in `x-request-id` and the log.
@@ -576,10 +576,8 @@ gateyes.kit = {}
 function gateyes.kit.run(policy, options) end
 
 ---What gateyes.fetch gives from now on: the reply's table, of which status 200, no headers and no body are filled in, or nil, a sentence and a code.
----@param reply nil|fun(request: table|string): table?
----@param string? 
----@param string? 
-function gateyes.kit.fetch(reply, string, string) end
+---@param reply nil|(fun(request: table|string): (table?, string?, string?))
+function gateyes.kit.fetch(reply) end
 
 ---Stops the clock at this time; gateyes.sleep then moves it.
 ---@param seconds? number

@@ -3,6 +3,19 @@
 
 #include "script/surface.h"
 
+/* A record's own row has no type. */
+static const struct record_row {
+  const char *name, *type, *sentence;
+} record_rows[] = {
+#define RECORD(name, sentence) {#name, NULL, sentence},
+#define MEMBER(name, type, sentence) {#name, type, sentence},
+#include "script/surface_records.def"
+#undef RECORD
+#undef MEMBER
+};
+
+enum { RECORD_ROWS = sizeof record_rows / sizeof *record_rows };
+
 static const struct owner {
   const char *name, *title, *sentence;
   const char *type; /* for LuaLS; NULL: a module */
@@ -114,6 +127,10 @@ static void append_phases(struct bytes *out, unsigned phases) {
     bytes_append_text(out, "everywhere");
     return;
   }
+  if (phases == PHASE_LOAD) {
+    bytes_append_text(out, "the body of a script, while it is loaded");
+    return;
+  }
   for (int i = 0; i < POLICY_HOOK_COUNT; i++) {
     static const char *const names[] = {"on_request", "route", "on_delta", "on_reply", "on_finish"};
     if (!(phases & 1u << i)) continue;
@@ -183,6 +200,7 @@ static void append_function(struct bytes *out, const struct owner *owner,
   if (*f->arguments) bytes_printf(out, "- Arguments: `%s`\n", f->arguments);
   if (*f->returns) bytes_printf(out, "- Returns: `%s`\n", f->returns);
   if (*f->errors) bytes_printf(out, "- %s\n", f->errors);
+  if (strcmp(owner->name, "gateyes.kit") == 0) return;
   bytes_append_text(out, "- In: ");
   append_phases(out, f->phases);
   bytes_append_byte(out, '\n');
@@ -196,6 +214,23 @@ static bool has_fields(const struct owner *owner) {
   return false;
 }
 
+static void append_records(struct bytes *out) {
+  bytes_append_text(out, "\n## Tables\nWhat the calls above take and give.\n");
+  for (size_t i = 0; i < RECORD_ROWS; i++) {
+    const struct record_row *row = &record_rows[i];
+    if (!row->type) {
+      bytes_printf(out, "\n### gateyes.%s\n%s\n\n| Field | Type | |\n|---|---|---|\n", row->name,
+                   row->sentence);
+      continue;
+    }
+    bytes_printf(out, "| `%s` | `", row->name);
+    append_cell(out, row->type);
+    bytes_append_text(out, "` | ");
+    append_cell(out, row->sentence);
+    bytes_append_text(out, " |\n");
+  }
+}
+
 void surface_reference(struct bytes *out) {
   size_t count;
   const struct surface_function *functions = surface_functions(&count);
@@ -207,6 +242,7 @@ void surface_reference(struct bytes *out) {
       if (strcmp(functions[i].owner, owners[o].name) == 0)
         append_function(out, &owners[o], &functions[i]);
   }
+  append_records(out);
 }
 
 static const char annotations_opening[] =
@@ -217,52 +253,6 @@ static const char annotations_opening[] =
     "-- luacheck: ignore\n\n"
     "---@class gateyes.Secret A value that only the gateway can read.\n\n"
     "---@class gateyes.Detector Rules for gateyes.detect.\n\n"
-    "---@class gateyes.Finding\n"
-    "---@field kind string Such as `payment_card`, `secret`, `keyword`.\n"
-    "---@field group string\n"
-    "---@field rule string The kind's name, the vendor's token, or the list's name.\n"
-    "---@field first integer First byte of it in the text, from 1.\n"
-    "---@field last integer\n"
-    "---@field score integer How sure, 0 to 100.\n"
-    "---@field validated boolean A check digit or structure proved it.\n"
-    "---@field context boolean A word nearby said so.\n"
-    "---@field decoded boolean It stood inside base64: first and last cover the encoded text.\n"
-    "---@field value string The bytes found.\n"
-    "---@field text gateyes.Text? Of a request: where it was found.\n"
-    "---@field where string?\n"
-    "---@field turn integer?\n\n"
-    "---@class gateyes.Result What kit.run gives.\n"
-    "---@field kind \"pass\"|\"deny\"|\"answer\"\n"
-    "---@field status integer?\n"
-    "---@field code string?\n"
-    "---@field message string?\n"
-    "---@field param string?\n"
-    "---@field text string? Of an answer.\n"
-    "---@field body table The body as it goes on, or the answer's.\n"
-    "---@field edited boolean\n"
-    "---@field model string\n"
-    "---@field tags table<string, string>\n"
-    "---@field residency string?\n"
-    "---@field capabilities string[]\n"
-    "---@field providers string[]?\n"
-    "---@field context_tokens integer\n"
-    "---@field impossible boolean\n"
-    "---@field route string[]? Names of the candidates that are left, best first.\n"
-    "---@field output string? What the deltas became.\n"
-    "---@field reply string[]?\n"
-    "---@field trace {policy: string, hook: string, what: string, why: string?}[]\n\n"
-    "---@class gateyes.Message One turn of the conversation.\n"
-    "---@field role string? Who speaks.\n"
-    "---@field text string Its text, parts joined by line breaks.\n"
-    "---@field type string? Of an item that is no message.\n"
-    "---@field name string?\n"
-    "---@field tool_call_id string? The call that a tool's result answers.\n"
-    "---@field tool_calls {name: string?, id: string?, arguments: string?}[]?\n\n"
-    "---@class gateyes.Tool\n"
-    "---@field name string?\n"
-    "---@field type string?\n"
-    "---@field description string?\n"
-    "---@field schema string? JSON text of its parameters.\n\n"
     "---@class gateyes.Policy\n"
     "---@field name string The file's name.\n"
     "---@field about string?\n"
@@ -316,8 +306,19 @@ static void annotate_owner(struct bytes *out, const struct owner *owner, const c
       annotate_function(out, table, &functions[i], is_object(owner));
 }
 
+static void annotate_records(struct bytes *out) {
+  for (size_t i = 0; i < RECORD_ROWS; i++) {
+    const struct record_row *row = &record_rows[i];
+    if (row->type)
+      bytes_printf(out, "---@field %s %s %s\n", row->name, row->type, row->sentence);
+    else
+      bytes_printf(out, "\n---@class gateyes.%s %s\n", row->name, row->sentence);
+  }
+}
+
 void surface_annotations(struct bytes *out) {
   bytes_append_text(out, annotations_opening);
+  annotate_records(out);
   for (size_t o = 0; o < OWNER_COUNT; o++) {
     const struct owner *owner = &owners[o];
     if (is_object(owner)) {

@@ -74,6 +74,11 @@ struct resource row_resource(struct call *c, const struct entity *e) {
   what.project = arena_slice(&c->arena, bytes_slice(&path));
   bytes_fini(&path);
   if (e->kind == ENTITY_USER) what.user = e->name;
+  if (e->kind == ENTITY_SUBSCRIPTION) subscription_resource(c, e, &what);
+  /* Who may see services at all sees those of the own tenant, to ask for them: not their versions.
+   */
+  bool is_shop_window = e->kind == ENTITY_SERVICE && c->action == ACTION_SERVICES_READ;
+  if (is_shop_window && c->caller) what.key = c->caller->key;
   if (e->kind != ENTITY_KEY) return what;
   const struct principal *p = directory_key_find(d, e->id);
   what.key = e->id;

@@ -12,6 +12,7 @@
 enum params {
   PARAMS_NONE,
   PARAMS_LIST,
+  PARAMS_OF_SERVICE,
   PARAMS_USE,
   PARAMS_USAGE,
   PARAMS_REQUESTS,
@@ -117,8 +118,26 @@ struct slice row_new_id(struct call *c, enum entity_kind kind);
 bool row_expected(struct call *c, const struct entity *old, uint64_t *version);
 void row_set_state(struct call *c, const struct entity *old, const char *state, const char *verb);
 
+/* Several changes, all or none; the answer shows the first. Idempotency keys are of no use here:
+ * each change names the version that it expects. */
+bool row_store_all(struct call *c, struct row_write *writes, size_t count);
+
 /* admin_keys.c: gives a key its secret, which *extra shows. */
 void key_seal(struct call *c, struct entity *e, struct slice *extra);
+/* members is JSON text ("a":1,"b":2), put behind those of the body. */
+void row_add_members(struct call *c, struct entity *e, const char *members);
+struct slice row_body_without(struct call *c, struct slice body, const char *const *names,
+                              size_t count);
+
+/* admin_services.c: what a new row takes from where it is put: ids, numbers, its service's tenant.
+ * False: refused. */
+bool row_place(struct call *c, struct entity *e);
+bool service_row_check(struct call *c, const struct entity *e, bool is_new);
+bool service_row_is_free(struct call *c, const struct entity *e);
+/* "published" and "canary" are said of a version by its service. */
+struct slice version_state(struct call *c, const struct entity *e);
+/* admin_subscriptions.c: whose it is. */
+void subscription_resource(struct call *c, const struct entity *e, struct resource *what);
 
 /* admin_fields.c */
 /* Checks the body's members against admin_fields.def and merges them over old (may be empty) into

@@ -138,6 +138,11 @@ static bool check_role_row(struct call *c, const struct entity *e) {
   return fine && may;
 }
 
+static bool check_subscription(struct call *c, const struct entity *e) {
+  return check_there(c, ENTITY_PROJECT, call_text(c, e->body, "project"), "project", e->tenant) &&
+         check_there(c, ENTITY_USER, call_text(c, e->body, "user"), "user", e->tenant);
+}
+
 bool row_check(struct call *c, struct entity *e, bool is_new) {
   bool has_tenant = e->kind != ENTITY_TENANT && e->tenant.len;
   if (is_new && has_tenant && !check_tenant(c, e)) return false;
@@ -147,6 +152,9 @@ bool row_check(struct call *c, struct entity *e, bool is_new) {
   case ENTITY_KEY: return check_key(c, e);
   case ENTITY_ROLE: return check_role_row(c, e);
   case ENTITY_LIMIT: return limit_check(c, e, is_new);
+  case ENTITY_SERVICE:
+  case ENTITY_SERVICE_VERSION: return service_row_check(c, e, is_new);
+  case ENTITY_SUBSCRIPTION: return check_subscription(c, e);
   default: return true;
   }
 }
@@ -173,9 +181,10 @@ bool row_is_free(struct call *c, const struct entity *e) {
   if (e->kind == ENTITY_TENANT)
     return has_none(c, (struct entity_query){.kind = ENTITY_KEY, .tenant = e->id, .owner = none}) &&
            has_none(c, (struct entity_query){.kind = ENTITY_PROJECT, .tenant = e->id}) &&
-           has_none(c, (struct entity_query){.kind = ENTITY_USER, .tenant = e->id});
+           has_none(c, (struct entity_query){.kind = ENTITY_USER, .tenant = e->id}) &&
+           has_none(c, (struct entity_query){.kind = ENTITY_SERVICE, .tenant = e->id});
   if (e->kind == ENTITY_PROJECT)
     return has_none(c, (struct entity_query){.kind = ENTITY_KEY, .owner = e->id}) &&
            has_none(c, (struct entity_query){.kind = ENTITY_PROJECT, .owner = e->id});
-  return true;
+  return service_row_is_free(c, e);
 }

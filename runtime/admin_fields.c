@@ -4,6 +4,7 @@
 enum field_type {
   FIELD_NAME,
   FIELD_TEXT,
+  FIELD_LONG,
   FIELD_TEXTS,
   FIELD_ROLES,
   FIELD_COUNT,
@@ -13,7 +14,14 @@ enum field_type {
   FIELD_OBJECT
 };
 
-enum { REQUIRED = 1, FIXED = 2, NAME_MAX_BYTES = 64, TEXT_MAX_BYTES = 256, ITEMS_MAX = 256 };
+enum {
+  REQUIRED = 1,
+  FIXED = 2,
+  NAME_MAX_BYTES = 64,
+  TEXT_MAX_BYTES = 256,
+  LONG_MAX_BYTES = 65536,
+  ITEMS_MAX = 256
+};
 
 static const struct field {
   enum entity_kind kind;
@@ -36,6 +44,7 @@ static const struct type {
                     "\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9._-]{1,64}$\""},
     [FIELD_TEXT] = {"a text of up to 256 bytes without control characters",
                     "\"type\":\"string\",\"maxLength\":256"},
+    [FIELD_LONG] = {"a text of up to 65536 bytes", "\"type\":\"string\",\"maxLength\":65536"},
     [FIELD_TEXTS] = {"a list of texts",
                      "\"type\":\"array\",\"items\":{\"type\":\"string\"},\"maxItems\":256"},
     [FIELD_ROLES] = {"a list of role names, or of {\"role\":NAME,\"project\":ID}",
@@ -75,6 +84,14 @@ static bool is_text(struct slice value, bool as_name) {
   return fine;
 }
 
+static bool is_long(struct slice value) {
+  struct bytes text;
+  bytes_init(&text);
+  bool fine = json_string(value, &text) && text.len <= LONG_MAX_BYTES;
+  bytes_fini(&text);
+  return fine;
+}
+
 static bool is_role(struct slice value) {
   if (json_type(value) == JSON_STRING) return is_text(value, true);
   if (json_type(value) != JSON_OBJECT) return false;
@@ -103,6 +120,7 @@ static bool is_of(enum field_type type, struct slice value) {
   switch (type) {
   case FIELD_NAME: return is_text(value, true);
   case FIELD_TEXT: return is_text(value, false);
+  case FIELD_LONG: return is_long(value);
   case FIELD_COUNT: return json_to_u64(value, &count) && count < INT64_MAX;
   case FIELD_NUMBER: return json_to_double(value, &number) && number >= 0;
   case FIELD_BOOL: return json_type(value) == JSON_TRUE || json_type(value) == JSON_FALSE;
@@ -137,6 +155,8 @@ static struct slice *column_of(struct entity *e, const char *name) {
   if (strcmp(name, "id") == 0) return &e->id;
   if (strcmp(name, "tenant") == 0) return &e->tenant;
   if (strcmp(name, "name") == 0) return &e->name;
+  if (strcmp(name, "service") == 0) return &e->owner;
+  if (e->kind == ENTITY_SUBSCRIPTION && strcmp(name, "project") == 0) return NULL;
   if (strcmp(name, "parent") == 0 || strcmp(name, "project") == 0) return &e->owner;
   return NULL;
 }
@@ -174,7 +194,9 @@ static bool take_member(struct call *c, const struct field *f, const struct enti
 
 /* What the gateway keeps beside what people said. */
 static void take_own(const struct entity *old, struct bytes *body) {
-  static const char *const names[] = {"last4", "previous", "budget_id"};
+  static const char *const names[] = {"last4",   "previous",     "budget_id",
+                                      "service", "subscription", "history",
+                                      "canary",  "published",    "decided_by"};
   for (size_t i = 0; old && i < sizeof names / sizeof *names; i++) {
     struct slice value = json_find(old->body, names[i]);
     if (!value.data) continue;

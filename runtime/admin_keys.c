@@ -13,14 +13,14 @@ static struct slice lookup_of(struct call *c, const char *secret) {
 }
 
 /* Members that the gateway keeps go behind those of people. */
-static void add_members(struct call *c, struct entity *e, const char *members) {
+void row_add_members(struct call *c, struct entity *e, const char *members) {
   struct slice body = slice_trim(e->body);
   e->body = slice_of(arena_printf(&c->arena, "%.*s%s%s}", (int)body.len - 1, body.data,
                                   body.len > 2 ? "," : "", members));
 }
 
-static struct slice without(struct call *c, struct slice body, const char *const *names,
-                            size_t count) {
+struct slice row_body_without(struct call *c, struct slice body, const char *const *names,
+                              size_t count) {
   struct bytes out;
   bytes_init(&out);
   bytes_append_byte(&out, '{');
@@ -42,7 +42,7 @@ void key_seal(struct call *c, struct entity *e, struct slice *extra) {
   char secret[KEY_BYTES + 1];
   key_make(secret);
   e->lookup = lookup_of(c, secret);
-  add_members(c, e, arena_printf(&c->arena, "\"last4\":\"%s\"", secret + KEY_BYTES - 4));
+  row_add_members(c, e, arena_printf(&c->arena, "\"last4\":\"%s\"", secret + KEY_BYTES - 4));
   *extra = slice_of(arena_printf(&c->arena, ",\"secret\":\"%s\"", secret));
 }
 
@@ -63,12 +63,12 @@ void key_rotate(struct call *c) {
   }
   if (!row_check(c, &old, false)) return; /* its new secret is as good as a new key */
   w.entity = old;
-  w.entity.body = without(c, old.body, own, 2);
+  w.entity.body = row_body_without(c, old.body, own, 2);
   if (overlap_s)
-    add_members(c, &w.entity,
-                arena_printf(&c->arena, "\"previous\":{\"lookup\":\"%.*s\",\"until_ms\":%lld}",
-                             (int)old.lookup.len, old.lookup.data,
-                             (long long)(c->now_ms + (int64_t)overlap_s * 1000)));
+    row_add_members(c, &w.entity,
+                    arena_printf(&c->arena, "\"previous\":{\"lookup\":\"%.*s\",\"until_ms\":%lld}",
+                                 (int)old.lookup.len, old.lookup.data,
+                                 (long long)(c->now_ms + (int64_t)overlap_s * 1000)));
   key_seal(c, &w.entity, &w.extra);
   (void)row_store(c, &w);
 }
@@ -79,6 +79,6 @@ void key_revoke(struct call *c) {
   struct entity old;
   if (!row_get(c, &old)) return;
   struct entity bare = old;
-  bare.body = without(c, old.body, own, 1);
+  bare.body = row_body_without(c, old.body, own, 1);
   row_set_state(c, &bare, "revoked", "revoke");
 }

@@ -17,6 +17,7 @@ const char *params_names(enum params params) {
   static const char *const names[] = {
       [PARAMS_NONE] = "",
       [PARAMS_LIST] = "limit cursor tenant project name state",
+      [PARAMS_OF_SERVICE] = "limit cursor tenant service name state",
       [PARAMS_USE] = "id tenant",
       [PARAMS_USAGE] = "from to by trend limit tenant project user key_id customer model provider "
                        "upstream_model residency dialect failure",

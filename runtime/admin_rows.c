@@ -4,11 +4,19 @@
 
 enum { PAGE_ROWS = 100, PAGE_ROWS_MAX = 1000, ID_LETTERS = 16 };
 
-static const char *const nouns[ENTITY_COUNT + 1] = {
-    [ENTITY_TENANT] = "tenant", [ENTITY_PROJECT] = "project", [ENTITY_USER] = "user",
-    [ENTITY_KEY] = "key",       [ENTITY_ROLE] = "role",       [ENTITY_LIMIT] = "limit",
-    [ENTITY_BUDGET] = "budget", [ENTITY_PRICE] = "price",     [ENTITY_DELIVERY] = "delivery",
-    [ENTITY_COUNT] = "row"};
+static const char *const nouns[ENTITY_COUNT + 1] = {[ENTITY_TENANT] = "tenant",
+                                                    [ENTITY_PROJECT] = "project",
+                                                    [ENTITY_USER] = "user",
+                                                    [ENTITY_KEY] = "key",
+                                                    [ENTITY_ROLE] = "role",
+                                                    [ENTITY_LIMIT] = "limit",
+                                                    [ENTITY_BUDGET] = "budget",
+                                                    [ENTITY_PRICE] = "price",
+                                                    [ENTITY_DELIVERY] = "delivery",
+                                                    [ENTITY_SERVICE] = "service",
+                                                    [ENTITY_SERVICE_VERSION] = "service_version",
+                                                    [ENTITY_SUBSCRIPTION] = "subscription",
+                                                    [ENTITY_COUNT] = "row"};
 
 const char *row_noun(enum entity_kind kind) {
   return nouns[kind];
@@ -30,6 +38,10 @@ static void append_previous(struct bytes *out, struct slice previous) {
   bytes_printf(out, ",\"previous_until\":\"%s\"", time);
 }
 
+static struct slice state_of(const struct entity *e) {
+  return e->state.len ? e->state : SLICE("active");
+}
+
 /* A lookup is the digest of a secret: neither is ever shown. */
 void row_write_json(struct call *c, const struct entity *e, struct bytes *out) {
   (void)c;
@@ -42,8 +54,13 @@ void row_write_json(struct call *c, const struct entity *e, struct bytes *out) {
   if (e->kind == ENTITY_KEY) append_member(out, "project", e->owner);
   if (e->kind == ENTITY_PROJECT) append_member(out, "parent", e->owner);
   if (e->kind == ENTITY_DELIVERY) append_member(out, "webhook", e->owner);
-  append_member(out, "name", e->name);
-  append_member(out, "state", e->state.len ? e->state : SLICE("active"));
+  bool is_version = e->kind == ENTITY_SERVICE_VERSION;
+  if (is_version || e->kind == ENTITY_SUBSCRIPTION) append_member(out, "service", e->owner);
+  if (is_version)
+    bytes_printf(out, ",\"number\":%.*s", (int)e->name.len, e->name.data);
+  else
+    append_member(out, "name", e->name);
+  append_member(out, "state", is_version ? version_state(c, e) : state_of(e));
   for (struct json_walk w = json_walk_of(e->body); json_walk_next(&w);) {
     if (json_key_equal(w.key, SLICE("name"))) continue;
     if (json_key_equal(w.key, SLICE("previous"))) {
@@ -152,6 +169,7 @@ void rows_list(struct call *c) {
                                .state = call_param(c, "state"),
                                .name_prefix = call_param(c, "name"),
                                .after = call_param(c, "cursor")};
+  if (c->route->params == PARAMS_OF_SERVICE) query.owner = call_param(c, "service");
   if (!call_param_u64(c, "limit", PAGE_ROWS, PAGE_ROWS_MAX, &page.limit)) return;
   if (!call_scope(c, call_param(c, "tenant"), &query.tenant)) return;
   if (c->route->kind == ENTITY_TENANT && query.tenant.len) {
@@ -185,14 +203,20 @@ void row_show(struct call *c) {
 
 /* Deleting a row that carries a whole id is the caller's business alone; the audit keeps both
  * sides, masked. */
-static enum store_result write_change(struct call *c, struct row_write *w, struct slice answer) {
-  struct bytes before, after;
-  bytes_init(&before);
-  bytes_init(&after);
-  if (w->before) audit_mask(row_json(c, w->before), &before);
-  if (!w->is_deletion) audit_mask(row_json(c, &w->entity), &after);
+static struct slice masked(struct call *c, const struct entity *e) {
+  struct bytes text;
+  bytes_init(&text);
+  audit_mask(row_json(c, e), &text);
+  struct slice copy = arena_slice(&c->arena, bytes_slice(&text));
+  bytes_fini(&text);
+  return copy;
+}
+
+static struct entity_change change_of(struct call *c, const struct row_write *w) {
   const struct entity *e = &w->entity;
-  struct audit_entry audit = {
+  struct slice none = {"", 0};
+  struct audit_entry *audit = arena_alloc(&c->arena, sizeof *audit);
+  *audit = (struct audit_entry){
       .time_ms = c->now_ms,
       .tenant = e->kind == ENTITY_TENANT ? e->id : e->tenant,
       .actor = call_actor(c),
@@ -200,22 +224,28 @@ static enum store_result write_change(struct call *c, struct row_write *w, struc
       .target = slice_of(
           arena_printf(&c->arena, "%s/%.*s", entity_table(e->kind), (int)e->id.len, e->id.data)),
       .outcome = SLICE("done"),
-      .before = bytes_slice(&before),
-      .after = bytes_slice(&after),
+      .before = w->before ? masked(c, w->before) : none,
+      .after = w->is_deletion ? none : masked(c, e),
       .peer = c->peer,
-      .request_id = {"", 0}};
-  struct entity_change change = {.entity = *e,
-                                 .is_deletion = w->is_deletion,
-                                 .expected_version = w->expected_version,
-                                 .audit = &audit,
-                                 .idempotency_key = c->idempotency_key,
-                                 .answer = answer};
+      .request_id = none};
+  return (struct entity_change){.entity = *e,
+                                .is_deletion = w->is_deletion,
+                                .expected_version = w->expected_version,
+                                .audit = audit};
+}
+
+static void take_written(struct row_write *w, const struct entity_change *change) {
+  w->entity.version = change->entity.version;
+  w->entity.created_ms = change->entity.created_ms;
+  w->entity.updated_ms = change->entity.updated_ms;
+}
+
+static enum store_result write_change(struct call *c, struct row_write *w, struct slice answer) {
+  struct entity_change change = change_of(c, w);
+  change.idempotency_key = c->idempotency_key;
+  change.answer = answer;
   enum store_result result = c->backend.store->calls->write(c->backend.store, &change, 1);
-  w->entity.version = change.entity.version;
-  w->entity.created_ms = change.entity.created_ms;
-  w->entity.updated_ms = change.entity.updated_ms;
-  bytes_fini(&before);
-  bytes_fini(&after);
+  take_written(w, &change);
   return result;
 }
 
@@ -279,6 +309,23 @@ bool row_store(struct call *c, struct row_write *w) {
   return true;
 }
 
+bool row_store_all(struct call *c, struct row_write *writes, size_t count) {
+  struct entity_change *changes = arena_alloc(&c->arena, count * sizeof *changes);
+  for (size_t i = 0; i < count; i++)
+    changes[i] = change_of(c, &writes[i]);
+  enum store_result result = c->backend.store->calls->write(c->backend.store, changes, count);
+  if (result == STORE_CONFLICT)
+    call_fail(c, 412, "If-Match", "it changes at this moment; read it again and repeat the change");
+  else if (result != STORE_FINE)
+    call_fail_store(c, result);
+  if (result != STORE_FINE) return false;
+  take_written(writes, changes);
+  c->changed = true;
+  show_written(c, writes);
+  c->version = writes->is_deletion ? 0 : writes->entity.version;
+  return true;
+}
+
 struct slice row_new_id(struct call *c, enum entity_kind kind) {
   char random[ID_LETTERS + 1];
   digest_random_id(random, ID_LETTERS);
@@ -287,7 +334,7 @@ struct slice row_new_id(struct call *c, enum entity_kind kind) {
 
 void row_create(struct call *c) {
   struct row_write w = {.expected_version = ENTITY_NEW, .verb = "create"};
-  if (!fields_merge(c, NULL, &w.entity)) return;
+  if (!fields_merge(c, NULL, &w.entity) || !row_place(c, &w.entity)) return;
   if (!w.entity.id.len) w.entity.id = row_new_id(c, w.entity.kind);
   struct resource what = row_resource(c, &w.entity);
   if (!call_may(c, &what)) {

@@ -23,6 +23,12 @@ static const struct noun {
      "list show create update delete block unblock revoke rotate"},
     {"limits", "id tenant name window requests total_tokens money scope",
      "list show create update delete use"},
+    {"services", "id tenant name state published canary description",
+     "list show create update delete block unblock publish canary rollback"},
+    {"service-versions", "id number state model template created_at",
+     "list show create update delete stage"},
+    {"subscriptions", "id service name state project user key created_at",
+     "list show create approve reject revoke"},
     {"usage", "tenant project user key_id customer model provider day requests", "list"},
     {"requests", "request_id time tenant model provider status input_tokens output_tokens cost",
      "list show"},
@@ -98,7 +104,7 @@ static size_t name_len(const char *name) {
 static void append_escaped(struct bytes *out, const char *text) {
   for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
     bool is_plain = (*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') ||
-                    (*c >= 'a' && *c <= 'z') || strchr("-_.~", *c);
+                    (*c >= 'a' && *c <= 'z') || strchr("-_.~:", *c);
     bytes_printf(out, is_plain ? "%c" : "%%%02X", *c);
   }
 }
@@ -109,7 +115,9 @@ static void append_path(const struct words *w, bool is_get, struct bytes *out) {
     bytes_append_byte(out, '/');
     append_escaped(out, w->id);
   }
-  if (is_word("use block unblock revoke rotate", w->verb)) bytes_printf(out, "/%s", w->verb);
+  if (is_word("use block unblock revoke rotate publish canary rollback stage approve reject",
+              w->verb))
+    bytes_printf(out, "/%s", w->verb);
   for (size_t i = 0; i < w->count && is_get; i++) {
     bytes_printf(out, "%c%.*s=", i ? '&' : '?', (int)name_len(w->names[i]), w->names[i]);
     append_escaped(out, w->values[i]);
@@ -152,7 +160,7 @@ static void append_value(struct bytes *out, struct slice name, const char *value
   bool is_json = value[0] == '[' || value[0] == '{' || strcmp(value, "null") == 0;
   if (is_json ||
       is_word("metadata soft expires_ms requests input_tokens output_tokens total_tokens "
-              "concurrent money start_day burst overlap_s",
+              "concurrent money start_day burst overlap_s version percent",
               plain))
     bytes_append_text(out, value);
   else if (is_word("models paths networks tags roles allow providers residency each", plain))

@@ -70,7 +70,7 @@ static enum step_result write_rest(struct exchange *x) {
   struct follow *f = x->follow;
   char query[64];
   snprintf(query, sizeof query, "stream=true&starting_after=%lld", (long long)f->after);
-  struct stored_request request = {x->owner, x->method, x->route.path,
+  struct stored_request request = {x->owner, x->method, x->route.twin,
                                    f->after >= 0 ? slice_of(query) : SLICE("stream=true")};
   struct stored_answer stored = script_stored_answer(x->generation, &request, &x->arena);
   if (stored.status != 200)

@@ -34,11 +34,12 @@ enum step_result permit_peer(struct exchange *x) {
 }
 
 /* The role's function has the last word; what goes wrong in it is no. */
-static bool decide(struct exchange *x, const struct role *role, struct slice model) {
+static bool decide(struct exchange *x, enum action action, const struct role *role,
+                   struct slice model) {
   const struct principal *p = x->principal;
   struct role_question question = {.role = role->name,
                                    .text = role->text,
-                                   .action = action_text(action_of(x)),
+                                   .action = action_text(action),
                                    .tenant = p->tenant,
                                    .project = p->project,
                                    .user = p->user,
@@ -49,17 +50,32 @@ static bool decide(struct exchange *x, const struct role *role, struct slice mod
                                    .path = x->route.path};
   struct bytes error;
   bytes_init(&error);
-  if (role_judge_may(x->host->judge, &question, &error)) x->decided = role;
+  bool may = role_judge_may(x->host->judge, &question, &error);
+  if (may) x->decided = role;
   if (error.len)
     log_process(LOG_WARN, "the role %.*s could not decide, so it denied: %s", (int)role->name.len,
                 role->name.data, bytes_text(&error));
   bytes_fini(&error);
-  return x->decided == role;
+  return may;
 }
 
 static enum permission ask(struct exchange *x, struct slice model, const struct role **decider) {
   struct resource resource = {.model = model, .path = x->route.path};
   return permission_check(x->principal, action_of(x), &resource, decider);
+}
+
+/* To call a service takes that right, beside what its protocol takes. */
+static enum step_result permit_service(struct exchange *x) {
+  struct resource resource = {.path = x->route.path};
+  const struct role *decider = NULL;
+  enum permission permission = permission_check(x->principal, ACTION_SERVICE, &resource, &decider);
+  if (permission == PERMISSION_GRANTED) return STEP_NEXT;
+  if (permission == PERMISSION_ASK && decide(x, ACTION_SERVICE, decider, (struct slice){"", 0})) {
+    x->decided = NULL; /* about the service, not about a model of it */
+    return STEP_NEXT;
+  }
+  return refuse(x, SLICE("action_not_allowed"),
+                "no role of this key allows services; ask its owner for one");
 }
 
 static enum step_result refuse_model(struct exchange *x) {
@@ -77,10 +93,11 @@ enum step_result permit_step(struct exchange *x) {
     return refuse(x, SLICE("path_not_allowed"),
                   arena_printf(&x->arena, "this key may not use %.*s", (int)x->route.path.len,
                                x->route.path.data));
+  if (x->service && permit_service(x) == STEP_FAIL) return STEP_FAIL;
   const struct role *decider = NULL;
   bool has_model = x->public_model.len && x->route.endpoint != ENDPOINT_MODEL;
   enum permission permission = ask(x, nothing, &decider);
-  if (permission == PERMISSION_ASK && !has_model && !decide(x, decider, nothing))
+  if (permission == PERMISSION_ASK && !has_model && !decide(x, action_of(x), decider, nothing))
     permission = PERMISSION_DENIED;
   if (permission == PERMISSION_DENIED)
     return refuse(x, SLICE("action_not_allowed"),
@@ -91,7 +108,7 @@ enum step_result permit_step(struct exchange *x) {
   bool is_listed = globs_match((struct globs){p->models, p->model_count}, x->public_model);
   permission = is_listed ? ask(x, x->public_model, &decider) : PERMISSION_DENIED;
   bool may = permission == PERMISSION_GRANTED ||
-             (permission == PERMISSION_ASK && decide(x, decider, x->public_model));
+             (permission == PERMISSION_ASK && decide(x, action_of(x), decider, x->public_model));
   return may ? STEP_NEXT : refuse_model(x);
 }
 

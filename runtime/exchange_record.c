@@ -1,6 +1,7 @@
 /* What is written down of a request: its log line, and its record in the ledger. */
 #include "exchange_record.h"
 
+#include "auth/service.h"
 #include "base/clock.h"
 
 enum { LOG_TEXT_BYTES = 2048 };
@@ -106,6 +107,10 @@ void record_write_line(const struct exchange *x, struct bytes *line) {
     text(line, NAME("project"), x->principal->project);
     text(line, NAME("user"), x->principal->user);
   }
+  if (x->version) {
+    text(line, NAME("service"), x->service->name);
+    number(line, NAME("service_version"), x->version->number);
+  }
   if (x->route.path.len) text(line, NAME("dialect"), slice_of(dialect_name(x->route.dialect)));
   text(line, NAME("requested_model"), x->public_model);
   if (x->model) text(line, NAME("model"), x->model->name);
@@ -158,23 +163,40 @@ static struct slice attempts_of(struct exchange *x) {
   return kept;
 }
 
-static void fill_policies(struct exchange *x, struct ledger_record *r) {
-  if (!x->run) return;
+static void fill_trace(struct exchange *x, struct ledger_record *r) {
   struct bytes text;
   bytes_init(&text);
   policy_trace_json(x->run, &text);
   r->trace = written(x, &text);
-  bytes_clear(&text);
-  const struct verdict *verdict = policy_verdict(x->run);
-  bytes_append_byte(&text, '{');
-  for (size_t i = 0; i < verdict->tag_count; i++) {
-    if (i) bytes_append_byte(&text, ',');
-    json_quote(&text, verdict->tags[i].name);
-    bytes_append_byte(&text, ':');
-    json_quote(&text, verdict->tags[i].value);
+  bytes_fini(&text);
+}
+
+static void tag(struct bytes *text, struct slice name, struct slice value) {
+  bytes_append_byte(text, text->len ? ',' : '{');
+  json_quote(text, name);
+  bytes_append_byte(text, ':');
+  json_quote(text, value);
+}
+
+/* What policies said, and what answered: policies cannot say the latter. */
+static void fill_tags(struct exchange *x, struct ledger_record *r) {
+  struct bytes text;
+  bytes_init(&text);
+  if (x->version) {
+    tag(&text, SLICE("service"), x->service->name);
+    tag(&text, SLICE("service_version"), x->version->number_text);
   }
-  bytes_append_byte(&text, '}');
-  r->tags = written(x, &text);
+  const struct verdict *verdict = x->run ? policy_verdict(x->run) : NULL;
+  for (size_t i = 0; verdict && i < verdict->tag_count; i++) {
+    struct slice name = verdict->tags[i].name;
+    bool is_ours = x->version && (slice_equal(name, SLICE("service")) ||
+                                  slice_equal(name, SLICE("service_version")));
+    if (!is_ours) tag(&text, name, verdict->tags[i].value);
+  }
+  if (verdict || text.len) {
+    bytes_append_text(&text, text.len ? "}" : "{}");
+    r->tags = written(x, &text);
+  }
   bytes_fini(&text);
 }
 
@@ -220,6 +242,7 @@ void record_fill(struct exchange *x, struct ledger_record *r) {
   if (x->scripts) r->generation = tenant_scripts_number(x->scripts);
   if (x->failure != FAILURE_NONE) r->failure = slice_of(failure_info(x->failure)->label);
   fill_target(x, r);
-  fill_policies(x, r);
+  if (x->run) fill_trace(x, r);
+  if (x->run || x->version) fill_tags(x, r);
   fill_times(x, r);
 }

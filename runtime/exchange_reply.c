@@ -1,5 +1,6 @@
 /* Heads for the client, and the end of every answer. */
 #include "account/limit_headers.h"
+#include "auth/service.h"
 #include "exchange_admit.h"
 #include "exchange_background.h"
 
@@ -64,6 +65,10 @@ static void add_gateyes(struct reply_head *h) {
   struct slice overhead = fixed(x, overhead_ns(x) / 1000u, 3), cost = {"", 0};
   if (x->settled_ns && x->cost_known) cost = fixed(x, x->cost_nanousd, 9);
   if (x->model) add(h, SLICE("x-gateyes-model"), x->model->name);
+  if (x->version)
+    add(h, SLICE("x-gateyes-service"),
+        arena_join(&x->arena,
+                   (struct slice[]){x->service->name, SLICE("/"), x->version->number_text}, 3));
   if (x->record_count) {
     add(h, SLICE("x-gateyes-provider"), x->records[x->record_count - 1].target->provider->name);
     add(h, SLICE("x-gateyes-attempts"), count_text(x, x->record_count));
@@ -93,6 +98,7 @@ static void add_cors(struct reply_head *h) {
   add_text(h, "vary", "origin");
   add_text(h, "access-control-expose-headers",
            "x-request-id, request-id, retry-after, x-gateyes-model, x-gateyes-provider, "
+           "x-gateyes-service, "
            "x-gateyes-attempts, x-gateyes-overhead-ms, "
            "x-gateyes-cost, x-gateyes-dropped, x-gateyes-clamped");
 }

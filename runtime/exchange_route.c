@@ -14,7 +14,18 @@ static const struct {
     {"/v1/tokenize", ENDPOINT_TOKENIZE, DIALECT_CHAT},
 };
 
+static const char service_root[] = "/service/";
+
+static bool is_service(struct slice path) {
+  return slice_starts(path, slice_of(service_root));
+}
+
 bool route_is_anthropic(struct slice path) {
+  if (is_service(path)) { /* a name has no slash, so the rest is the path of a twin */
+    struct slice rest;
+    (void)slice_cut(slice_skip(path, sizeof service_root - 1), '/', &rest);
+    return slice_starts(rest, SLICE("messages"));
+  }
   return slice_starts(path, SLICE("/v1/messages")) || slice_starts(path, SLICE("/messages")) ||
          slice_starts(path, SLICE("/anthropic/"));
 }
@@ -58,7 +69,7 @@ static struct slice resolve(const struct config *config, struct slice path, stru
   for (size_t i = 0; i < config->path_alias_count; i++)
     if (slice_equal(config->path_aliases[i].from, path)) return config->path_aliases[i].to;
   if (config->azure_paths) path = azure(path, arena, model);
-  if (config->bare_paths && !slice_starts(path, SLICE("/v1/")))
+  if (config->bare_paths && !slice_starts(path, SLICE("/v1/")) && !is_service(path))
     return slice_of(arena_printf(arena, "/v1%.*s", (int)path.len, path.data));
   return arena_slice(arena, path);
 }
@@ -85,17 +96,43 @@ static enum route_result stored(struct slice method, struct slice rest, struct r
   return ROUTE_UNKNOWN;
 }
 
+static bool find_post(struct slice path, struct route *out) {
+  for (size_t i = 0; i < sizeof posts / sizeof *posts; i++) {
+    if (!slice_equal_text(path, posts[i].path)) continue;
+    out->endpoint = posts[i].endpoint;
+    out->dialect = posts[i].dialect;
+    return true;
+  }
+  return false;
+}
+
+/* /service/{name}/… has what generates, and the responses that it stored; everything else is no
+ * path of a service, whatever it would be elsewhere. */
+static enum route_result find_service(struct slice method, struct arena *arena, struct route *out) {
+  struct slice rest;
+  out->service = slice_cut(slice_skip(out->path, sizeof service_root - 1), '/', &rest);
+  out->twin = arena_join(arena, (struct slice[]){SLICE("/v1/"), rest}, 2);
+  out->is_invoke = slice_equal(rest, SLICE("invoke"));
+  if (!out->service.len) return ROUTE_UNKNOWN;
+  if (out->is_invoke) {
+    out->endpoint = ENDPOINT_GENERATE;
+    out->dialect = DIALECT_CHAT;
+    return check_method(method, "POST", out);
+  }
+  if (find_post(out->twin, out) && out->endpoint != ENDPOINT_TOKENIZE)
+    return check_method(method, "POST", out);
+  if (slice_starts(rest, SLICE("responses/")))
+    return stored(method, slice_skip(rest, sizeof "responses/" - 1), out);
+  return ROUTE_UNKNOWN;
+}
+
 enum route_result route_find(const struct config *config, struct slice method, struct slice path,
                              struct arena *arena, struct route *out) {
   *out = (struct route){0};
   struct slice known = resolve(config, path, arena, &out->model);
-  out->path = known;
-  for (size_t i = 0; i < sizeof posts / sizeof *posts; i++) {
-    if (!slice_equal_text(known, posts[i].path)) continue;
-    out->endpoint = posts[i].endpoint;
-    out->dialect = posts[i].dialect;
-    return check_method(method, "POST", out);
-  }
+  out->path = out->twin = known;
+  if (is_service(known)) return find_service(method, arena, out);
+  if (find_post(known, out)) return check_method(method, "POST", out);
   if (slice_equal(known, SLICE("/v1/models"))) {
     out->endpoint = ENDPOINT_MODELS;
     return check_method(method, "GET, HEAD", out);

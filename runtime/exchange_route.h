@@ -15,9 +15,12 @@ enum endpoint {
 struct route {
   enum endpoint endpoint;
   enum dialect dialect;
-  struct slice path;  /* as the table knows it, aliases resolved; in the arena */
-  const char *allow;  /* the methods that the path takes; set for ROUTE_METHOD */
-  struct slice model; /* from an Azure path, or of /v1/models/{id}; empty otherwise */
+  struct slice path;    /* as the table knows it, aliases resolved; in the arena */
+  struct slice twin;    /* the same under /v1, of a service's path; else path */
+  struct slice service; /* its name, in /service/{name}/…; empty otherwise */
+  bool is_invoke;       /* /service/{name}/invoke */
+  const char *allow;    /* the methods that the path takes; set for ROUTE_METHOD */
+  struct slice model;   /* from an Azure path, or of /v1/models/{id}; empty otherwise */
 };
 
 enum route_result { ROUTE_FOUND, ROUTE_UNKNOWN, ROUTE_METHOD };

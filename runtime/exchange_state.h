@@ -55,6 +55,8 @@ struct answer { /* the reply to the client, when it is not a relayed stream */
 };
 
 struct role;
+struct service; /* auth/service.h */
+struct service_version;
 
 struct exchange {
   struct list link, ready_link;
@@ -74,6 +76,8 @@ struct exchange {
   const struct role *decided;  /* its function has said yes to this request; else NULL */
   struct session *session;     /* of a caller with a token; else NULL */
   const struct principal *principal;
+  const struct service *service;         /* borrowed from the directory; NULL: none was asked for */
+  const struct service_version *version; /* which one of it answers */
   uint64_t started_ns, body_done_ns, first_content_ns, settled_ns, upstream_ns;
   int64_t started_ms;
 

@@ -7,6 +7,7 @@
 #include "exchange_follow.h"
 #include "exchange_permit.h"
 #include "exchange_policy.h"
+#include "exchange_service.h"
 #include "exchange_tokens.h"
 
 /* Stored responses belong to a tenant's project; a key without a tenant keeps its own. Lengths keep
@@ -15,6 +16,10 @@ static void set_owner(struct exchange *x) {
   const struct principal *p = x->principal;
   if (x->route.dialect != DIALECT_RESPONSES) return;
   struct slice within = p->tenant.len ? p->project : p->name;
+  if (x->service) { /* no other service's, no other caller's, and none of /v1 */
+    x->owner = service_owner(x);
+    return;
+  }
   x->owner = slice_of(arena_printf(&x->arena, "%zu:%.*s/%.*s", p->tenant.len, (int)p->tenant.len,
                                    p->tenant.data, (int)within.len, within.data));
 }
@@ -58,6 +63,7 @@ static enum step_result step_auth(struct exchange *x) {
     return exchange_fail(x, FAILURE_METHOD_NOT_ALLOWED, "this endpoint takes %s", x->route.allow);
   }
   if (!find_principal(x)) return STEP_FAIL;
+  if (x->route.service.len && service_find(x) == STEP_FAIL) return STEP_FAIL;
   set_owner(x);
   return permit_peer(x) == STEP_NEXT ? policies_pick(x) : STEP_FAIL;
 }
@@ -65,7 +71,7 @@ static enum step_result step_auth(struct exchange *x) {
 static size_t body_limit(const struct exchange *x) {
   const struct limits *limits = &x->config->limits;
   for (size_t i = 0; i < limits->route_count; i++)
-    if (slice_equal(limits->routes[i].path, x->route.path)) return limits->routes[i].body_bytes;
+    if (slice_equal(limits->routes[i].path, x->route.twin)) return limits->routes[i].body_bytes;
   return limits->body_bytes;
 }
 
@@ -80,7 +86,9 @@ static enum step_result step_body(struct exchange *x) {
   switch (x->route.endpoint) {
   case ENDPOINT_GENERATE:
   case ENDPOINT_COUNT_TOKENS:
-  case ENDPOINT_TOKENIZE: return body_read_fields(x);
+  case ENDPOINT_TOKENIZE:
+    if (x->service && service_apply(x) == STEP_FAIL) return STEP_FAIL;
+    return body_read_fields(x);
   default: return STEP_NEXT;
   }
 }
@@ -92,7 +100,7 @@ static enum step_result local_answer(struct exchange *x, enum step_result result
 }
 
 static enum step_result answer_stored(struct exchange *x) {
-  struct stored_request request = {x->owner, x->method, x->route.path, x->query};
+  struct stored_request request = {x->owner, x->method, x->route.twin, x->query};
   struct stored_answer stored = background_answer(x, &request);
   return follow_answer(x, &request, &stored);
 }

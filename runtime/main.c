@@ -31,6 +31,9 @@ static const struct command commands[] = {
     {"users", admin_main, "manage tenants' users"},
     {"roles", admin_main, "manage roles made at run time"},
     {"limits", admin_main, "manage limits and budgets, and show what is used of them"},
+    {"services", admin_main, "publish models under a name, try and roll back their versions"},
+    {"service-versions", admin_main, "write and stage versions of services"},
+    {"subscriptions", admin_main, "ask for services, and grant them"},
     {"usage", admin_main, "show what was used and what it cost"},
     {"requests", admin_main, "search requests, or show the whole trace of one"},
     {"webhooks", webhooks_main, "list what webhooks were sent, and try it again"},
@@ -45,7 +48,7 @@ enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 static void list_commands(FILE *out) {
   fprintf(out, "usage: gateyes <command> [options]\n\n");
   for (size_t i = 0; i < COMMAND_COUNT; i++) {
-    fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+    fprintf(out, "  %-16s %s\n", commands[i].name, commands[i].help);
   }
 }
 

@@ -5,6 +5,7 @@ return {
   reach = "tenant",
   allow = {
     "tenants.read", "projects.read", "users.read", "roles.read", "keys.read", "limits.read", "prices.read",
-    "usage.read", "requests.read", "audit.read", "scripts.read", "services.read", "webhooks.read",
+    "usage.read", "requests.read", "audit.read", "scripts.read", "services.read",
+    "subscriptions.read", "webhooks.read",
   },
 }

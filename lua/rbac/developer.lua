@@ -5,6 +5,7 @@ return {
   reach = "project",
   allow = {
     "chat", "completions", "responses", "messages", "embeddings", "models", "count_tokens", "tokenize", "service",
+    "service.staged", "subscriptions.read", "subscriptions.write",
     "projects.read", "keys.*", "limits.read", "prices.read", "usage.read", "requests.read", "services.read",
   },
 }

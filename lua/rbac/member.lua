@@ -5,6 +5,6 @@ return {
   reach = "own",
   allow = {
     "chat", "completions", "responses", "messages", "embeddings", "models", "count_tokens", "tokenize", "service",
-    "keys.read", "limits.read", "usage.read",
+    "keys.read", "limits.read", "usage.read", "services.read", "subscriptions.read", "subscriptions.write",
   },
 }

@@ -5,6 +5,7 @@ return {
   reach = "tenant",
   allow = {
     "chat", "completions", "responses", "messages", "embeddings", "models", "count_tokens", "tokenize", "service",
+    "service.staged", "subscriptions.*",
     "tenants.read", "projects.*", "users.*", "roles.*", "keys.*", "limits.*", "prices.read", "usage.read",
     "requests.read", "content.read", "audit.read", "scripts.*", "services.*", "webhooks.*",
   },

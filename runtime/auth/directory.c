@@ -62,6 +62,7 @@ struct directory *directory_new(const struct directory_source *source) {
   d->principals = must_calloc(source->config->key_count + rows + 1, sizeof *d->principals);
   d->entries = must_calloc(source->config->key_count + 2 * rows + 1, sizeof *d->entries);
   directory_add_static(d);
+  if (d->rows) directory_add_services(d);
   if (d->rows) directory_add_rows(d);
   place_all(d);
   return d;

@@ -14,7 +14,8 @@
  * body:
  *             {"user":ID, "roles":[…], "models":[globs], "paths":[globs],
  * "networks":["10.0.0.0/8"], "tags":[…], "expires_ms":n, "metadata":{…}, "last4":"…",
- *              "previous":{"lookup":HASH,"until_ms":n}}      the last: after a rotation
+ *              "previous":{"lookup":HASH,"until_ms":n},      after a rotation
+ *              "service":ID}      then it opens that service's paths, and no others
  *   roles     tenant; name; body as a role file: {"reach":…,"allow":[…],…}
  * A key without roles has its user's; without those, "service". What cannot be read (an expiry that
  * is no number, a network that is none) closes the key, and directory_problems tells. */

@@ -2,6 +2,8 @@
 #pragma once
 #include "auth/directory.h"
 
+struct service; /* auth/service.h */
+
 struct entry { /* one secret; a rotated key has two for a while */
   struct key_hash hash;
   bool is_open;
@@ -19,6 +21,8 @@ struct directory {
   struct slice secret;
   struct key_sets sets;
   struct config_problems problems;
+  const struct service *services; /* in the order of their ids */
+  size_t service_count;
   struct principal *principals;
   size_t principal_count;
   struct entry *entries;
@@ -36,6 +40,7 @@ const struct entry *directory_entry_find(const struct directory *d,
                                          const uint8_t sha256[SHA256_BYTES], int64_t now_ms);
 void directory_add_static(struct directory *d);
 void directory_add_rows(struct directory *d);
+void directory_add_services(struct directory *d); /* before the keys that are bound to them */
 /* A tenant is there when it has a row, or when the configuration gives it a key. */
 bool directory_tenant_is_open(const struct directory *d, struct slice tenant, bool is_configured);
 bool directory_row_is_open(const struct entity *e);

@@ -1,6 +1,7 @@
 /* Principals from the configuration and from rows of the store. */
 #include "auth/directory_private.h"
 #include "auth/network.h"
+#include "auth/service.h"
 #include "base/json.h"
 
 enum { PROJECT_DEPTH = 32 };
@@ -220,6 +221,21 @@ static bool read_rules(struct directory *d, struct principal *p, struct slice bo
          read_networks(d, json_find(body, "networks"), p);
 }
 
+/* A key of a service goes nowhere else, whatever paths its row names. One whose service is gone is
+ * closed. */
+static bool bind_service(struct directory *d, struct principal *p, struct slice body) {
+  struct slice id = text_of(d, json_find(body, "service"));
+  if (!json_find(body, "service").data) return true;
+  const struct service *service = directory_service_get(d, id);
+  if (!service || !slice_equal(service->tenant, p->tenant)) return false;
+  struct slice *path = arena_alloc(&d->arena, sizeof *path);
+  *path =
+      arena_join(&d->arena, (struct slice[]){SLICE("/service/"), service->name, SLICE("/*")}, 3);
+  p->paths = path;
+  p->path_count = 1;
+  return true;
+}
+
 static void add_key(struct directory *d, const struct entity *key) {
   struct slice body = key->body, user_id = text_of(d, json_find(body, "user"));
   const struct entity *user = row_find(&d->rows->users, user_id);
@@ -237,6 +253,7 @@ static void add_key(struct directory *d, const struct entity *key) {
   bool is_read = read_time(json_find(body, "expires_ms"), &e->until_ms);
   is_read = read_rules(d, p, body) && is_read;
   is_read = take_roles(d, p, body, user) && is_read;
+  is_read = bind_service(d, p, body) && is_read;
   if (!is_read)
     config_problem(&d->problems, "key %.*s is closed: its row in the store cannot be read",
                    (int)key->id.len, key->id.data);

@@ -40,7 +40,9 @@ static enum store_result read_all(struct store *store, struct rows *r) {
                {ENTITY_PROJECT, &r->projects},
                {ENTITY_USER, &r->users},
                {ENTITY_KEY, &r->keys},
-               {ENTITY_ROLE, &r->roles}};
+               {ENTITY_ROLE, &r->roles},
+               {ENTITY_SERVICE, &r->services},
+               {ENTITY_SERVICE_VERSION, &r->service_versions}};
   enum store_result result = store->calls->entities_version(store, &r->version);
   for (size_t i = 0; i < sizeof lists / sizeof *lists && result == STORE_FINE; i++)
     result = read_list(store, r, lists[i].kind, lists[i].list);
@@ -53,6 +55,8 @@ static void rows_free(struct rows *r) {
   free(r->users.items);
   free(r->keys.items);
   free(r->roles.items);
+  free(r->services.items);
+  free(r->service_versions.items);
   arena_fini(&r->arena);
   free(r);
 }

@@ -14,7 +14,7 @@ struct rows {
   struct ref refs;
   struct arena arena;
   uint64_t version; /* of the store's entities when they were read */
-  struct row_list tenants, projects, users, keys, roles;
+  struct row_list tenants, projects, users, keys, roles, services, service_versions;
 };
 
 /* Reads everything. *out is set with STORE_FINE only. Waits. */

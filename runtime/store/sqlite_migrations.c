@@ -74,6 +74,10 @@ static const char *const migrations[SQLITE_SCHEMA_VERSION] = {
 
     /* 4: news on their way to webhooks. */
     ENTITY(DELIVERY, "deliveries") "CREATE INDEX deliveries_by_state ON deliveries (state, id);",
+
+    /* 5: services, their versions, and who asked for them. */
+    ENTITY(SERVICE, "services") ENTITY(SERVICE_VERSION, "service_versions")
+        ENTITY(SUBSCRIPTION, "subscriptions"),
 #undef ENTITY
 };
 

@@ -37,6 +37,9 @@ class Matrix(RolesCase):
         made["roles"] = self.good("POST", "/admin/v1/roles", {"tenant": tenant, "name": "own", "allow": ["chat"]})["id"]
         made["keys"] = self.good("POST", "/admin/v1/keys", {"tenant": tenant, "name": "k"})["id"]
         made["limits"] = self.good("POST", "/admin/v1/limits", {"tenant": tenant, "name": "l", "requests": 1000, "window": "1h"})["id"]
+        service = made["services"] = self.good("POST", "/admin/v1/services", {"tenant": tenant, "name": "s"})["id"]
+        made["service-versions"] = self.good("POST", "/admin/v1/service-versions", {"service": service, "model": "m"})["id"]
+        made["subscriptions"] = self.good("POST", "/admin/v1/subscriptions", {"service": service, "name": "b"})["id"]
         return made
 
     @staticmethod
@@ -45,6 +48,8 @@ class Matrix(RolesCase):
         bodies = {"tenants": {"id": tenant + "x"}, "projects": {"tenant": tenant, "name": "q"}, "users": {"tenant": tenant, "name": "q"},
                   "roles": {"tenant": tenant, "name": "q", "allow": ["chat"]}, "keys": {"tenant": tenant, "name": "q"},
                   "limits": {"tenant": tenant, "name": "q", "requests": 5, "window": "1h"}, "/key/generate": {"organization_id": tenant},
+                  "services": {"tenant": tenant, "name": "q"}, "service-versions": {"service": tenant + ":s", "model": "m"},
+                  "subscriptions": {"service": tenant + ":s", "name": "q"},
                   "/key/delete": {"keys": [key]}}
         if method == "POST" and not re.search(r"\}/\w+$", path):
             return bodies.get(noun, {"key": key})
@@ -87,7 +92,7 @@ class Matrix(RolesCase):
                         is_own_list = tenant == "other" and method == "get" and "tenant=" not in where and "{id}" not in path and path != "/key/info"
                         if status < 300 and not may and not (is_own_list and self.allowed(roles, role, action)):
                             unexpected.append((role, method, where, tenant, status))
-                        hidden = [other[kind] for kind in ("projects", "users", "roles", "keys", "limits")]
+                        hidden = [other[kind] for kind in other if kind != "tenants"]
                         if reach[role] != "all" and status < 300 and any('"%s"' % name in self.api.texts[-1] for name in hidden):
                             unexpected.append((role, method, where, tenant, "shows another tenant's rows"))
                         if may and reach[role] in ("tenant", "all") and method == "get" and status in (401, 403):

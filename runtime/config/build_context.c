@@ -35,35 +35,10 @@ struct place place_hidden(const struct place *at, struct value *copy) {
   return hidden;
 }
 
-static bool is_plain(struct slice key) {
-  for (size_t i = 0; i < key.len; i++) {
-    char c = key.data[i];
-    bool is_word = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                   c == '_' || c == '-';
-    if (!is_word) return false;
-  }
-  return key.len > 0;
-}
-
-/* A zero byte would end the sentence that the key stands in. */
-static void append_key(struct bytes *out, struct slice key) {
-  for (size_t i = 0; i < key.len; i++)
-    bytes_append_byte(out, key.data[i] ? key.data[i] : '?');
-}
-
 static void append_path(struct bytes *out, const struct place *at) {
   if (!at->up) return;
   append_path(out, at->up);
-  if (at->index) {
-    bytes_printf(out, "[%zu]", at->index);
-  } else if (is_plain(at->key)) {
-    if (out->len) bytes_append_byte(out, '.');
-    append_key(out, at->key);
-  } else {
-    bytes_append_text(out, "[\"");
-    append_key(out, at->key);
-    bytes_append_text(out, "\"]");
-  }
+  config_path_append(out, at->key, at->index);
 }
 
 void problem(struct build *b, const struct place *at, const char *format, ...) {

@@ -161,19 +161,27 @@ static bool covers(const struct limit_definition *d, const struct model *m) {
   return true;
 }
 
+/* Names that are missing are told at once, as far as a line can hold them. */
 static void check_prices(struct build *b, const struct place *at,
                          const struct limit_definition *d) {
+  enum { NAMES_MAX = 8 };
   struct place money = place_find(at, "money");
+  struct bytes names;
+  size_t missing = 0;
   if (!b->root || slice_equal_text(b->config->unpriced, "allow_unpriced")) return;
+  bytes_init(&names);
   for (size_t i = 0; i < b->config->model_count; i++) {
     const struct model *m = &b->config->models[i];
-    if (has_price(m) || !covers(d, m)) continue;
-    problem(b, &money,
-            "covers the model %.*s, which has no price; give it one (price = { input = 0, output = "
-            "0 } if it costs nothing), or set unpriced = \"default\" or \"allow_unpriced\"",
-            (int)m->name.len, m->name.data);
-    return; /* one is enough to see it */
+    if (has_price(m) || !covers(d, m) || missing++ >= NAMES_MAX) continue;
+    bytes_printf(&names, "%s%.*s", names.len ? ", " : "", (int)m->name.len, m->name.data);
   }
+  if (missing > NAMES_MAX) bytes_printf(&names, " and %zu more", missing - NAMES_MAX);
+  if (missing)
+    problem(b, &money,
+            "covers the model%s %s, which %s no price; give it one (price = { input = 0, output = "
+            "0 } if it costs nothing), or set unpriced = \"default\" or \"allow_unpriced\"",
+            missing > 1 ? "s" : "", bytes_text(&names), missing > 1 ? "have" : "has");
+  bytes_fini(&names);
 }
 
 static void add_definition(struct build *b, const struct place *at,

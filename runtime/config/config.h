@@ -345,6 +345,9 @@ void config_problem(struct config_problems *p, const char *format, ...) PRINTF(2
 /* The same, beginning with "file:line: " (without the line when it is 0). */
 void config_problem_at(struct config_problems *p, const char *file, int line, const char *format,
                        ...) PRINTF(4, 5);
+/* Extends the path of a value by one step, as problems write it: "models.m", "keys[2]". index
+ * counts from 1; 0: the step is the key. */
+void config_path_append(struct bytes *path, struct slice key, size_t index);
 void config_problems_sort(struct config_problems *p); /* by line; problems without one last */
 void config_problems_fini(struct config_problems *p);
 

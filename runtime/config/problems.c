@@ -86,3 +86,32 @@ void config_problems_sort(struct config_problems *p) {
   }
   free(all);
 }
+
+static bool is_plain(struct slice key) {
+  for (size_t i = 0; i < key.len; i++) {
+    char c = key.data[i];
+    bool is_word = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                   c == '_' || c == '-';
+    if (!is_word) return false;
+  }
+  return key.len > 0;
+}
+
+/* A zero byte would end the sentence that the key stands in. */
+static void append_key(struct bytes *out, struct slice key) {
+  for (size_t i = 0; i < key.len; i++)
+    bytes_append_byte(out, key.data[i] ? key.data[i] : '?');
+}
+
+void config_path_append(struct bytes *path, struct slice key, size_t index) {
+  if (index) {
+    bytes_printf(path, "[%zu]", index);
+  } else if (is_plain(key)) {
+    if (path->len) bytes_append_byte(path, '.');
+    append_key(path, key);
+  } else {
+    bytes_append_text(path, "[\"");
+    append_key(path, key);
+    bytes_append_text(path, "\"]");
+  }
+}

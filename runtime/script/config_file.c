@@ -8,18 +8,20 @@
 #include "script/config_lines.h"
 #include "script/config_sandbox.h"
 
-enum { FILE_BYTES = 16 << 20, DEPTH_MAX = 32, VALUES_MAX = 500000 };
+enum { FILE_BYTES = 16 << 20, DEPTH_MAX = 32, VALUES_MAX = 500000, PASSES_MAX = 100 };
 
 struct reading {
   struct config_sandbox sandbox;
   struct arena *arena;
+  struct bytes path; /* of the value at hand */
   size_t values;
   bool has_functions;
   bool is_stopped; /* too deep or too large: one problem is enough */
 };
 
 static void complain(struct reading *r, int line, const char *text) {
-  config_problem_at(r->sandbox.problems, r->sandbox.path, line, "%s", text);
+  config_problem_at(r->sandbox.problems, r->sandbox.path, line, "%s: %s",
+                    r->path.len ? bytes_text(&r->path) : "configuration", text);
 }
 
 static void read_value(struct reading *r, struct value *out, struct source_table *source,
@@ -28,12 +30,12 @@ static void read_value(struct reading *r, struct value *out, struct source_table
 static void read_text(struct reading *r, struct value *out) {
   size_t len;
   const char *text = lua_tolstring(r->sandbox.state, -1, &len);
-  const struct config_secret *secret =
-      config_sandbox_secret(&r->sandbox, (struct slice){text, len});
+  struct config_secret *secret = config_sandbox_secret(&r->sandbox, (struct slice){text, len});
   out->type = VALUE_TEXT;
   out->text = arena_slice(r->arena, (struct slice){text, len});
   out->secret = secret != NULL;
-  out->faulty = secret && secret->is_faulty;
+  out->faulty = secret && secret->problem;
+  if (out->faulty) config_secret_report(&r->sandbox, secret, bytes_text(&r->path));
 }
 
 /* tonumber(env "PIN") is as secret as its text. */
@@ -73,9 +75,10 @@ static struct census count_keys(lua_State *L) {
 
 static void read_item(struct reading *r, struct value_item *item, struct source_table *source,
                       const struct value *owner, int depth) {
-  const struct source_entry *e = source_entry_find(source, item->key, owner->type == VALUE_LIST);
+  bool is_list = owner->type == VALUE_LIST;
+  const struct source_entry *e = source_entry_find(source, item->key, is_list);
   item->value.line = e ? e->line : owner->line;
-  if (owner->type == VALUE_LIST) {
+  if (is_list) {
     item->key = (struct slice){"", 0};
   } else if (!e && config_sandbox_secret(&r->sandbox, item->key)) { /* names are printed */
     complain(r, owner->line, "a name comes from env or a secret file; write names out");
@@ -83,7 +86,10 @@ static void read_item(struct reading *r, struct value_item *item, struct source_
     item->value.faulty = true;
     return;
   }
+  size_t above = r->path.len;
+  config_path_append(&r->path, item->key, is_list ? (size_t)(item - owner->items) + 1 : 0);
   read_value(r, &item->value, e ? e->table : NULL, depth);
+  r->path.len = above;
 }
 
 static void read_list(struct reading *r, struct value *out, struct source_table *source,
@@ -183,10 +189,25 @@ static void read_value(struct reading *r, struct value *out, struct source_table
 }
 
 static void report_twice(struct reading *r, const struct source_lines *lines) {
-  for (const struct source_twice *t = lines->twice; t; t = t->next)
+  for (const struct source_twice *t = lines->twice; t; t = t->next) {
+    source_path_append(t->table, &r->path);
+    config_path_append(&r->path, t->key, t->place);
     config_problem_at(r->sandbox.problems, r->sandbox.path, t->line,
-                      "%.*s: stands in this table already, on line %d; keep one of the two",
-                      (int)t->key.len, t->key.data, t->first_line);
+                      "%s: stands in this table already, on line %d; keep one of the two",
+                      bytes_text(&r->path), t->first_line);
+    bytes_clear(&r->path);
+  }
+}
+
+/* What was made of the value is no part of the tree: tonumber(env "PORT"). lines may be NULL. */
+static void report_rest(struct reading *r, const struct source_lines *lines) {
+  size_t passes = 0;
+  for (struct config_secret *e = r->sandbox.secrets; e; e = e->next) {
+    if (!e->problem || e->is_told) continue;
+    if (lines && passes++ < PASSES_MAX) source_path_at(lines, e->line, &r->path);
+    config_secret_report(&r->sandbox, e, bytes_text(&r->path));
+    bytes_clear(&r->path);
+  }
 }
 
 bool config_text_tree(const struct config_text *text, struct arena *arena, struct value *root,
@@ -195,14 +216,16 @@ bool config_text_tree(const struct config_text *text, struct arena *arena, struc
   struct source_lines lines;
   config_sandbox_init(&r.sandbox, text->name, problems);
   r.sandbox.scope = text->scope;
-  bool is_read = config_sandbox_run(&r.sandbox, text->source);
-  if (is_read) {
+  bool is_run = config_sandbox_run(&r.sandbox, text->source), is_read = is_run;
+  if (is_run) {
     source_lines_scan(&lines, text->source, &r.sandbox.arena);
     report_twice(&r, &lines);
     *root = (struct value){.line = lines.root ? lines.root->line : 1};
     read_value(&r, root, lines.root, 0);
     is_read = !r.is_stopped;
   }
+  report_rest(&r, is_run ? &lines : NULL);
+  bytes_fini(&r.path);
   config_sandbox_fini(&r.sandbox);
   return is_read;
 }

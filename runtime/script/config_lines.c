@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/config.h"
 #include "script/config_tokens.h"
+
+enum { DEPTH_MAX = 32 }; /* of the ways that are looked for */
 
 /* local providers = { … } at any depth of blocks: names are matched without scopes, the latest
  * wins, which is right for every file that a person writes and off by a few lines in the others. */
@@ -70,13 +73,24 @@ static void sort(struct source_table *t) {
   t->is_sorted = true;
 }
 
+/* 0 for a key, and for a number that is no place. */
+static size_t place_of(const struct source_entry *e) {
+  uint64_t place;
+  return e->is_index && slice_to_u64(e->key, &place) ? (size_t)place : 0;
+}
+
 static void report_twice(struct scan *s, struct source_table *t) {
   sort(t);
   for (size_t i = 1; i < t->count; i++) {
     if (by_key(&t->entries[i - 1], &t->entries[i]) != 0) continue;
+    const struct source_entry *e = &t->entries[i];
     struct source_twice *twice = arena_alloc(s->arena, sizeof *twice);
-    *twice = (struct source_twice){t->entries[i].key, t->entries[i].line, t->entries[i - 1].line,
-                                   s->lines->twice};
+    *twice = (struct source_twice){.table = t,
+                                   .key = e->key,
+                                   .place = place_of(e),
+                                   .line = e->line,
+                                   .first_line = t->entries[i - 1].line,
+                                   .next = s->lines->twice};
     s->lines->twice = twice;
   }
 }
@@ -222,6 +236,19 @@ static void scan_return(struct scan *s) {
     s->lines->root = local_find(s, now->text);
 }
 
+/* Tables may share others, and hold themselves by a local's name: the first way to each counts. */
+static void reach(struct source_table *t, int depth) {
+  t->is_reached = true;
+  for (size_t i = 0; i < t->count && depth < DEPTH_MAX; i++) {
+    struct source_table *below = t->entries[i].table;
+    if (!below || below->is_reached) continue;
+    below->up = t;
+    below->key = t->entries[i].key;
+    below->place = place_of(&t->entries[i]);
+    reach(below, depth + 1);
+  }
+}
+
 void source_lines_scan(struct source_lines *lines, struct slice source, struct arena *arena) {
   struct scan s = {.arena = arena, .lines = lines};
   const struct token *now = &s.tokens.now;
@@ -237,6 +264,7 @@ void source_lines_scan(struct source_lines *lines, struct slice source, struct a
     else
       tokens_advance(&s.tokens);
   }
+  if (lines->root) reach(lines->root, 0);
 }
 
 const struct source_entry *source_entry_find(struct source_table *table, struct slice key,
@@ -248,4 +276,36 @@ const struct source_entry *source_entry_find(struct source_table *table, struct 
   while (e && e + 1 < table->entries + table->count && by_key(e, e + 1) == 0)
     e++;
   return e;
+}
+
+void source_path_append(const struct source_table *table, struct bytes *path) {
+  if (!table->up) return;
+  source_path_append(table->up, path);
+  config_path_append(path, table->key, table->place);
+}
+
+struct at_line {
+  int line;
+  size_t count;
+  const struct source_table *table;
+  const struct source_entry *entry;
+};
+
+static void find_line(struct at_line *found, const struct source_table *t) {
+  for (size_t i = 0; i < t->count; i++) {
+    const struct source_entry *e = &t->entries[i];
+    if (e->table && e->table->up == t) find_line(found, e->table);
+    if (e->table || e->line != found->line) continue;
+    found->count++;
+    found->table = t;
+    found->entry = e;
+  }
+}
+
+void source_path_at(const struct source_lines *lines, int line, struct bytes *path) {
+  struct at_line found = {.line = line};
+  if (lines->root) find_line(&found, lines->root);
+  if (found.count != 1) return;
+  source_path_append(found.table, path);
+  config_path_append(path, found.entry->key, place_of(found.entry));
 }

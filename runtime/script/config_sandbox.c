@@ -1,5 +1,6 @@
 #include "script/config_sandbox.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
@@ -12,10 +13,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "config/names.h"
+
 enum {
   MEMORY_BYTES = 64 << 20,
   HOOK_INSTRUCTIONS = 1000,
   SECRET_FILE_BYTES = 64 << 10,
+  MEANT_DISTANCE = 3,    /* names share much that is no name: two letters may be wrong */
   SECRET_PART_BYTES = 4, /* shorter secrets are only compared as a whole */
 };
 static const uint64_t run_ns = 1000000000;
@@ -77,23 +81,36 @@ static int caller_line(lua_State *L) {
   return info.currentline;
 }
 
-static void remember(struct config_sandbox *s, struct slice text, bool is_faulty) {
+static struct config_secret *remember(struct config_sandbox *s, struct slice text) {
   struct config_secret *secret = arena_alloc(&s->arena, sizeof *secret);
-  *secret = (struct config_secret){arena_slice(&s->arena, text), is_faulty, s->secrets};
+  *secret = (struct config_secret){.text = arena_slice(&s->arena, text), .next = s->secrets};
   s->secrets = secret;
+  return secret;
 }
 
 static int push_secret(lua_State *L, struct slice text) {
-  remember(self(L), text, false);
+  (void)remember(self(L), text);
   lua_pushlstring(L, text.data, text.len);
   return 1;
 }
 
-/* The file is read to its end all the same, so that every problem is reported at once. */
-static int push_faulty(lua_State *L, const char *name) {
-  const char *text = lua_pushfstring(L, "gateyes: nothing was read for %s", name);
-  remember(self(L), slice_of(text), true);
+/* The file is read to its end all the same, so that every problem is reported at once, and with the
+ * place at which the value turns up: until then a text that nothing else is stands for it. */
+static int push_faulty(lua_State *L, const char *problem) {
+  struct config_sandbox *s = self(L);
+  const char *text = lua_pushfstring(L, "gateyes: nothing was read (%d)", ++s->faults);
+  struct config_secret *secret = remember(s, slice_of(text));
+  secret->problem = problem;
+  secret->line = caller_line(L);
   return 1;
+}
+
+void config_secret_report(struct config_sandbox *s, struct config_secret *secret,
+                          const char *path) {
+  if (secret->is_told) return;
+  secret->is_told = true;
+  config_problem_at(s->problems, s->path, secret->line, "%s%s%s", path, *path ? ": " : "",
+                    secret->problem);
 }
 
 /* One variable belongs to one tenant: a name with an underscore, or with capitals, could be written
@@ -124,6 +141,27 @@ static const char *tenant_variable(lua_State *L, const struct config_sandbox *s,
   return lua_tostring(L, -1);
 }
 
+static const char *meant(struct config_sandbox *s, const struct nearest *nearest) {
+  if (nearest->best.len == 0) return "";
+  return arena_printf(&s->arena, " (did you mean \"%.*s\"?)", (int)nearest->best.len,
+                      nearest->best.data);
+}
+
+/* A tenant hears of its own variables alone: they share all up to the second pair of lines. */
+static const char *meant_variable(struct config_sandbox *s, const char *name) {
+  const char *end = s->scope ? strstr(name, "__") : NULL;
+  size_t own = end ? (size_t)(end - name) + 2 : 0;
+  struct nearest nearest;
+  nearest_init(&nearest, slice_skip(slice_of(name), own));
+  nearest.distance = MEANT_DISTANCE;
+  for (char **e = environ; *e; e++) {
+    struct slice value, candidate = slice_cut(slice_of(*e), '=', &value);
+    if (value.len && candidate.len > own && memcmp(candidate.data, name, own) == 0)
+      nearest_offer(&nearest, arena_slice(&s->arena, slice_skip(candidate, own)));
+  }
+  return meant(s, &nearest);
+}
+
 static int call_env(lua_State *L) {
   struct config_sandbox *s = self(L);
   const char *name = luaL_checkstring(L, 1);
@@ -140,10 +178,11 @@ static int call_env(lua_State *L) {
     lua_settop(L, 2);
     return 1;
   }
-  config_problem_at(s->problems, s->path, caller_line(L),
-                    "environment variable %s is %s; set it, or write env(\"%s\", \"default\")",
-                    name, value ? "empty" : "not set", name);
-  return push_faulty(L, name);
+  return push_faulty(
+      L,
+      arena_printf(&s->arena,
+                   "environment variable %s is %s%s; set it, or write env(\"%s\", \"default\")",
+                   name, value ? "empty" : "not set", value ? "" : meant_variable(s, name), name));
 }
 
 static bool is_plain_name(const char *name) {
@@ -164,6 +203,22 @@ static char *beside_config(struct config_sandbox *s, const char *name) {
   return arena_printf(&s->arena, "%.*s%s", folder, s->path, name);
 }
 
+static const char *meant_file(struct config_sandbox *s, const char *path) {
+  const char *slash = strrchr(path, '/');
+  size_t folder_len = slash ? (size_t)(slash - path) + 1 : 0;
+  DIR *folder = opendir(slash ? arena_text(&s->arena, (struct slice){path, folder_len}) : ".");
+  struct nearest nearest;
+  struct dirent *e;
+  if (!folder) return "";
+  nearest_init(&nearest, slice_of(path + folder_len));
+  nearest.distance = MEANT_DISTANCE;
+  while ((e = readdir(folder)))
+    if (e->d_name[0] != '.' && strcmp(e->d_name, path + folder_len) != 0)
+      nearest_offer(&nearest, arena_slice(&s->arena, slice_of(e->d_name)));
+  closedir(folder);
+  return meant(s, &nearest);
+}
+
 static int call_secret_file(lua_State *L) {
   struct config_sandbox *s = self(L);
   const char *name = luaL_checkstring(L, 1);
@@ -180,10 +235,11 @@ static int call_secret_file(lua_State *L) {
   struct slice secret = arena_slice(&s->arena, bytes_slice(&text));
   bytes_fini(&text);
   if (!why) return push_secret(L, secret);
-  config_problem_at(s->problems, s->path, caller_line(L),
-                    "secret file %s cannot be read (%s); check that it is there and may be read",
-                    path, why);
-  return push_faulty(L, name);
+  return push_faulty(
+      L,
+      arena_printf(&s->arena,
+                   "secret file %s cannot be read (%s)%s; check that it is there and may be read",
+                   path, why, meant_file(s, path)));
 }
 
 static void copy_fields(lua_State *L, int from, const char *const *names) {
@@ -267,9 +323,8 @@ void config_sandbox_fini(struct config_sandbox *s) {
   arena_fini(&s->arena);
 }
 
-const struct config_secret *config_sandbox_secret(const struct config_sandbox *s,
-                                                  struct slice text) {
-  for (const struct config_secret *e = s->secrets; e; e = e->next) {
+struct config_secret *config_sandbox_secret(const struct config_sandbox *s, struct slice text) {
+  for (struct config_secret *e = s->secrets; e; e = e->next) {
     if (slice_equal(e->text, text)) return e;
     if (e->text.len >= SECRET_PART_BYTES && text.len > e->text.len &&
         memmem(text.data, text.len, e->text.data, e->text.len))
@@ -287,7 +342,7 @@ static void report(struct config_sandbox *s, struct slice message) {
     if (slice_to_u64(digits, &line) && line < INT32_MAX) message = slice_trim(rest);
   }
   const struct config_secret *secret = config_sandbox_secret(s, message);
-  if (secret && secret->is_faulty) return; /* follows from what was reported before */
+  if (secret && secret->problem) return; /* follows from what is reported anyway */
   if (secret) message = SLICE("an error whose message holds a secret; it is not shown");
   config_problem_at(s->problems, s->path, (int)line, "%.*s", (int)message.len, message.data);
 }

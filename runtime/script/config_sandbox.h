@@ -6,7 +6,9 @@ struct lua_State;
 
 struct config_secret {
   struct slice text;
-  bool is_faulty; /* stands for a variable or file that could not be read */
+  const char *problem; /* it stands for a variable or file that could not be read; else NULL */
+  int line;            /* of the call */
+  bool is_told;        /* the problem has been reported, with the place of its value */
   struct config_secret *next;
 };
 
@@ -24,6 +26,7 @@ struct config_sandbox {
   struct config_secret *secrets;
   const struct config_scope *scope; /* NULL: the operator's own file */
   size_t used_bytes;
+  int faults;           /* variables and files that could not be read */
   uint64_t deadline_ns; /* processor time of this thread */
 };
 
@@ -33,7 +36,8 @@ void config_sandbox_fini(struct config_sandbox *s);
 /* Leaves the returned table on the stack; false with a problem. */
 bool config_sandbox_run(struct config_sandbox *s, struct slice source);
 /* Compares with all secrets: equal, or longer and holding one. NULL when it is none. */
-const struct config_secret *config_sandbox_secret(const struct config_sandbox *s,
-                                                  struct slice text);
+struct config_secret *config_sandbox_secret(const struct config_sandbox *s, struct slice text);
+/* Reports what stands at path, once. path may be empty: its value was not found. */
+void config_secret_report(struct config_sandbox *s, struct config_secret *secret, const char *path);
 /* Appends a plain file to out: NULL, or why that is impossible. */
 const char *config_text_read(const char *path, size_t max_bytes, struct bytes *out);

@@ -59,13 +59,42 @@ static void test_secrets(void) {
           "  { name = 'b', key = secret_file 'none.txt' }, { name = 'c',\n"
           "   key = secret_file '.' }, { name = 'd', key = secret_file 'empty.txt' } },\n"
           " ping = 'x' }",
-          "2: environment variable GATEYES_NONE is not set; set it, or write env(\"GATEYES_NONE\", "
-          "\"default\")",
-          "3: environment variable GATEYES_EMPTY is empty; set it, or write env(\"GATEYES_EMPTY\", "
-          "\"default\")",
-          SECRET_FILE("4", "none.txt", "No such file or directory"),
-          SECRET_FILE("5", ".", "it is no plain file"),
-          SECRET_FILE("5", "empty.txt", "it is empty"), "6: ping: " DURATION "\"x\"");
+          "2: admin.key: environment variable GATEYES_NONE is not set; set it, or write "
+          "env(\"GATEYES_NONE\", \"default\")",
+          "3: keys[1].key: environment variable GATEYES_EMPTY is empty; set it, or write "
+          "env(\"GATEYES_EMPTY\", \"default\")",
+          SECRET_FILE("4: keys[2].key", "none.txt", "No such file or directory", ""),
+          SECRET_FILE("5: keys[3].key", ".", "it is no plain file", ""),
+          SECRET_FILE("5: keys[4].key", "empty.txt", "it is empty", ""),
+          "6: ping: " DURATION "\"x\"");
+}
+
+#define NOT_SET(name, meant)                                                                       \
+  "environment variable " name " is not set" meant "; set it, or write env(\"" name                \
+  "\", \"default\")"
+
+/* Each missing thing with the place of its value, and with the name that was probably meant. */
+static void test_missing(void) {
+  write_beside("key.txt", "secret", 6);
+  REFUSED("local token = env 'GATEYES_NO_TOKEN'\n"
+          "return { providers = { p = { adapter = 'openai', base_url = 'http://h',\n"
+          " credential = env 'GATEYES_SECRTE',\n"
+          " headers = { ['x.y'] = 'Bearer ' .. token } } },\n"
+          " keys = { { name = 'a', key = secret_file 'keys.txt' } },\n"
+          " workers = tonumber(env 'GATEYES_NO_NUMBER'),\n pings = 1 }",
+          "1: providers.p.headers[\"x.y\"]: " NOT_SET("GATEYES_NO_TOKEN", ""),
+          "3: providers.p.credential: " NOT_SET("GATEYES_SECRTE",
+                                                " (did you mean \"GATEYES_SECRET\"?)"),
+          SECRET_FILE("5: keys[1].key", "keys.txt", "No such file or directory",
+                      " (did you mean \"key.txt\"?)"),
+          "6: workers: " NOT_SET("GATEYES_NO_NUMBER", ""),
+          "7: pings: unknown key; did you mean \"ping\"?");
+  REFUSED("local name = env 'GATEYES_NO_NAME'\nerror('no ' .. name)",
+          "1: " NOT_SET("GATEYES_NO_NAME", ""));
+  REFUSED("return {\n ping = function() end,\n models = { { 1, x = 2 } } }",
+          "2: ping: a function is no value of a setting; call it, or remove it",
+          "3: models[1]: a table mixes names with places or other keys; use only names, or none",
+          "3: models: expects a table of models, got a list; write { name = value }");
 }
 
 static void test_secrets_stay(void) {
@@ -89,7 +118,7 @@ static void test_secrets_stay(void) {
   REFUSED("error('bad ' .. env 'GATEYES_SECRET')",
           "1: an error whose message holds a secret; it is not shown");
   REFUSED("return { [env 'GATEYES_SECRET'] = 1 }",
-          "1: a name comes from env or a secret file; write names out");
+          "1: configuration: a name comes from env or a secret file; write names out");
   REFUSED("return { keys = { { name = 'a', key = 1234567890 } } }",
           "1: keys[1].key: expects text, got a secret value; put it in quotes");
   REFUSED("return { keys = { { name = 'a', key = '' }, { name = 'b', key = 'with a blank' } } }",
@@ -100,10 +129,10 @@ static void test_secrets_stay(void) {
 static void test_twice(void) {
   REFUSED("return { models = {\n m = { targets = 'p/a' },\n x = {\n alias = 'm' },\n"
           " m = { targets = 'p/b' } },\n" PROVIDER "}",
-          "5: m: stands in this table already, on line 2; keep one of the two");
+          "5: models.m: stands in this table already, on line 2; keep one of the two");
   REFUSED("return { models = { m = { targets = 'p/a' },\n ['m'] = { alias = 'm2' },\n"
           " m2 = { targets = 'p/c' } },\n" PROVIDER "}",
-          "2: m: stands in this table already, on line 1; keep one of the two");
+          "2: models.m: stands in this table already, on line 1; keep one of the two");
   REFUSED("return { keys = {\n { name = 'a', key = 'gy-key-one' },\n"
           " { name = 'a', key = 'gy-key-two' },\n { name = 'b', key = 'gy-key-one' },\n"
           " { name = 'c', key = 'gy-key-adm' } },\n admin = { key = 'gy-key-adm' } }",
@@ -203,6 +232,7 @@ int main(void) {
   test_names_and_types();
   test_bounds();
   test_secrets();
+  test_missing();
   test_secrets_stay();
   test_twice();
   test_targets();

@@ -81,6 +81,6 @@ static inline const char *beside(const char *before, const char *name, const cha
   beside(where ": cannot read file ", name, "; check that it exists and may be read")
 #define CANNOT_READ_FOLDER(where, name)                                                            \
   beside(where ": cannot read folder ", name, "; check that it exists and may be read")
-#define SECRET_FILE(line, name, why)                                                               \
-  beside(line ": secret file ", name,                                                              \
-         " cannot be read (" why "); check that it is there and may be read")
+#define SECRET_FILE(where, name, why, meant)                                                       \
+  beside(where ": secret file ", name,                                                             \
+         " cannot be read (" why ")" meant "; check that it is there and may be read")

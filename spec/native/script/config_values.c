@@ -1,6 +1,10 @@
 /* Providers, addresses, paths and keys that cannot be meant, and where they stand. */
 #include "config_kit.h"
 
+#define SHARED(line)                                                                               \
+  line ": shared: names counters that replicas share, which this version does not speak; remove "  \
+       "it, and give each replica its share of the limits"
+
 #define URL "; write https://host/path, and the key as credential"
 
 static void check_url(int line, const char *url, const char *wanted) {
@@ -86,8 +90,12 @@ static void test_addresses(void) {
           CANNOT_READ("2: tls.certificate", "none.pem"), "2: tls: has no key; name its file");
   REFUSED("return { tenants = 'gateyes.lua',\n store = 'mysql://x',\n shared = 'memcached' }",
           CANNOT_READ_FOLDER("1: tenants", "gateyes.lua"),
-          "2: store: is no store; write sqlite:FILE, postgres://… or none",
-          "3: shared: is no shared store; write redis://… or rediss://…");
+          "2: store: is no store; write sqlite:FILE or none", SHARED("3"));
+  REFUSED("return { store = 'postgres://u:secret@db/x',\n shared = 'redis://:secret@r' }",
+          "1: store: names Postgres, which this version does not speak; write sqlite:FILE or none",
+          SHARED("2"));
+  REFUSED("return { store = 'postgresql://db/x' }",
+          "1: store: names Postgres, which this version does not speak; write sqlite:FILE or none");
 }
 
 static void test_protocol(void) {

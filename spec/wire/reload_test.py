@@ -1,11 +1,13 @@
 """A new configuration under load, refused configurations, and the ways to stop."""
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import time
 import unittest
 
-from harness import BINARY, SANITIZER, SLACK, Gateway, GatewayCase, chat_body, messages_body, wait_for
+from harness import BINARY, SANITIZER, SLACK, Gateway, GatewayCase, Port, chat_body, messages_body, wait_for
 from load import Load
 from streams import BODIES, FRAMES, PATHS, has_error_event, is_complete
 from upstream import CHUNKED, STALL, Upstream, chunk, head, stream
@@ -103,14 +105,52 @@ class Reload(GatewayCase):
         self.assertEqual(self.ask(PATHS["chat"], chat_body("m", True), key="gy-guest-key").status, 401)
 
 
+# Every kind of problem in one file, and what is said of each: line, place, what is wrong, what was probably meant.
+FAULTY = """return {
+  listen = "%(listen)s", admin = { listen = "%(admin)s" }, store = "sqlite:%(store)s",
+  wrokers = 2,
+  ping = "soon",
+  providers = {
+    openai = { adapter = "openai", base_url = "http://127.0.0.1:1/v1",
+      credential = env "WIRE_KYE" },
+    local_gpu = { adapter = "openai", base_url = "http://127.0.0.1:1/v1", credential = secret_file "wire-kye.txt" },
+  },
+  models = {
+    m = { targets = { "opnai/gpt" }, price = { input = 1, output = 1 } },
+    m = { targets = { "openai/gpt" }, price = { input = 1, output = 1 } },
+    free = { targets = { "openai/free" } }, cheap = { targets = { "opnai/cheap" } },
+  },
+  quotas = {
+    { name = "all", scope = { tenant = "*" }, window = "month", money = 5 },
+    { name = "all", scope = { model = "fre" }, window = "month", requests = 5 },
+  },
+  shared = "redis://127.0.0.1",
+}
+"""
+PROBLEMS = [
+    (3, 'wrokers: unknown key; did you mean "workers"?'),
+    (4, "ping: expects a duration"),
+    (7, 'providers.openai.credential: environment variable WIRE_KYE is not set (did you mean "WIRE_KEY"?)'),
+    (8, "providers.local_gpu.credential: secret file "),
+    (8, '(did you mean "wire-key.txt"?)'),
+    (12, "models.m: stands in this table already, on line 11"),
+    (13, 'models.cheap.targets[1]: no provider is called "opnai" (did you mean "openai"?)'),
+    (16, "quotas[1].money: covers the models "),
+    (17, "quotas[2].name: "),
+    (17, 'quotas[2].scope.model: no model is called "fre" (did you mean "free"?)'),
+    (19, "shared: "),
+]
+
+
 class Commands(unittest.TestCase):
     def run_command(self, *words, text=None):
         self.gateway.write(None, text)
         return subprocess.run([BINARY, *words, "--config", self.gateway.path], capture_output=True, text=True, timeout=20 * SLACK)
 
     def setUp(self):
-        self.gateway = Gateway({"models": {}})
-        self.good = open(self.gateway.path).read()
+        self.gateway = Gateway({"models": {}}, env={"WIRE_KEY": "sk-env"})
+        with open(self.gateway.path) as file:
+            self.good = file.read()
 
     def tearDown(self):
         self.assertEqual(self.gateway.stop(), 0)
@@ -135,6 +175,37 @@ class Commands(unittest.TestCase):
             self.assertEqual(done.returncode, 1)
             self.assertIn("/nonexistent.lua", done.stderr)
         self.assertEqual(subprocess.run([BINARY, "frobnicate"], capture_output=True, timeout=20 * SLACK).returncode, 2)
+
+    def faulty(self, **values):
+        with open(os.path.join(self.gateway.folder, "wire-key.txt"), "w") as file:
+            file.write("sk-wire")
+        return FAULTY % dict({"listen": self.gateway.listen.text, "admin": self.gateway.admin.text, "store": "other.db"}, **values)
+
+    def check_problems(self, text):
+        for line, words in PROBLEMS:
+            self.assertTrue(any("gateyes.lua:%d: " % line in one and words in one for one in text.splitlines()), (line, words, text))
+
+    def test_all_that_is_wrong_is_told_at_once_and_nothing_starts(self):
+        with contextlib.closing(Port()) as listen, contextlib.closing(Port()) as admin:
+            for words in (["serve"], ["check"]):
+                self.gateway.write(None, self.faulty(listen=listen.text, admin=admin.text))
+                done = subprocess.run([BINARY, *words, "--config", self.gateway.path], capture_output=True, text=True,
+                                      timeout=20 * SLACK, env=dict(os.environ, WIRE_KEY="sk-env"))
+                self.assertEqual(done.returncode, 1)
+                self.check_problems(done.stderr)
+                self.assertEqual(len(done.stderr.strip().splitlines()), len(PROBLEMS) - 1, done.stderr)
+                self.assertNotIn("sk-", done.stderr)
+                self.assertNotIn("listening on", done.stderr + done.stdout)
+        self.assertFalse(os.path.exists(os.path.join(self.gateway.folder, "other.db")))
+        self.gateway.write(None, self.good)
+
+    def test_a_reload_takes_all_of_a_file_or_nothing(self):
+        self.gateway.reload(text=self.faulty(), wanted="refused")
+        log = self.gateway.process_log()
+        self.check_problems("\n".join(json.loads(line)["message"] for line in log.splitlines()))
+        self.assertIn("stays in force", log)
+        self.assertEqual(self.gateway.metric('gateyes_config_reloads_total{result="ok"}'), 0)
+        self.gateway.write(None, self.good)
 
     def test_health(self):
         self.assertEqual(self.run_command("health", text=self.good).returncode, 0)

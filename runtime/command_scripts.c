@@ -116,8 +116,12 @@ static int show(const struct words *w) {
   status = ask_tenant(w, "GET", w->count > 2 ? w->items[2] : number, (struct slice){"", 0}, &reply);
   if (status == 0 && w->json)
     printf("%s", bytes_text(&reply.body));
-  else if (status == 0)
-    scripts_print_files(bytes_slice(&reply.body), w->count > 3 ? w->items[3] : NULL);
+  else if (status == 0 &&
+           !scripts_print_files(bytes_slice(&reply.body), w->count > 3 ? w->items[3] : NULL)) {
+    fprintf(stderr, "gateyes scripts: generation %s of %s has no file %s\n", w->items[2],
+            w->items[1], w->items[3]);
+    status = 1;
+  }
   bytes_fini(&reply.body);
   return status;
 }

@@ -65,14 +65,17 @@ void scripts_print_error(struct slice body) {
   fputc('\n', stderr);
 }
 
-void scripts_print_files(struct slice body, const char *only) {
+bool scripts_print_files(struct slice body, const char *only) {
+  bool found = !only;
   struct slice files = json_find(body, "files");
   for (struct json_walk w = json_walk_of(files); json_walk_next(&w);) {
     if (only && !json_key_equal(w.key, slice_of(only))) continue;
+    found = true;
     if (!only) printf("--- %.*s\n", (int)w.key.len, w.key.data);
     print_text(stdout, w.value);
     if (!only) printf("\n");
   }
+  return found;
 }
 
 static struct slice member(struct slice files, struct slice key) {

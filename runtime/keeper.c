@@ -5,6 +5,7 @@
 
 #include "keeper_private.h"
 #include "observe/log.h"
+#include "script/tenant_standing.h"
 
 struct keeper_tenant *keeper_tenant_find(const struct keeper *k, struct slice name) {
   list_each(node, &k->tenants) {
@@ -87,6 +88,8 @@ void keeper_kept_prune(struct keeper *k, struct keeper_tenant *t) {
 static void tenant_free(struct keeper_tenant *t) {
   list_each_safe(node, &t->kept) kept_free(list_entry(node, struct kept, link));
   list_remove(&t->link);
+  for (int role = 0; role < TENANT_ROLE_COUNT; role++)
+    tenant_standing_unref(t->standings[role]);
   arena_fini(&t->canary_arena);
   bytes_fini(&t->refusal.problems);
   free(t->name);

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "keeper_private.h"
 #include "script/shadow_log.h"
+#include "script/tenant_standing.h"
 
 static const char *const role_names[] = {"running", "canary", "shadow"};
 static const char *const source_names[] = {"folder", "push", "site"};
@@ -58,32 +59,42 @@ static void describe_kept(const struct keeper_tenant *t, const struct kept *kept
   bytes_printf(out, role ? "\"%s\"}" : "null}", role);
 }
 
-/* "running generation 7, generation 8 refused because …" */
-static void describe_state(const struct keeper_tenant *t, struct bytes *out) {
-  struct bytes text;
-  struct slice rest, first = slice_cut(bytes_slice(&t->refusal.problems), '\n', &rest);
-  bytes_init(&text);
-  if (t->roles[TENANT_CURRENT])
-    bytes_printf(&text, "running generation %llu", (unsigned long long)t->roles[TENANT_CURRENT]);
-  else
-    bytes_append_text(&text, t->is_blocked ? "requests are refused" : "no scripts");
-  if (t->refusal.number)
-    bytes_printf(&text, ", generation %llu refused because %.*s",
-                 (unsigned long long)t->refusal.number, (int)first.len, first.data);
-  json_quote(out, bytes_slice(&text));
-  bytes_fini(&text);
+static void describe_canary(const struct keeper_tenant *t, struct bytes *out) {
+  if (!t->roles[TENANT_CANARY]) return;
+  bytes_printf(out, ",\"canary_percent\":%u,\"canary_keys\":[", t->share.percent);
+  for (size_t i = 0; i < t->share.key_count; i++) {
+    if (i) bytes_append_byte(out, ',');
+    json_quote(out, t->share.keys[i]);
+  }
+  bytes_append_byte(out, ']');
 }
 
-void keeper_describe(const struct keeper_tenant *t, struct bytes *out) {
+static void describe_disabled(const struct keeper_tenant *t, struct bytes *out) {
+  struct bytes reason;
+  bytes_init(&reason);
+  unsigned workers = tenant_standing_disabled(t->standings[TENANT_CURRENT], &reason);
+  bytes_append_text(out, ",\"disabled\":");
+  if (workers) {
+    bytes_printf(out, "{\"workers\":%u,\"reason\":", workers);
+    json_quote(out, bytes_slice(&reason));
+    bytes_append_byte(out, '}');
+  } else {
+    bytes_append_text(out, "null");
+  }
+  bytes_fini(&reason);
+}
+
+static void describe(const struct keeper *k, const struct keeper_tenant *t, struct bytes *out) {
   bytes_append_text(out, "{\"tenant\":");
   json_quote(out, slice_of(t->name));
   bytes_append_text(out, ",\"state\":");
-  describe_state(t, out);
+  keeper_describe_state(k, t, out);
   for (int i = 0; i < TENANT_ROLE_COUNT; i++)
     if (t->roles[i])
       bytes_printf(out, ",\"%s\":%llu", role_names[i], (unsigned long long)t->roles[i]);
     else
       bytes_printf(out, ",\"%s\":null", role_names[i]);
+  describe_canary(t, out);
   uint64_t before = keeper_kept_before(t);
   bytes_append_text(out, ",\"before\":");
   bytes_printf(out, before ? "%llu" : "null", (unsigned long long)before);
@@ -96,6 +107,7 @@ void keeper_describe(const struct keeper_tenant *t, struct bytes *out) {
   } else {
     bytes_append_text(out, "null");
   }
+  describe_disabled(t, out);
   bytes_append_text(out, ",\"generations\":[");
   for (struct list *node = t->kept.prev; node != &t->kept; node = node->prev) {
     if (node != t->kept.prev) bytes_append_byte(out, ',');
@@ -107,7 +119,7 @@ void keeper_describe(const struct keeper_tenant *t, struct bytes *out) {
 void keeper_answer_tenant(struct keeper *k, const struct keeper_tenant *t, void *token) {
   struct bytes body;
   bytes_init(&body);
-  keeper_describe(t, &body);
+  describe(k, t, &body);
   answer(k, token, 200, &body);
 }
 
@@ -142,7 +154,7 @@ static void list_all(struct keeper *k, void *token) {
   bytes_append_text(&body, "{\"tenants\":[");
   for (size_t i = 0; i < count; i++) {
     if (i) bytes_append_byte(&body, ',');
-    keeper_describe(all[i], &body);
+    describe(k, all[i], &body);
   }
   bytes_append_text(&body, "]}");
   free(all);
@@ -245,6 +257,11 @@ static void activate(struct keeper *k, struct keeper_tenant *t, const struct scr
   job->token = token;
   struct slice body = arena_slice(&job->arena, q->body);
   bool fine = q->action != SCRIPTS_CANARY || keeper_read_share(job, body);
+  if (fine && q->action == SCRIPTS_CANARY && !job->share.percent && !job->share.key_count) {
+    config_problem(&job->problems, "a canary serves a part of the requests: give percent, above 0, "
+                                   "or keys");
+    fine = false;
+  }
   const struct kept *kept = keeper_kept_find(t, number);
   if (!fine) {
     answer_error(k, token, 400, job->problems.items[0]);
@@ -260,11 +277,8 @@ static void activate(struct keeper *k, struct keeper_tenant *t, const struct scr
 }
 
 static void drop(struct keeper *k, struct keeper_tenant *t, void *token) {
-  for (int role = TENANT_CANARY; role < TENANT_ROLE_COUNT; role++) {
-    struct keeper_news news = {slice_of(t->name), role, NULL, NULL};
-    t->roles[role] = 0;
-    k->start.callbacks->on_news(k->start.context, &news);
-  }
+  for (int role = TENANT_CANARY; role < TENANT_ROLE_COUNT; role++)
+    keeper_withdraw(k, t, role);
   keeper_state_note(k, t);
   keeper_answer_tenant(k, t, token);
 }

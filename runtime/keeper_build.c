@@ -119,14 +119,6 @@ void keeper_job_run(struct job *job) {
   if (job->fine && !job->is_unchanged && job->kind != JOB_KEPT) keeper_state_keep(job);
 }
 
-static void note_share(struct keeper_tenant *t, const struct tenant_share *share) {
-  struct arena fresh; /* share may lie in the old one */
-  arena_init(&fresh);
-  t->share = keeper_share_copy(share, &fresh);
-  arena_fini(&t->canary_arena);
-  t->canary_arena = fresh;
-}
-
 /* A tenant's first generation has nothing to be compared with. */
 static void choose_role(struct job *job, const struct keeper_tenant *t) {
   const struct tenant_settings *settings = job->built.config->tenant;
@@ -140,29 +132,6 @@ static void choose_role(struct job *job, const struct keeper_tenant *t) {
   } else if (settings->is_shadow) {
     job->role = TENANT_SHADOW;
   }
-}
-
-/* A roll back is no step forward: what it leaves is not what ran before. */
-static void note_run(struct kept *kept, uint64_t current) {
-  if (!kept) return;
-  if (!kept->has_run && current < kept->number) kept->before = current;
-  kept->has_run = true;
-}
-
-static void publish(struct job *job, struct keeper_tenant *t) {
-  struct keeper *k = job->keeper;
-  struct slice name = slice_of(t->name);
-  if (job->role == TENANT_CANARY) note_share(t, &job->share);
-  struct keeper_news news = {name, job->role, job->built.scripts, &t->share};
-  k->start.callbacks->on_news(k->start.context, &news);
-  job->built.count = 0; /* they have been taken */
-  if (job->role == TENANT_CURRENT) {
-    note_run(keeper_kept_find(t, job->number), t->roles[TENANT_CURRENT]);
-    metric_set(metric_get(METRIC_SCRIPT_GENERATION, &name), job->number);
-    t->is_blocked = false;
-    t->roles[TENANT_CANARY] = t->roles[TENANT_SHADOW] = 0;
-  }
-  t->roles[job->role] = job->number;
 }
 
 static void count_swap(const struct job *job, const char *result) {
@@ -183,7 +152,7 @@ static void take_over(struct job *job, struct keeper_tenant *t) {
     t->refusal.number = 0;
   }
   t->was_refused = false;
-  publish(job, t);
+  keeper_publish(job, t);
   if (job->kind != JOB_KEPT) memset(t->wanted, 0, sizeof t->wanted);
   if (!is_rebuild) count_swap(job, "ok");
   log_process(LOG_INFO, "tenant %s: generation %llu %s", t->name, (unsigned long long)job->number,
@@ -225,7 +194,7 @@ static void refuse(struct job *job, struct keeper_tenant *t) {
   t->refusal.number = job->number;
   t->refusal.at_ms = clock_wall_ms();
   if (is_new) t->last_number = job->number;
-  t->was_refused = t->was_refused || job->kind == JOB_FOLDER;
+  if (job->kind == JOB_FOLDER) t->was_refused = job->bundle != NULL;
   count_swap(job, "refused");
   if (!running && job->kind != JOB_PUSH && !keeper_restore(job->keeper, t)) block(job, t);
 }
@@ -245,6 +214,7 @@ void keeper_job_end(struct job *job) {
   struct keeper_tenant *t = keeper_tenant_get(k, job->tenant);
   note_folder(job, t);
   if (job->is_unchanged) {
+    if (!t->was_refused) t->refusal.number = 0; /* what could not be read is gone again */
     keeper_restore(k, t);
     return;
   }

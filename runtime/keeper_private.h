@@ -27,13 +27,16 @@ struct refusal {   /* the newest generation that was not taken */
 struct keeper_tenant {
   struct list link;
   char *name;
-  struct list kept;                               /* oldest first */
-  uint64_t last_number, roles[TENANT_ROLE_COUNT]; /* 0: nothing in that role */
-  uint64_t wanted[TENANT_ROLE_COUNT];             /* what ran before a restart, until it runs */
-  uint8_t folder_digest[SHA256_BYTES];            /* of the files that were judged last */
+  struct list kept;                                     /* oldest first */
+  uint64_t last_number, roles[TENANT_ROLE_COUNT];       /* 0: nothing in that role */
+  struct tenant_standing *standings[TENANT_ROLE_COUNT]; /* NULL: nothing in that role */
+  uint64_t wanted[TENANT_ROLE_COUNT];  /* what ran before a restart, until it runs */
+  uint8_t folder_digest[SHA256_BYTES]; /* of the files that were judged last */
   uint8_t survey_digest[SHA256_BYTES];
-  bool has_folder, is_seen, is_blocked, was_refused; /* was_refused: what the folder holds now */
-  struct tenant_share share;                         /* of the canary; its keys in canary_arena */
+  bool has_folder, is_seen, is_blocked;
+  bool was_refused;          /* the files of folder_digest were */
+  uint64_t gone_ms;          /* since when a folder that there was is missing; 0: it is not */
+  struct tenant_share share; /* of the canary; its keys in canary_arena */
   struct arena canary_arena;
   struct refusal refusal;
 };
@@ -122,6 +125,13 @@ void keeper_rebuild_all(struct keeper *k);
 /* What ran before a restart runs again; false when there is no such thing. */
 bool keeper_restore(struct keeper *k, struct keeper_tenant *t);
 
+/* keeper_roles.c: what a tenant runs. publish hands over what was built. */
+void keeper_publish(struct job *job, struct keeper_tenant *t);
+void keeper_withdraw(struct keeper *k, struct keeper_tenant *t, enum tenant_role role);
+/* "running generation 7, generation 8 refused because …" */
+void keeper_describe_state(const struct keeper *k, const struct keeper_tenant *t,
+                           struct bytes *out);
+
 /* keeper_build.c: the work, off the loop; and what comes of it, on the loop. */
 void keeper_job_run(struct job *job);
 void keeper_job_end(struct job *job);
@@ -144,4 +154,3 @@ void keeper_state_forget(struct keeper *k, const struct keeper_tenant *t, uint64
 void keeper_answer_tenant(struct keeper *k, const struct keeper_tenant *t, void *token);
 void keeper_answer_closing(const struct job *job);
 void keeper_answer_problems(struct keeper *k, const struct job *job);
-void keeper_describe(const struct keeper_tenant *t, struct bytes *out);

@@ -6,11 +6,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "keeper_private.h"
 #include "observe/log.h"
 #include "observe/metric.h"
 
-enum { SETTLE_MS = 150, POLL_MS = 3000, WATCHES_MAX = 10000 };
+/* A folder that is put in the place of another is missing for a moment, and with it would be rules:
+ * it is gone when it stays away for GONE_MS. */
+enum { SETTLE_MS = 150, POLL_MS = 3000, GONE_MS = 5000, WATCHES_MAX = 10000 };
 
 static void note_folder(void *context, const char *path) {
   struct job *job = context;
@@ -140,17 +143,21 @@ static void set_watches(struct keeper *k, struct job *job) {
 
 static void drop_tenant(struct keeper *k, struct keeper_tenant *t) {
   struct slice name = slice_of(t->name);
-  for (int role = 0; role < TENANT_ROLE_COUNT; role++) {
-    struct keeper_news news = {name, role, NULL, NULL};
-    t->roles[role] = t->wanted[role] = 0;
-    k->start.callbacks->on_news(k->start.context, &news);
-  }
-  t->has_folder = t->is_blocked = false;
+  for (int role = 0; role < TENANT_ROLE_COUNT; role++)
+    keeper_withdraw(k, t, role);
+  t->has_folder = t->is_blocked = t->was_refused = false;
+  t->refusal.number = t->gone_ms = 0;
   memset(t->folder_digest, 0, SHA256_BYTES);
   memset(t->survey_digest, 0, SHA256_BYTES);
   metric_set(metric_get(METRIC_SCRIPT_GENERATION, &name), 0);
   log_process(LOG_WARN, "tenant %s: its folder is gone, and its scripts with it", t->name);
   keeper_state_note(k, t);
+}
+
+static void miss_tenant(struct keeper *k, struct keeper_tenant *t) {
+  uint64_t now_ms = clock_mono_ns() / 1000000;
+  if (!t->gone_ms) t->gone_ms = now_ms;
+  if (now_ms - t->gone_ms >= GONE_MS || !t->roles[TENANT_CURRENT]) drop_tenant(k, t);
 }
 
 /* What was pushed or rolled back to stays: the folder holds other files than those that run. */
@@ -170,6 +177,7 @@ static void note_tenant(struct keeper *k, const struct surveyed *s, bool always)
   struct keeper_tenant *t = keeper_tenant_get(k, s->name);
   bool is_changed = memcmp(t->survey_digest, s->digest, SHA256_BYTES) != 0;
   t->is_seen = true;
+  t->gone_ms = 0;
   memcpy(t->survey_digest, s->digest, SHA256_BYTES);
   if (!is_changed && !always) return;
   if (!is_changed && lay_anew(k, t)) return;
@@ -218,7 +226,7 @@ void keeper_survey_end(struct job *job) {
     struct keeper_tenant *t = list_entry(node, struct keeper_tenant, link);
     if (t->is_seen) continue;
     if (t->has_folder)
-      drop_tenant(k, t);
+      miss_tenant(k, t);
     else if (!keeper_restore(k, t) && always)
       lay_anew(k, t);
   }

@@ -29,7 +29,10 @@ static void add(struct config_problems *p, int line, char *text) {
 static char *printable(struct arena *a, struct slice text) {
   char *copy = arena_text(a, text);
   for (size_t i = 0; i < text.len; i++)
-    if ((unsigned char)copy[i] < 0x20 || copy[i] == 0x7f) copy[i] = '?';
+    if (copy[i] == '\n' || copy[i] == '\t')
+      copy[i] = ' ';
+    else if ((unsigned char)copy[i] < 0x20 || copy[i] == 0x7f)
+      copy[i] = '?';
   return copy;
 }
 

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,7 +18,10 @@ struct reading {
   const char *root; /* resolved: nothing outside of it is read */
   struct bytes text;
   size_t problem_count; /* before the reading began */
+  bool is_full;         /* more files than are read */
 };
+
+static const char left_folder[] = "it is a link that leaves the folder";
 
 static void complain(struct reading *r, const char *path, const char *why) {
   config_problem_at(r->problems, path, 0, "cannot be read: %s", why);
@@ -42,9 +46,25 @@ static const char *read_text(int fd, struct bytes *out) {
   return got < 0 ? strerror(errno) : NULL;
 }
 
+/* What was opened, not what the path led to before: a link may have been changed in between. */
+static const char *judge_opened(const struct reading *r, int fd) {
+  char path[32];
+  struct stat info;
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  if (fstat(fd, &info) != 0) return strerror(errno);
+  if (!S_ISREG(info.st_mode)) return "it is no file any more";
+  return is_inside(r, path) ? NULL : left_folder;
+}
+
 static void read_file(struct reading *r, const char *path, struct slice inner) {
+  if (r->bundle->count == BUNDLE_FILES_MAX) {
+    complain(r, r->root, "it holds more than 2000 files");
+    r->is_full = true;
+    return;
+  }
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  const char *why = fd < 0 ? strerror(errno) : read_text(fd, &r->text);
+  const char *why = fd < 0 ? strerror(errno) : judge_opened(r, fd);
+  if (!why) why = read_text(fd, &r->text);
   if (fd >= 0) close(fd);
   if (!why) why = bundle_add(r->bundle, inner, bytes_slice(&r->text));
   if (why) complain(r, path, why);
@@ -63,15 +83,15 @@ static void read_entry(struct reading *r, const char *folder, struct slice inner
   if (stat(path, &info) != 0)
     complain(r, path, strerror(errno));
   else if (!is_inside(r, path))
-    complain(r, path, "it is a link that leaves the folder");
+    complain(r, path, left_folder);
   else if (S_ISDIR(info.st_mode))
     read_folder(r, path, slice_of(own), depth + 1);
   else if (S_ISREG(info.st_mode))
     read_file(r, path, slice_of(own));
 }
 
-static bool is_full(const struct reading *r) {
-  return r->bundle->count > BUNDLE_FILES_MAX || r->problems->count > r->problem_count + 20;
+static bool has_enough(const struct reading *r) {
+  return r->is_full || r->problems->count > r->problem_count + 20;
 }
 
 static void read_folder(struct reading *r, const char *folder, struct slice inner, int depth) {
@@ -80,7 +100,7 @@ static void read_folder(struct reading *r, const char *folder, struct slice inne
     complain(r, folder, depth > DEPTH_MAX ? "folders lie too deep" : strerror(errno));
     return;
   }
-  for (const struct dirent *e; (e = readdir(dir)) && !is_full(r);) {
+  for (const struct dirent *e; (e = readdir(dir)) && !has_enough(r);) {
     size_t len = strlen(e->d_name);
     bool is_hidden = e->d_name[0] == '.' || e->d_name[len - 1] == '~'; /* editors' copies */
     if (!is_hidden) read_entry(r, folder, inner, e, depth);

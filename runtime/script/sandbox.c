@@ -262,6 +262,8 @@ static void count_breach(struct sandbox *s, enum sandbox_result kind) {
            "disabled: its scripts were stopped %u times within %u s, last for %s",
            s->breaches_in_window, (unsigned)(s->breach_window_ns / 1000000000u),
            kind == SANDBOX_CPU ? "processor time" : "memory");
+  if (s->on_disabled)
+    s->on_disabled(s->disabled_context, slice_of(s->disabled_reason + sizeof "disabled: " - 1));
 }
 
 static enum sandbox_result leave(struct sandbox *s, lua_State *L, int status, struct bytes *error) {
@@ -371,6 +373,12 @@ int sandbox_await(lua_State *L, int values) {
 
 bool sandbox_can_await(lua_State *L) {
   return lua_isyieldable(L);
+}
+
+void sandbox_on_disabled(struct sandbox *s, void (*on_disabled)(void *context, struct slice reason),
+                         void *context) {
+  s->on_disabled = on_disabled;
+  s->disabled_context = context;
 }
 
 bool sandbox_is_disabled(const struct sandbox *s) {

@@ -73,6 +73,9 @@ void sandbox_set_cpu_ms(struct sandbox *s, uint32_t cpu_ms);
 enum { ALLOWANCE_BYTES_PER_MS = 16000, ALLOWANCE_BUDGETS = 50 };
 void sandbox_set_allowance(struct sandbox *s, uint64_t subject_bytes);
 
+/* Called once, when the scripts are disabled; not from inside of an entry. */
+void sandbox_on_disabled(struct sandbox *s, void (*on_disabled)(void *context, struct slice reason),
+                         void *context);
 bool sandbox_is_disabled(const struct sandbox *s);
 const char *sandbox_disabled_reason(const struct sandbox *s); /* NULL: it is not */
 size_t sandbox_used_bytes(const struct sandbox *s);

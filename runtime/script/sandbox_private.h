@@ -20,6 +20,8 @@ struct sandbox {
   uint64_t breach_window_ns, window_start_ns;
   uint64_t breaches[SANDBOX_DISABLED + 1]; /* by kind */
   char disabled_reason[128];               /* empty: it is not */
+  void (*on_disabled)(void *context, struct slice reason);
+  void *disabled_context;
   bool (*find)(void *context, struct slice module, struct slice *text, struct slice *chunk_name);
   void *context;
 };

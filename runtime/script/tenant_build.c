@@ -5,11 +5,13 @@
 #include "script/policy.h"
 #include "script/spec_run.h"
 #include "script/tenant_file.h"
+#include "script/tenant_standing.h"
 
 void tenant_built_fini(struct tenant_built *built) {
   for (size_t i = 0; i < built->count; i++)
     tenant_scripts_unref(built->scripts[i]);
   free(built->scripts);
+  tenant_standing_unref(built->standing);
   config_unref(built->config);
   *built = (struct tenant_built){0};
 }
@@ -37,8 +39,8 @@ static bool load_all(const struct tenant_build *build, struct tenant_built *out,
   bool fine = true;
   for (size_t i = 0; fine && i < build->worker_count; i++) {
     struct tenant_source source = {
-        build->tenant,   build->number, build->bundle, out->config, host_of(build, i, is_shadow),
-        build->responses};
+        build->tenant,    build->number, build->bundle, out->config, host_of(build, i, is_shadow),
+        build->responses, out->standing};
     out->scripts[i] = tenant_scripts_new(&source, &error);
     fine = out->scripts[i] != NULL;
     out->count += fine;
@@ -64,6 +66,7 @@ bool tenant_build(const struct tenant_build *build, struct tenant_built *out,
   size_t before = problems->count;
   *out = (struct tenant_built){0};
   out->config = tenant_config_load(build->base, build->tenant, build->bundle, problems);
+  out->standing = tenant_standing_new();
   out->scripts = must_calloc(build->worker_count + 1, sizeof *out->scripts);
   bool fine = out->config && load_all(build, out, problems) && run_specs(build, out, problems);
   if (fine && problems->count == before) return true;

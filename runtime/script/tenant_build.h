@@ -12,7 +12,7 @@ struct tenant_build {
       *hosts; /* one for each worker; NULL: one, that nothing waits in */
   size_t worker_count;
   struct responses *responses; /* of the process, or NULL */
-  /* A shadow has no host: it must not wait, fetch or store. */
+  /* A shadow gets each worker's quiet host: it must not wait, fetch or store. */
   enum { BUILD_EFFECTIVE, BUILD_SHADOW, BUILD_AS_TENANT_SAYS } effect;
   bool skips_specs; /* they have passed before */
 };
@@ -20,6 +20,7 @@ struct tenant_build {
 struct tenant_built {
   struct config *config;           /* NULL when refused */
   struct tenant_scripts **scripts; /* worker_count of them */
+  struct tenant_standing *standing;
   size_t count;
 };
 

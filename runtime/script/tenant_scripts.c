@@ -3,9 +3,12 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "observe/log.h"
+#include "observe/metric.h"
 #include "script/policy.h"
 #include "script/strategies.h"
 #include "script/tenant_sandbox.h"
+#include "script/tenant_standing.h"
 
 struct tenant_scripts {
   unsigned refs;
@@ -18,6 +21,7 @@ struct tenant_scripts {
   struct policy_chain *policies;
   struct generation *translation, *adapters;
   struct strategies *strategies;
+  struct tenant_standing *standing;
 };
 
 static struct tenant_scripts *create(struct slice tenant, uint64_t number) {
@@ -37,8 +41,21 @@ static void destroy(struct tenant_scripts *s) {
   strategies_unref(s->strategies);
   bundle_unref(s->bundle);
   config_unref(s->config);
+  tenant_standing_unref(s->standing);
   arena_fini(&s->arena);
   free(s);
+}
+
+static void on_disabled(void *context, struct slice reason) {
+  struct tenant_scripts *s = context;
+  log_process(LOG_ERROR,
+              "tenant %.*s: generation %llu does not run any more in one worker, and its requests "
+              "get what on_error says: %.*s; new scripts start afresh, and so does gateyes scripts "
+              "rollback %.*s --to %llu",
+              (int)s->tenant.len, s->tenant.data, (unsigned long long)s->number, (int)reason.len,
+              reason.data, (int)s->tenant.len, s->tenant.data, (unsigned long long)s->number);
+  metric_add(metric_get(METRIC_SCRIPTS_DISABLED, &s->tenant), 1);
+  if (s->standing) tenant_standing_disable(s->standing, reason);
 }
 
 /* A tenant without policies has no state, which would cost memory in each worker. */
@@ -63,6 +80,7 @@ static bool load_policies(struct tenant_scripts *s, const struct policy_host *ho
                                      .wall_ms = t->scripts.wall_ms,
                                      .host = host};
   s->sandbox = tenant_sandbox_new(s->config, s->bundle);
+  sandbox_on_disabled(s->sandbox, on_disabled, s);
   s->policies = policy_chain_new(s->sandbox, &entries, &settings, error);
   sandbox_set_cpu_ms(s->sandbox, t->scripts.cpu_ms);
   return s->policies != NULL;
@@ -82,6 +100,7 @@ static bool load_translations(struct tenant_scripts *s, struct responses *respon
   if (s->config->provider_count == 0) return true;
   if (has_adapters(s->bundle)) {
     struct sandbox *sandbox = tenant_sandbox_new(s->config, s->bundle);
+    sandbox_on_disabled(sandbox, on_disabled, s);
     s->adapters = generation_new_sandboxed(s->config, sandbox, responses, error);
     return s->adapters != NULL;
   }
@@ -93,6 +112,7 @@ struct tenant_scripts *tenant_scripts_new(const struct tenant_source *source, st
   struct tenant_scripts *s = create(source->tenant, source->number);
   s->bundle = bundle_ref(source->bundle);
   s->config = config_ref(source->config);
+  if (source->standing) s->standing = tenant_standing_ref(source->standing);
   s->strategies = strategies_new(s->config, s->bundle, source->host, error);
   if (s->strategies && load_translations(s, source->responses, error) &&
       load_policies(s, source->host, error))

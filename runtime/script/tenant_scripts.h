@@ -7,7 +7,8 @@
 
 struct tenant_scripts;
 struct tenant_set;
-struct policy_chain; /* script/policy.h */
+struct tenant_standing; /* script/tenant_standing.h */
+struct policy_chain;    /* script/policy.h */
 struct policy_host;
 struct sandbox;
 struct strategies;
@@ -15,11 +16,12 @@ struct strategies;
 struct tenant_source { /* all borrowed for the call, but host and responses, which outlive the
                           result */
   struct slice tenant;
-  uint64_t number;                /* of the generation; 1 is the tenant's first */
-  struct bundle *bundle;          /* a reference is taken */
-  struct config *config;          /* as tenant_config_load made it; a reference is taken */
-  const struct policy_host *host; /* of the worker; NULL: nothing that waits is offered */
-  struct responses *responses;    /* store/responses.h, of the process; NULL: none is kept */
+  uint64_t number;                  /* of the generation; 1 is the tenant's first */
+  struct bundle *bundle;            /* a reference is taken */
+  struct config *config;            /* as tenant_config_load made it; a reference is taken */
+  const struct policy_host *host;   /* of the worker; NULL: nothing that waits is offered */
+  struct responses *responses;      /* store/responses.h, of the process; NULL: none is kept */
+  struct tenant_standing *standing; /* of all workers; a reference is taken; NULL: nobody asks */
 };
 
 /* Loads every script that the tenant's configuration names. NULL: error has one line per problem.

@@ -6,8 +6,9 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.request
 
-from harness import SLACK, GatewayCase, chat_body, wait_for
+from harness import ADMIN_KEY, SLACK, GatewayCase, chat_body, wait_for
 
 SPINS = """local policy = { name = "spins" }
 function policy.on_request(request)
@@ -32,13 +33,13 @@ class Attack(GatewayCase):
     @classmethod
     def configuration(cls):
         cls.folder = tempfile.mkdtemp(prefix="gateyes-attack-")
-        for tenant, name, text in (("evil", "spins", SPINS), ("greedy", "bomb", BOMB)):
+        for tenant, name, text in (("evil", "spins", SPINS), ("greedy", "bomb", BOMB), ("again", "spins", SPINS)):
             os.makedirs(os.path.join(cls.folder, tenant, "policies"))
             for path, content in (("tenant.lua", 'return { policies = { "%s" } }' % name), ("policies/%s.lua" % name, text)):
                 with open(os.path.join(cls.folder, tenant, path), "w") as file:
                     file.write(content)
         return {"tenants": cls.folder, "workers": 1, "providers": cls.mock_providers(), "models": {"m": {"targets": ["o/m"]}},
-                "keys": [{"name": name, "key": "gy-wire-" + name, "tenant": name} for name in ("evil", "greedy", "good")]}
+                "keys": [{"name": name, "key": "gy-wire-" + name, "tenant": name} for name in ("evil", "greedy", "again", "good")]}
 
     @classmethod
     def end(cls):
@@ -93,6 +94,30 @@ class Attack(GatewayCase):
 
     def test_a_bomb(self):
         self.check("greedy", "bomb")
+
+    def scripts(self, tenant, path="", body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request("http://%s/admin/tenants/%s/scripts%s" % (self.gateway.admin.text, tenant, path),
+                                         data, {"authorization": "Bearer " + ADMIN_KEY})
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            return json.load(reply)
+
+    def test_who_is_switched_off_is_named_and_can_start_afresh(self):
+        gauge = 'gateyes_script_disabled_workers{tenant="again"}'
+        self.assertEqual(self.ask_as("again", "hello").status, 200)
+        for _ in range(10):
+            self.assertEqual(self.ask_as("again", "spin").status, 500)
+        self.assertEqual(self.ask_as("again", "hello").error()["code"], "policy_error")
+        state = self.scripts("again")
+        self.assertEqual(state["disabled"], {"workers": 1, "reason": "its scripts were stopped 10 times within 60 s, last for "
+                                                                     "processor time"})
+        self.assertEqual(state["state"], "running generation 1, disabled in 1 of 1 workers since " + state["disabled"]["reason"])
+        self.assertEqual(self.gateway.metric(gauge), 1)
+        self.assertIn("gateyes scripts rollback again --to 1", self.gateway.process_log())
+        state = self.scripts("again", "/rollback", {"generation": 1})
+        self.assertEqual((state["disabled"], state["state"]), (None, "running generation 1"))
+        self.assertEqual(self.gateway.metric(gauge), 0)
+        self.assertEqual(self.ask_as("again", "hello").status, 200)
 
     def test_the_attacker_is_served_again_where_it_behaves(self):
         reply = self.ask_as("greedy", "hello")

@@ -101,7 +101,41 @@ class Scripts(GatewayCase):
         self.assertEqual(self.gateway.metric('gateyes_script_swaps_total{tenant="folder",result="refused"}'), 1)
         os.remove(os.path.join(self.root, "folder", "tenant.lua"))
         os.rmdir(os.path.join(self.root, "folder"))
-        wait_for(lambda: self.state("folder")["running"] is None, 10, "the folder's end")
+        wait_for(lambda: self.state("folder")["running"] is None, 20, "the folder's end")
+        self.assertEqual(self.state("folder")["state"], "no scripts")
+
+    def test_a_folder_that_is_replaced(self):
+        """Between its going and its coming back nobody is served without its rules."""
+        self.put("replaced", {"tenant.lua": "return {}"})
+        self.wait_running("replaced", 1)
+        folder = os.path.join(self.root, "replaced")
+        os.rename(folder, os.path.join(self.root, ".away"))
+        self.put("seen", {"tenant.lua": "return {}"})
+        self.wait_running("seen", 1)  # the keeper has looked meanwhile
+        self.assertEqual(self.state("replaced")["running"], 1)
+        os.rename(os.path.join(self.root, ".away"), folder)
+        self.put("replaced", {"tenant.lua": "return { policies = {} }"})
+        self.wait_running("replaced", 2)
+
+    def test_what_is_no_script(self):
+        self.put("odd", {"tenant.lua": "return {}"})
+        self.wait_running("odd", 1)
+        folder = os.path.join(self.root, "odd")
+        os.symlink("/etc/passwd", folder + "/passwd.lua")
+        refused = wait_for(lambda: self.state("odd")["refused"], 10, "the refusal")
+        self.assertEqual(refused["problems"], [folder + "/passwd.lua: cannot be read: it is a link that leaves the folder"])
+        os.remove(folder + "/passwd.lua")
+        wait_for(lambda: not self.state("odd")["refused"], 10, "the end of the refusal: the files are those that run")
+        self.assertEqual(self.state("odd")["state"], "running generation 1")
+        os.mkfifo(folder + "/fifo.lua")
+        os.makedirs(folder + "/many")
+        for number in range(2100):
+            open("%s/many/%d" % (folder, number), "w").close()
+        refused = wait_for(lambda: self.state("odd")["refused"], 10, "the refusal")
+        self.assertEqual(refused["problems"], [folder + ": cannot be read: it holds more than 2000 files"])
+        shutil.rmtree(folder + "/many")
+        self.put("odd", {"tenant.lua": "return { policies = {} }"})
+        wait_for(lambda: (self.state("odd")["running"] or 0) > 1, 10, "a generation beside a fifo")
 
     def test_push_and_roll_back(self):
         self.assertEqual(self.push("pushed", {"tenant.lua": "return {}"})[1]["running"], 1)
@@ -186,9 +220,16 @@ class Scripts(GatewayCase):
         self.push("birds", {"a": "1"})
         status, state = self.push("birds", {"a": "2"}, canary={"percent": 10, "keys": ["ci"]})
         self.assertEqual((status, state["running"], state["canary"]), (200, 1, 2))
+        self.assertEqual(state["state"], "running generation 1, generation 2 as a canary for 10 % of the requests and those of ci")
+        self.assertEqual((state["canary_percent"], state["canary_keys"]), (10, ["ci"]))
+        for body in ({"generation": 2}, {"generation": 2, "percent": 0, "keys": []}):
+            status, reply = self.admin("tenants/birds/scripts/canary", "POST", body)
+            self.assertEqual(status, 400)
+            self.assertIn("give percent, above 0, or keys", reply["error"]["message"])
         self.assertEqual(self.admin("tenants/birds/scripts/promote", "POST")[1]["running"], 2)
         state = self.push("birds", {"a": "3"}, shadow=True)[1]
         self.assertEqual((state["running"], state["canary"], state["shadow"]), (2, None, 3))
+        self.assertEqual(state["state"], "running generation 2, generation 3 as a shadow")
         state = self.admin("tenants/birds/scripts/drop", "POST")[1]
         self.assertEqual((state["running"], state["shadow"]), (2, None))
         state = self.push("birds", {"tenant.lua": "return { canary = { percent = 1 } }"})[1]
@@ -226,6 +267,8 @@ class Scripts(GatewayCase):
                                              "--- lib/a.lua\n@@ line 1: 1 removed, 1 added @@\n-return 1\n+return 2\n"
                                              "--- c.txt (new)\n@@ line 1: 0 removed, 1 added @@\n+c\n"))
         self.assertEqual(self.run_command("scripts", "show", "cli", "1", "b.txt")[1], "b")
+        self.assertEqual(self.run_command("scripts", "show", "cli", "1", "c.txt"),
+                         (1, "", "gateyes scripts: generation 1 of cli has no file c.txt\n"))
         self.assertEqual(self.run_command("scripts", "rollback", "cli")[1], "cli: running generation 1\n")
         self.put("outside", {"tenant.lua": "return { policies = { 'nothing' } }"}, self.gateway.folder)
         status, text, error = self.run_command("scripts", "push", "cli", folder)

@@ -417,6 +417,10 @@ void policies_forget(struct exchange *x) {
   tenant_scripts_unref(x->scripts);
 }
 
+void policies_cancel(struct exchange *x) {
+  if (x->run) policy_cancel(x->run);
+}
+
 void policies_finish(struct exchange *x, int status) {
   if (!x->run) return;
   const struct attempt_record *last = x->record_count ? &x->records[x->record_count - 1] : NULL;

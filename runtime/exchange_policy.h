@@ -26,5 +26,6 @@ bool policies_guard(const struct exchange *x);
 bool policies_denied(const struct exchange *x); /* a policy, or its failure, ended it */
 /* A policy has denied what the model says. */
 void policies_deny_reply(struct exchange *x, const struct verdict *verdict);
+void policies_cancel(struct exchange *x); /* x is over, whatever waits */
 void policies_finish(struct exchange *x, int status);
 void policies_forget(struct exchange *x); /* gives back all that is held */

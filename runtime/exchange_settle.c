@@ -102,6 +102,7 @@ enum step_result settle_book(struct exchange *x) {
 
 enum step_result settle_step(struct exchange *x) {
   x->settled_ns = clock_mono_ns();
+  policies_cancel(x);
   blame_attempt(x);
   (void)settle_book(x);
   settle_store(x);

@@ -3,10 +3,10 @@
  *
  * A hook runs in a coroutine of the tenant's sandbox. It may wait (fetch, sleep): then the call
  * answers POLICY_WAITING, and on_done of the run's callbacks is called exactly once when that call
- * has ended, never from inside it. While a call waits, only policy_run_free may be called. A hook
- * that raises, or breaks a budget, gives what its entry's on_error says: a denial with the code
- * `policy_error`, or the next policy's turn. What the hooks have decided stands in the verdict,
- * which grows from call to call. */
+ * has ended, never from inside it. While a call waits, only policy_cancel and policy_run_free may
+ * be called. A hook that raises, or breaks a budget, gives what its entry's on_error says: a denial
+ * with the code `policy_error`, or the next policy's turn. What the hooks have decided stands in
+ * the verdict, which grows from call to call. */
 #pragma once
 #include <uv.h>
 
@@ -231,7 +231,9 @@ struct policy_outcome {
   uint32_t attempts;
 };
 
-/* Observes only, and never waits. */
+/* The request is over: a hook that waits is cancelled, and on_done is not called for it. */
+void policy_cancel(struct policy_run *run);
+/* Observes only, and never waits. Not while a hook waits. */
 void policy_on_finish(struct policy_run *run, const struct policy_outcome *outcome);
 
 /* What happened, in order. */

@@ -230,6 +230,19 @@ enum policy_progress policy_call(struct policy_run *run, enum policy_hook hook) 
   return POLICY_WAITING;
 }
 
+void policy_cancel(struct policy_run *run) {
+  if (!run->is_waiting) return;
+  must(!run->in_call);
+  policy_wait_stop(run);
+  give_thread(run, false);
+  policy_trace(run, "cancelled", SLICE("the request ended while the hook waited"));
+  run->is_waiting = false;
+  run->delta = NULL;
+  run->out = NULL;
+  run->replies = NULL;
+  run->reply_count = 0;
+}
+
 static void continue_call(struct policy_run *run, enum part part) {
   if (part == PART_WAITS) {
     run->in_call = false;

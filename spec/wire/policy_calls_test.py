@@ -3,12 +3,16 @@ import http.server
 import json
 import os
 import shutil
+import socket
 import tempfile
 import threading
 import time
 import unittest
+import urllib.request
 
-from harness import GatewayCase
+from harness import ADMIN_KEY, GatewayCase, chat_body, wait_for
+from streams import BODIES
+from upstream import Upstream, stream, whole
 
 POLICY = """
 local gateyes = require "gateyes"
@@ -30,6 +34,10 @@ function policy.on_request(request, context)
 end
 return policy
 """
+
+WHOLE = {"id": "c", "object": "chat.completion", "created": 1, "model": "m",
+         "choices": [{"index": 0, "message": {"role": "assistant", "content": "words"}, "finish_reason": "stop"}],
+         "usage": {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}}
 
 
 class Guard(http.server.BaseHTTPRequestHandler):
@@ -110,6 +118,87 @@ class PolicyCalls(GatewayCase):
     def test_store(self):
         sums = [self.say("count")[1]["sum"] for _ in range(20)]
         self.assertEqual(list(range(1, 21)), sums)
+
+
+WAITS = """
+local gateyes = require "gateyes"
+local policy = { name = "waits" %s }
+function policy.%s
+  %s
+end
+function policy.on_finish() gateyes.metric("finished") end
+return policy
+"""
+HOOKS = {"on_request": ("", "on_request(request, context)"), "route": ("", "route(request, candidates, context)"),
+         "on_delta": ("", "on_delta(delta, context)"), "on_reply": (", stream = 'hold'", "on_reply(reply, context)")}
+
+
+class Leaving(GatewayCase):
+    """The request ends while a hook waits: its client leaves, or drain.hard cuts it."""
+    uses_mock = False
+
+    @classmethod
+    def configuration(cls):
+        cls.root = tempfile.mkdtemp(prefix="gateyes-leaving-")
+        cls.silent = socket.create_server(("127.0.0.1", 0))
+        cls.silent.settimeout(10)
+        cls.upstream = Upstream()
+        cls.upstream.plays = {"m": lambda record: [stream(BODIES["chat"]) if record.json["stream"] else whole(WHOLE)]}
+        return {"tenants": cls.root, "tenant_hosts": ["127.0.0.1", "127.0.0.0/8"], "scripts": {"wall": "60s"},
+                "drain": {"hard": 600, "grace": 0},
+                "providers": {"o": {"adapter": "openai", "base_url": cls.upstream.url + "/v1"}},
+                "models": {"m": {"targets": ["o/m"]}}}
+
+    @classmethod
+    def end(cls):
+        super().end()
+        cls.silent.close()
+        shutil.rmtree(cls.root)
+
+    def push(self, hook, wait):
+        more, head = HOOKS[hook]
+        files = {"tenant.lua": "return { policies = { 'waits' } }", "policies/waits.lua": WAITS % (more, head, wait)}
+        request = urllib.request.Request("http://%s/admin/tenants/default/scripts" % self.gateway.admin.text,
+                                         json.dumps({"files": files}).encode(), {"authorization": "Bearer " + ADMIN_KEY})
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            return json.load(reply)
+
+    def finished(self):
+        return self.gateway.metric('gateyes_policy_events_total{tenant="default",policy="waits",name="finished",value=""}')
+
+    def wait_for_end(self, before):
+        wait_for(lambda: self.gateway.exchanges() == [], 5, "the request's end")
+        self.assertEqual(self.finished(), before + 1)
+
+    def test_the_client_leaves(self):
+        url = "http://127.0.0.1:%d/" % self.silent.getsockname()[1]
+        for hook in HOOKS:
+            for streams in (False, True):
+                self.push(hook, "gateyes.fetch { url = '%s', timeout_ms = 60000 }" % url)
+                before = self.finished()
+                client = self.gateway.client()
+                client.post("/v1/chat/completions", chat_body("m", streams))
+                service = self.silent.accept()[0]
+                service.recv(65536)
+                client.close()
+                service.settimeout(10)
+                self.assertEqual(service.recv(65536), b"", (hook, streams))  # cancelled
+                service.close()
+                self.wait_for_end(before)
+
+    def test_it_is_cut(self):
+        for hook in HOOKS:
+            self.push(hook, "gateyes.sleep(50000)")
+            before = self.finished()
+            with self.gateway.client(wait=30) as client:
+                client.post("/v1/chat/completions", chat_body("m", True))
+                wait_for(lambda: self.gateway.exchanges(), 5, "the request")
+                self.gateway.reload(dict(self.gateway.config, drain={"hard": 1, "grace": 0}))
+                reply = client.read_head()
+                client.read_body(reply)
+                self.assertIn(b"were replaced", reply.body, hook)
+            self.gateway.reload(dict(self.gateway.config, drain={"hard": 600, "grace": 0}))
+            self.wait_for_end(before)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,9 @@ function adapter.decode_error(status, headers, text)
 end
 
 function adapter.encode(request, context)
-  return { path = adapter.native.responses, body = body.encode(request, context), headers = {} }
+  local text, failure = body.encode(request, context)
+  if not text then return nil, failure end
+  return { path = adapter.native.responses, body = text, headers = {} }
 end
 
 return adapter

@@ -18,8 +18,11 @@ local presets = {}
 local everything = { top_k = true, min_p = true, repetition_penalty = true }
 
 -- Fields of OpenAI's platform that an inference server has no use for.
-local platform = { "metadata", "service_tier", "prompt_cache_key", "safety_identifier", "store", "prediction",
-  "modalities", "audio", "verbosity" }
+local platform = { "metadata", "service_tier", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options",
+  "moderation", "safety_identifier", "store", "prediction", "modalities", "audio", "verbosity" }
+
+-- What OpenRouter lacks of them.
+local own_caching = { prompt_cache_retention = true, prompt_cache_options = true, moderation = true }
 
 local function lacking(...)
   local lacks = {}
@@ -65,8 +68,8 @@ presets.lmstudio = server { adds = { top_k = true, repetition_penalty = true }, 
 presets.tgi = server { lacks = lacking "parallel_tool_calls" }
 
 -- https://openrouter.ai/docs/api-reference/chat-completion
-presets.openrouter = server { adds = everything, lacks = {}, reasoning = "object", efforts = {}, cache = "control",
-  history = { "reasoning_details", "reasoning" }, developer = true }
+presets.openrouter = server { adds = everything, lacks = own_caching, reasoning = "object", efforts = {},
+  cache = "control", history = { "reasoning_details", "reasoning" }, developer = true }
 
 -- https://docs.together.ai/reference/chat-completions-1
 presets.together = server { adds = everything, lacks = lacking "user", history = { "reasoning" } }
@@ -77,6 +80,7 @@ presets.fireworks = server { adds = everything, lacks = lacking(), history = { "
 -- https://console.groq.com/docs/openai: logprobs, logit_bias and message names are refused.
 presets.groq = server { limit = "max_completion_tokens", names_messages = false,
   lacks = { logprobs = true, top_logprobs = true, logit_bias = true, n = true, prompt_cache_key = true,
+    prompt_cache_retention = true, prompt_cache_options = true, moderation = true,
     safety_identifier = true, store = true, prediction = true, modalities = true, audio = true, verbosity = true } }
 
 -- https://api-docs.deepseek.com/api/create-chat-completion, /guides/thinking_mode: reasoning_content has to come back

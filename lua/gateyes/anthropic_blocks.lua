@@ -185,6 +185,18 @@ function blocks.custom_call(part)
   return part
 end
 
+-- Blocks of Anthropic's own tools, and its own state, which only it understands.
+local own = { compaction = true, fallback = true, container_upload = true, browser_state = true }
+
+-- The kind of the first block that no documentation names, anywhere in `parts`; else nil.
+function blocks.unknown_kind(parts)
+  for _, part in ipairs(parts) do
+    if part.type == "raw" and not own[part.kind] and not part.kind:find("tool", 1, true) then return part.kind end
+    local inner = part.type == "tool_result" and blocks.unknown_kind(part.parts)
+    if inner then return inner end
+  end
+end
+
 -- One block's text -> a part | nil, failure. Blocks that only Anthropic understands stay as they are.
 function blocks.part(text, path, context)
   local block, message = json.decode(text, uninterpreted)
@@ -194,7 +206,7 @@ function blocks.part(text, path, context)
   if type(kind) ~= "string" then return nil, invalid(path .. ".type", "Field required") end
   local reader = readers[kind]
   if reader then return reader(block, path, context) end
-  return { type = "raw", format = "anthropic", raw = json.raw(text) }
+  return { type = "raw", format = "anthropic", kind = kind, raw = json.raw(text) }
 end
 
 -- A raw `content` value (a string, or a list of blocks) -> parts | nil, failure.

@@ -1,6 +1,5 @@
 -- The canonical request -> the body of POST /v1/messages.
 -- Source: https://docs.anthropic.com/en/api/messages
-local canonical = require "gateyes.canonical"
 local json = require "gateyes.json"
 local model = require "gateyes.anthropic_model"
 local parts = require "gateyes.anthropic_parts"
@@ -55,14 +54,6 @@ local function apply_extra(job, body)
   end
 end
 
--- Media output, choices and the like that no parameter of the Messages API can give.
-local function refusal_of(request)
-  if request.n and request.n > 1 then
-    return canonical.invalid(request.fields and request.fields.n or "n",
-      "n: Anthropic's models give one answer per request; send n requests instead")
-  end
-end
-
 local function apply_tools(job, body)
   local list = tools.list(job)
   local choice, failure = tools.choice(job, list)
@@ -101,14 +92,13 @@ end
 
 -- -> body as a table | nil, failure
 function encode.body(request, context)
-  local failure = refusal_of(request)
-  if failure then return nil, failure end
   local job = {
     request = request, context = context, marks = {}, called = {},
     profile = model.profile(request.model, context.info and context.info.capabilities),
   }
   local body = { model = request.model, stream = request.stream or nil }
-  failure = apply_tools(job, body)
+  if request.n and request.n > 1 then drop(job, "n", "n", "Anthropic gives one answer per request") end
+  local failure = apply_tools(job, body)
   if failure then return nil, failure end
   local system = turns.system(job)
   local messages, spent

@@ -190,6 +190,10 @@ end
 
 function encoders.raw(job, part)
   if part.format == "anthropic" then return part.raw end
+  if part.format == "chat" then
+    return nil, refuse(job, "content of type '" .. part.kind .. "' is nothing that Anthropic's models read; send text, "
+      .. "images or files")
+  end
   report(job, "a block that only " .. tostring(part.format) .. " providers understand")
 end
 

@@ -77,6 +77,11 @@ local function read_turn(text, path, context)
   if role == "system" and not raw_or_nil(message.content) then return { role = role, parts = {} } end
   local parts, failure = blocks.parts(message.content, path .. ".content", context)
   if failure then return nil, failure end
+  local unknown = role == "user" and blocks.unknown_kind(parts)
+  if unknown then
+    return nil, invalid(path .. ".content", "Input tag '" .. unknown .. "' does not match any of the expected tags of "
+      .. "content blocks, such as 'text', 'image', 'document', 'tool_use' or 'tool_result'")
+  end
   return { role = role, parts = parts }
 end
 

@@ -106,7 +106,7 @@ function tools.choice(job, list)
   local choice = wanted(request.tool_choice)
   if choice and choice.type == "tool" and not find(list, choice.name) then
     return nil, canonical.invalid(parts.field(job, "tool_choice", "tool_choice"),
-      "tool '" .. tostring(choice.name) .. "' is not among the tools")
+      "tool '" .. tostring(choice.name) .. "' is not among the tools that this model can be given")
   end
   if tools.is_forced(choice) and not job.profile.forced_tools then
     drop(job, "tool_choice", "tool_choice", "this model always thinks and then cannot be forced to call a tool")

@@ -42,6 +42,31 @@ function canonical.text_of(parts, separator)
   return table.concat(texts, separator or "")
 end
 
+-- The parts of a failed tool's result for providers that have no flag for it: the text says so.
+function canonical.marked_error(parts)
+  local marked, said = {}, false
+  for i, part in ipairs(parts or {}) do
+    if part.type == "text" and not said then
+      said = true
+      if not part.text:lower():match "^%s*error" then
+        part = { type = "text", text = "Error: " .. part.text, cache = part.cache }
+      end
+    end
+    marked[i] = part
+  end
+  if not said then table.insert(marked, 1, { type = "text", text = "Error" }) end
+  return marked
+end
+
+-- A text file for providers that take none: its text below what is said of it.
+function canonical.text_of_file(part)
+  local texts = {}
+  for _, text in ipairs { part.title or part.filename or false, part.context or false, part.text } do
+    if text then texts[#texts + 1] = text end
+  end
+  return table.concat(texts, "\n\n")
+end
+
 function canonical.failure(status, type, message, param, code)
   return { status = status, type = type, message = message, param = param, code = code }
 end

@@ -108,7 +108,7 @@ chat_parts.kinds = { any = decoders, text = only_text, assistant = said }
 -- A block of a kind that is not OpenAI's (vLLM's video_url, say) stays as it is for servers of the same format.
 local function decode_foreign(read, part, kinds)
   if kinds == decoders and not decoders[part.type] then
-    return { type = "raw", format = "chat", raw = json.raw(json.encode(part)) }
+    return { type = "raw", format = "chat", kind = part.type, raw = json.raw(json.encode(part)) }
   end
   return read:refuse("type", "'" .. part.type .. "' is not allowed in a message of this role: send text parts")
 end

@@ -12,11 +12,13 @@ local plain = {
   temperature = "number", top_p = "number", top_k = "integer", min_p = "number", presence_penalty = "number",
   frequency_penalty = "number", repetition_penalty = "number", logprobs = "boolean", top_logprobs = "integer",
   n = "integer", seed = "long", parallel_tool_calls = "boolean", user = "string", service_tier = "string",
-  prompt_cache_key = "string", safety_identifier = "string", store = "boolean", stream = "boolean", model = "string",
+  prompt_cache_key = "string", prompt_cache_retention = "string", safety_identifier = "string", store = "boolean",
+  stream = "boolean", model = "string",
 }
 
 -- Fields that nobody here looks into.
-local verbatim = { logit_bias = "object", metadata = "object", prediction = "object", audio = "object" }
+local verbatim = { logit_bias = "object", metadata = "object", prediction = "object", audio = "object",
+  prompt_cache_options = "object", moderation = "object" }
 
 local function add_tool(request, tool)
   request.tools = request.tools or {}
@@ -245,9 +247,14 @@ local decoders = {
   end,
 }
 
-local function decode_field(read, name, text, request)
+-- The deprecated fields that stand for another one, which counts where a client sends both.
+local replaced = { functions = "tools", function_call = "tool_choice" }
+
+local function decode_field(read, name, text, request, texts)
   if text:match "^%s*null%s*$" then return end
-  if decoders[name] then
+  if replaced[name] and texts[replaced[name]] then
+    request.extra[name] = json.raw(text)
+  elseif decoders[name] then
     decoders[name](read, text, request)
   elseif plain[name] then
     request[name] = read:check(json.decode(text), plain[name], name)
@@ -274,7 +281,7 @@ function chat_request.decode(body)
   local read = fields.reader()
   local request = { extra = {}, extra_format = "chat", fields = {} }
   for _, name in ipairs(names) do
-    decode_field(read, name, texts[name], request)
+    decode_field(read, name, texts[name], request, texts)
     if read.failure then return nil, read.failure end
   end
   read:need(request, "string", "model", "name the model")

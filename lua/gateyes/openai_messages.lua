@@ -1,5 +1,6 @@
 -- Canonical system parts and turns -> chat messages.
 local json = require "gateyes.json"
+local canonical = require "gateyes.canonical"
 local chat_reasoning = require "gateyes.chat_reasoning"
 local openai_ids = require "gateyes.openai_ids"
 local openai_parts = require "gateyes.openai_parts"
@@ -24,16 +25,6 @@ local function add_system(writer, parts, name)
   if content then push(writer, { role = system_role(writer), content = content, name = name }) end
 end
 
--- The chat format has no flag for a failed tool: the text says so.
-local function mark_error(list)
-  local first = list[1]
-  if not first then
-    list[1] = { type = "text", text = "Error" }
-  elseif not first.text:lower():match "^%s*error" then
-    first.text = "Error: " .. first.text
-  end
-end
-
 -- A cache hint on the whole result is one on its last text.
 local function hint_last(texts, cache)
   if not cache then return end
@@ -44,13 +35,12 @@ end
 -- Tool messages hold text only. What else a tool returned goes into `rest`, for the user message that follows.
 local function add_result(writer, part, rest)
   local texts, others = {}, {}
-  for _, inner in ipairs(part.parts or {}) do
+  for _, inner in ipairs(part.is_error and canonical.marked_error(part.parts) or part.parts or {}) do
     local list = inner.type == "text" and texts or others
     list[#list + 1] = inner
   end
   hint_last(texts, part.cache)
   local list = openai_parts.blocks(writer, texts)
-  if part.is_error then mark_error(list) end
   local id = openai_ids.call_id(part.id, writer.preset.call_id)
   push(writer, { role = "tool", tool_call_id = id, content = openai_parts.content(writer, list) or "" })
   local blocks = openai_parts.blocks(writer, others)
@@ -74,15 +64,15 @@ local function add_users(writer, turns)
 end
 
 local function tool_call(writer, part)
-  local id = openai_ids.call_id(part.id, writer.preset.call_id)
+  local id, name = openai_ids.call_id(part.id, writer.preset.call_id), openai_ids.tool_name(part.name)
   if part.cache then openai_parts.drop(writer, "cache_control", "the provider takes no cache hints on tool calls") end
   if part.custom and writer.preset.custom ~= false then
-    return { id = id, type = "custom", custom = { name = part.name, input = part.arguments } }
+    return { id = id, type = "custom", custom = { name = name, input = part.arguments } }
   end
   local arguments = part.arguments
   if part.custom then arguments = json.encode { input = arguments } end
   if arguments == nil or arguments == "" then arguments = "{}" end
-  return { id = id, type = "function", ["function"] = { name = part.name, arguments = arguments } }
+  return { id = id, type = "function", ["function"] = { name = name, arguments = arguments } }
 end
 
 -- Earlier reasoning goes back to servers that take it, under the names that they know. To others it is no loss:
@@ -144,6 +134,9 @@ function openai_messages.encode(writer)
       if add then add(writer, turn) else add_system(writer, turn.parts, turn.name) end
       i = i + 1
     end
+  end
+  if #writer.messages == 0 then
+    openai_parts.refuse(writer, writer.input .. " has no content that this model takes: send text, images or files")
   end
   if writer.failure then return nil, writer.failure end
   return json.array(writer.messages)

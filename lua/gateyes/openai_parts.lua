@@ -17,6 +17,7 @@ end
 local function refuse(writer, message)
   writer.failure = writer.failure or canonical.invalid(writer.input, message)
 end
+openai_parts.refuse = refuse
 
 -- A field that this target lacks, reported once.
 function openai_parts.drop(writer, field, reason)
@@ -53,13 +54,8 @@ local function audio_block(writer, part)
   return { type = "input_audio", input_audio = { data = part.data, format = part.format or "wav" } }
 end
 
-local function text_of_file(part)
-  local title = part.title or part.filename
-  return { type = "text", text = title and title .. "\n\n" .. part.text or part.text }
-end
-
 local function file_block(writer, part)
-  if part.text then return text_of_file(part) end
+  if part.text then return { type = "text", text = canonical.text_of_file(part) } end
   if part.file_id then return { type = "file", file = { file_id = part.file_id } } end
   if part.data then
     local data = canonical.data_url(part.media_type or "application/pdf", part.data)
@@ -73,7 +69,7 @@ end
 
 local function raw_block(writer, part)
   if part.format == "chat" then return part.raw end
-  return openai_parts.drop(writer, part.format .. " block", "only a provider of that format understands it")
+  return openai_parts.drop(writer, writer.input .. "." .. (part.kind or part.format), "only its own provider reads it")
 end
 
 local function refusal_block(_, part)

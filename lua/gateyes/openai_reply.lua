@@ -6,6 +6,7 @@ local fields = require "gateyes.fields"
 local usage = require "gateyes.usage"
 local chat_reasoning = require "gateyes.chat_reasoning"
 local chat_words = require "gateyes.chat_words"
+local openai_ids = require "gateyes.openai_ids"
 
 local openai_reply = {}
 
@@ -90,10 +91,12 @@ end
 
 local function add_calls(parts, message, context, customs)
   local calls = type(message.tool_calls) == "table" and message.tool_calls or {}
+  local names = openai_ids.long_names(context.request)
   local legacy = message.function_call
   if #calls == 0 and type(legacy) == "table" then calls = { { ["function"] = legacy } } end
   for _, call in ipairs(calls) do
     local part = type(call) == "table" and tool_call(call, context)
+    if part and names then part.name = names[part.name] or part.name end
     if part and customs and customs[part.name] then
       part.custom, part.arguments = true, openai_reply.custom_input(part.arguments)
     end

@@ -11,7 +11,8 @@ local openai_request = {}
 
 local scalars = { "temperature", "top_p", "top_k", "min_p", "seed", "presence_penalty", "frequency_penalty",
   "repetition_penalty", "logit_bias", "logprobs", "top_logprobs", "parallel_tool_calls", "verbosity", "user",
-  "service_tier", "prompt_cache_key", "safety_identifier", "store", "prediction", "audio", "metadata" }
+  "service_tier", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "moderation",
+  "safety_identifier", "store", "prediction", "audio", "metadata" }
 
 local beyond_openai = { top_k = true, min_p = true, repetition_penalty = true }
 
@@ -47,8 +48,9 @@ local function strict_of(writer, field, strict, schema)
 end
 
 local function function_tool(writer, tool)
-  return { type = "function", ["function"] = { name = tool.name, description = tool.description,
-    parameters = tool.parameters, strict = strict_of(writer, "tools", tool.strict, tool.parameters) } }
+  local strict = strict_of(writer, "tools", tool.strict, tool.parameters)
+  return { type = "function", ["function"] = { name = openai_ids.tool_name(tool.name), description = tool.description,
+    parameters = tool.parameters, strict = strict } }
 end
 
 -- A free-form tool for a server that knows functions only: its text becomes the one argument.
@@ -56,11 +58,12 @@ local input_schema = '{"type":"object","properties":{"input":{"type":"string"}},
 
 local function custom_tool(writer, tool)
   if writer.preset.custom ~= false then
-    return { type = "custom", custom = { name = tool.name, description = tool.description, format = tool.format } }
+    return { type = "custom", custom = { name = openai_ids.tool_name(tool.name), description = tool.description,
+      format = tool.format } }
   end
   if tool.format then drop(writer, "tools", "the provider cannot hold a tool's input to a grammar") end
-  return { type = "function", ["function"] = { name = tool.name, description = tool.description,
-    parameters = json.raw(input_schema) } }
+  return { type = "function", ["function"] = { name = openai_ids.tool_name(tool.name),
+    description = tool.description, parameters = json.raw(input_schema) } }
 end
 
 local function encode_tool(writer, tool)
@@ -79,6 +82,7 @@ end
 
 local function named_choice(writer, name)
   local tool = find_tool(writer.request, name)
+  name = openai_ids.tool_name(name)
   if tool and tool.type == "custom" and writer.preset.custom ~= false then
     return { type = "custom", custom = { name = name } }
   end
@@ -158,8 +162,10 @@ end
 local function openai_effort(writer, body, effort)
   local model = writer.context.model
   if openai_models.reasons(model) == nil then
-    -- Anthropic's effort says how much to write, too: without thinking it asks no one to reason.
-    if effort and client_name(writer.request, "reasoning") == "output_config.effort" then
+    -- Anthropic's effort says how much to write, too: without thinking it asks no one to reason. Its word for no
+    -- thinking is one that only servers that reason know here.
+    local name = client_name(writer.request, "reasoning")
+    if effort and (name == "output_config.effort" or effort == "none" and name == "thinking") then
       drop(writer, "reasoning", "the model is not known to reason")
       return nil
     end
@@ -235,6 +241,8 @@ local function add_scalars(writer, body)
     if value ~= nil then body[names[field] or field] = value end
   end
   if writer.preset.models then body.user = openai_ids.user(body.user, writer.context.model) end
+  -- Without it chat completions refuse top_logprobs; Responses have no such switch.
+  if body.top_logprobs and body.logprobs == nil then body.logprobs = true end
   if body.metadata and writer.preset.models and writer.request.store ~= true then
     body.metadata = nil
     drop(writer, "metadata", "the provider keeps metadata with stored completions only")
@@ -249,9 +257,19 @@ local function limit_of(writer)
   return most
 end
 
+-- OpenAI takes four stop sequences. Other servers are taken at their word.
+local most_stops = 4
+
+local function most_stops_of(writer)
+  local count = #writer.request.stop
+  if count <= most_stops or openai_models.reasons(writer.context.model) == nil then return count end
+  drop(writer, "stop", "the provider takes four stop sequences: the first four are used")
+  return most_stops
+end
+
 local function add_lists(writer, body)
   local request = writer.request
-  if request.stop then body.stop = json.array { unpack(request.stop) } end
+  if request.stop then body.stop = json.array { unpack(request.stop, 1, most_stops_of(writer)) } end
   local modalities = taken(writer, "modalities")
   if modalities then body.modalities = json.array { unpack(modalities) } end
   if request.n and request.n ~= 1 then body.n = taken(writer, "n") end

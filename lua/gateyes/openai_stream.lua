@@ -6,6 +6,7 @@ local fields = require "gateyes.fields"
 local usage = require "gateyes.usage"
 local chat_reasoning = require "gateyes.chat_reasoning"
 local chat_words = require "gateyes.chat_words"
+local openai_ids = require "gateyes.openai_ids"
 local openai_reply = require "gateyes.openai_reply"
 
 local openai_stream = {}
@@ -14,7 +15,8 @@ local text_or_nil = openai_reply.text_or_nil
 local raw_keys = { logprobs = true, annotations = true }
 
 function openai_stream.new(context, preset)
-  return { context = context, customs = openai_reply.custom_names(context, preset), choices = {}, count = 0,
+  return { context = context, customs = openai_reply.custom_names(context, preset),
+    names = openai_ids.long_names(context.request), choices = {}, count = 0,
     started = false, ended = false }
 end
 
@@ -169,7 +171,8 @@ end
 
 local function new_call(state, choice, events, key, delta, called)
   local custom = type(delta.custom) == "table"
-  local call = { key = key, id = named(delta.id) or state.context.id "call_", name = called.name, texts = {} }
+  local name = state.names and state.names[called.name] or called.name
+  local call = { key = key, id = named(delta.id) or state.context.id "call_", name = name, texts = {} }
   call.buffered = not custom and state.customs and state.customs[call.name] or nil
   call.custom = custom or call.buffered
   close_open(choice, events)

@@ -16,7 +16,8 @@ local longest_call_id, least_tokens = 64, 16
 body.takes = {
   system = true, tools = true, tool_choice = true, parallel_tool_calls = true, output = true, temperature = true,
   top_p = true, logprobs = true, top_logprobs = true, max_tokens = true, reasoning = true, verbosity = true,
-  user = true, metadata = true, service_tier = true, prompt_cache_key = true, safety_identifier = true, store = true,
+  user = true, metadata = true, service_tier = true, prompt_cache_key = true, prompt_cache_retention = true,
+  prompt_cache_options = true, moderation = true, safety_identifier = true, store = true,
 }
 
 local function drop(writer, field, reason)
@@ -28,6 +29,14 @@ end
 
 local function call_id(id)
   return quote(#id > longest_call_id and openai_ids.call_id(id) or id)
+end
+
+local function tool_name(name)
+  return quote(openai_ids.tool_name(name))
+end
+
+local function refuse(writer, message)
+  writer.failure = writer.failure or canonical.invalid(writer.input, message)
 end
 
 -- Input items.
@@ -55,9 +64,9 @@ local function message(writer, role, blocks)
 end
 
 -- The output of a tool: one string where it is all text, as every server takes it.
-local function tool_output(writer, parts)
+local function tool_output(writer, parts, is_error)
   local texts, blocks = {}, {}
-  for _, part in ipairs(parts or {}) do
+  for _, part in ipairs(is_error and canonical.marked_error(parts) or parts or {}) do
     blocks[#blocks + 1] = block(writer, part)
     if part.type == "text" then texts[#texts + 1] = part.text end
   end
@@ -67,15 +76,18 @@ end
 
 local function tool_result(writer, part)
   local kind = writer.customs[part.id] and "custom_tool_call_output" or "function_call_output"
+  local output = tool_output(writer, part.parts, part.is_error)
   writer.items[#writer.items + 1] =
-    text.object("type", quote(kind), "call_id", call_id(part.id), "output", tool_output(writer, part.parts))
+    text.object("type", quote(kind), "call_id", call_id(part.id), "output", output)
 end
 
 local function raw_item(writer, part)
   if part.format == "responses" then
     writer.items[#writer.items + 1] = json.raw_text(part.raw)
+  elseif part.format == "chat" then
+    refuse(writer, "content of type '" .. part.kind .. "' is nothing that this model reads; send text, images or files")
   else
-    drop(writer, "content." .. part.format, "only its own provider reads this block")
+    drop(writer, writer.input .. "." .. (part.kind or part.format), "only its own provider reads this block")
   end
 end
 
@@ -100,12 +112,12 @@ end
 local function tool_call(writer, part)
   if part.custom then
     writer.customs[part.id] = true
-    return text.object("type", '"custom_tool_call"', "call_id", call_id(part.id), "name", quote(part.name),
+    return text.object("type", '"custom_tool_call"', "call_id", call_id(part.id), "name", tool_name(part.name),
       "input", quote(part.arguments or ""))
   end
   local arguments = part.arguments
   if not arguments or arguments == "" then arguments = "{}" end
-  return text.object("type", '"function_call"', "call_id", call_id(part.id), "name", quote(part.name),
+  return text.object("type", '"function_call"', "call_id", call_id(part.id), "name", tool_name(part.name),
     "arguments", quote(arguments))
 end
 
@@ -178,12 +190,12 @@ end
 local function tool(writer, one)
   local description = one.description and quote(one.description)
   if one.type == "function" then
-    return text.object("type", '"function"', "name", quote(one.name), "description", description,
+    return text.object("type", '"function"', "name", tool_name(one.name), "description", description,
       "parameters", one.parameters and json.raw_text(one.parameters) or empty_schema,
       "strict", strict_of(writer, "tools", one.strict, one.parameters))
   end
   if one.type == "custom" then
-    return text.object("type", '"custom"', "name", quote(one.name), "description", description,
+    return text.object("type", '"custom"', "name", tool_name(one.name), "description", description,
       "format", custom_format(one.format))
   end
   if one.format == "responses" then return json.raw_text(one.raw) end
@@ -199,12 +211,12 @@ end
 local function named(writer, name)
   for _, one in ipairs(writer.request.tools or {}) do
     if one.name == name then
-      if one.type ~= "provider" then return text.object("type", quote(one.type), "name", quote(name)) end
+      if one.type ~= "provider" then return text.object("type", quote(one.type), "name", tool_name(name)) end
       local kind = json.decode(json.raw_text(one.raw)).type
       return text.object("type", quote(kind), "server_label", kind == "mcp" and quote(name) or nil)
     end
   end
-  return text.object("type", '"function"', "name", quote(name))
+  return text.object("type", '"function"', "name", tool_name(name))
 end
 
 local function tool_choice(writer)
@@ -302,7 +314,11 @@ local function words(value)
   return value ~= nil and quote(value) or nil
 end
 
-local function instructions(request)
+local function instructions(writer)
+  local request = writer.request
+  for _, part in ipairs(request.system or {}) do
+    if part.cache then drop(writer, "cache_control", "instructions take no cache hints") end
+  end
   local joined = canonical.text_of(request.system, "\n\n")
   return joined ~= "" and quote(joined) or nil
 end
@@ -325,13 +341,18 @@ end
 
 function body.encode(request, context)
   local writer = {
-    request = request, context = context, items = {}, customs = {}, dropped = {},
+    request = request, context = context, items = {},
+    input = request.fields and request.fields.messages or "messages", customs = {}, dropped = {},
     extra = request.extra_format == "responses" and request.extra or {},
     breakpoints = openai_models.has_breakpoints(context.model),
   }
   local items, options, listed = input(writer), reasoning_options(writer), tools(writer)
+  if #writer.items == 0 and not request.system then
+    refuse(writer, writer.input .. " has no content that this model takes: send text, images or files")
+  end
+  if writer.failure then return nil, writer.failure end
   local parallel = request.parallel_tool_calls
-  local made = text.object("model", quote(context.model), "instructions", instructions(request), "input", items,
+  local made = text.object("model", quote(context.model), "instructions", instructions(writer), "input", items,
     "tools", listed, "tool_choice", listed and tool_choice(writer),
     "parallel_tool_calls", listed and parallel ~= nil and tostring(parallel) or nil,
     "text", text_options(writer), "reasoning", options, "include", include(writer),
@@ -342,6 +363,9 @@ function body.encode(request, context)
     "metadata", request.metadata and json.encode(request.metadata),
     "user", words(openai_ids.user(request.user, context.model)),
     "service_tier", words(request.service_tier), "prompt_cache_key", words(request.prompt_cache_key),
+    "prompt_cache_retention", words(request.prompt_cache_retention),
+    "prompt_cache_options", request.prompt_cache_options and json.raw_text(request.prompt_cache_options),
+    "moderation", request.moderation and json.raw_text(request.moderation),
     "safety_identifier", words(request.safety_identifier), "stream", request.stream and "true" or nil)
   return add_extra(writer, made)
 end

@@ -78,6 +78,14 @@ local kinds = {
   input_audio = audio, refusal = refusal,
 }
 
+-- Blocks that only OpenAI reads.
+local own = { computer_screenshot = true, reasoning_text = true, summary_text = true }
+
+local function unknown(kind, place)
+  return canonical.invalid(place .. ".type", "'" .. place .. ".type' is '" .. kind .. "': send 'input_text', "
+    .. "'input_image', 'input_file' or 'input_audio', and of the assistant 'output_text' or 'refusal'.")
+end
+
 -- Raw JSON of a string or a list of blocks -> canonical parts | nil, failure. `where` names the field in reports.
 function content.parts(raw, where)
   if raw == nil or raw == "null" then return {} end
@@ -95,7 +103,8 @@ function content.parts(raw, where)
     if make and not part then
       return nil, canonical.invalid(place, "'" .. place .. "' lacks what a block of type '" .. kind .. "' needs.")
     end
-    parts[i] = part or { type = "raw", format = "responses", raw = json.raw(block_raw, true) }
+    if not part and not own[kind] then return nil, unknown(kind, place) end
+    parts[i] = part or { type = "raw", format = "responses", kind = kind, raw = json.raw(block_raw, true) }
   end
   return parts
 end
@@ -110,7 +119,7 @@ local extensions = { ["text/plain"] = "txt" }
 for extension, media_type in pairs(media_types) do extensions[media_type] = extensions[media_type] or extension end
 
 local function write_file(part)
-  if part.text then return text.object("type", '"input_text"', "text", json.quote(part.text)) end
+  if part.text then return text.object("type", '"input_text"', "text", json.quote(canonical.text_of_file(part))) end
   local name = part.filename or part.title
   if part.data then
     local media_type = part.media_type or "application/pdf"

@@ -4,13 +4,15 @@
 -- an item may stand in the final response only. Parts are opened by whatever names them first.
 local canonical = require "gateyes.canonical"
 local json = require "gateyes.json"
+local openai_ids = require "gateyes.openai_ids"
 local reply = require "gateyes.responses_reply"
 local text = require "gateyes.responses_text"
 
 local events = {}
 
 function events.new(context)
-  return { context = context, parts = {}, open = {}, count = 0, started = false, ended = false, calls = false }
+  return { context = context, names = openai_ids.long_names(context.request), parts = {}, open = {}, count = 0,
+    started = false, ended = false, calls = false }
 end
 
 local function push(out, event)
@@ -98,7 +100,7 @@ end
 
 local function call_part(state, out, event, item)
   state.calls = true
-  local made = reply.call_part(item)
+  local made = reply.call_part(item, state.names)
   made.arguments = nil
   return open_part(state, out, item_key(event), made)
 end

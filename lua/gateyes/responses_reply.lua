@@ -3,6 +3,7 @@
 local canonical = require "gateyes.canonical"
 local chat_words = require "gateyes.chat_words"
 local json = require "gateyes.json"
+local openai_ids = require "gateyes.openai_ids"
 local text = require "gateyes.responses_text"
 local usage = require "gateyes.usage"
 
@@ -28,11 +29,12 @@ function reply.reasoning_part(item)
   }
 end
 
-function reply.call_part(item)
+-- names: what openai_ids.long_names gave for the request, or nil.
+function reply.call_part(item, names)
   local custom = item.type == "custom_tool_call" or nil
   return {
     type = "tool_call", id = text.string(item.call_id) or text.string(item.id) or "", custom = custom,
-    name = text.string(item.name) or "", item_id = id_of(item.id),
+    name = names and names[item.name] or text.string(item.name) or "", item_id = id_of(item.id),
     arguments = text.string(custom and item.input or item.arguments) or "",
   }
 end
@@ -67,7 +69,7 @@ function reply.item(raw, found)
   elseif item.type == "reasoning" then
     found.parts[#found.parts + 1] = reply.reasoning_part(item)
   elseif item.type == "function_call" or item.type == "custom_tool_call" then
-    found.parts[#found.parts + 1] = reply.call_part(item)
+    found.parts[#found.parts + 1] = reply.call_part(item, found.names)
     found.calls = true
   else
     found.parts[#found.parts + 1] = { type = "raw", format = "responses", raw = json.raw(raw, true) }
@@ -107,7 +109,7 @@ function reply.usage(members)
   return usage.from_responses(text.value(members.usage))
 end
 
-function reply.decode(body)
+function reply.decode(body, context)
   local members = text.members(body)
   if not members then
     local message = "The provider's answer is not a JSON object"
@@ -119,7 +121,7 @@ function reply.decode(body)
   if not members.output and type(status) ~= "string" then
     return nil, canonical.failure(502, "api_error", "The provider's answer is no response", nil, "upstream_protocol")
   end
-  local found = { parts = {} }
+  local found = { parts = {}, names = openai_ids.long_names(context and context.request) }
   for _, item in ipairs(members.output and json.elements(members.output) or {}) do reply.item(item, found) end
   return {
     id = id_of(text.value(members.id)), model = text.string(text.value(members.model)),

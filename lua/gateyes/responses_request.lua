@@ -16,14 +16,15 @@ local plain = {
   top_logprobs = { "top_logprobs", "number" }, max_output_tokens = { "max_tokens", "number" },
   parallel_tool_calls = { "parallel_tool_calls", "boolean" }, store = { "store", "boolean" },
   user = { "user", "string" }, safety_identifier = { "safety_identifier", "string" },
-  prompt_cache_key = { "prompt_cache_key", "string" }, service_tier = { "service_tier", "string" },
+  prompt_cache_key = { "prompt_cache_key", "string" },
+  prompt_cache_retention = { "prompt_cache_retention", "string" }, service_tier = { "service_tier", "string" },
 }
 
 -- Interpreted elsewhere here, or by the runtime.
 local known = {
   model = true, input = true, instructions = true, previous_response_id = true, tools = true, tool_choice = true,
   text = true, reasoning = true, include = true, truncation = true, metadata = true, stream = true,
-  stream_options = true, background = true,
+  stream_options = true, background = true, prompt_cache_options = true, moderation = true,
 }
 
 local function wrong_type(name, wanted)
@@ -149,6 +150,13 @@ local function read_tools(made, members)
   return failure
 end
 
+local function read_verbatim(made, members)
+  for _, name in ipairs { "prompt_cache_options", "moderation" } do
+    local raw = members[name]
+    if raw and raw:sub(1, 1) == "{" then made[name], made.fields[name] = json.raw(raw, true), name end
+  end
+end
+
 local function read_metadata(made, raw)
   if raw == nil or raw == "null" then return nil end
   if raw:sub(1, 1) ~= "{" then return wrong_type("metadata", "object") end
@@ -158,7 +166,7 @@ end
 function request.decode(body, context)
   local members, message = text.members(body)
   if not members then return nil, canonical.invalid(nil, "The body is not a JSON object: " .. message .. ".") end
-  local made = { fields = {}, extra = {}, extra_format = "responses" }
+  local made = { fields = { messages = "input", turns = "input" }, extra = {}, extra_format = "responses" }
   made.model = text.string(text.value(members.model))
   made.stream = text.value(members.stream) == true
   local failure = refuse_foreign_state(members, context) or read_plain(made, members)
@@ -166,6 +174,7 @@ function request.decode(body, context)
     or read_reasoning(made, members.reasoning) or read_metadata(made, members.metadata)
   if failure then return nil, failure end
   read_include(made, members.include)
+  read_verbatim(made, members)
   read_extra(made, members)
   if next(made.extra) == nil then made.extra, made.extra_format = nil, nil end
   made.echo = object.echo(members)

@@ -123,7 +123,7 @@ local kinds = {
 
 -- Items that a provider ran or that only OpenAI's own tools know.
 local function on_other(state, raw, kind)
-  local part = { type = "raw", format = "responses", raw = json.raw(raw, true) }
+  local part = { type = "raw", format = "responses", kind = kind, raw = json.raw(raw, true) }
   if kind:find("_output$") or kind == "mcp_approval_response" or kind == "additional_tools" then
     local turn = last_turn(state, "user")
     if not turn or not state.outputs then turn = new_turn(state, "user") end

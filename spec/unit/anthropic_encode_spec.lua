@@ -344,10 +344,13 @@ describe("anthropic.encode, output", function()
 end)
 
 describe("anthropic.encode, other fields", function()
-  it("refuses more than one choice", function()
-    local _, failure = encode { n = 2, fields = { n = "n" } }
-    assert.same({ 400, "n" }, { failure.status, failure.param })
-    assert.is_table(encode { n = 1 })
+  it("reports that there is one choice only", function()
+    local body, _, context = encode { n = 2, fields = { n = "n" } }
+    assert.is_nil(body.n)
+    assert.is_string(context.dropped.n)
+    body, _, context = encode { n = 1 }
+    assert.is_nil(body.n)
+    assert.is_nil(context.dropped.n)
   end)
 
   it("drops stop sequences of white space", function()

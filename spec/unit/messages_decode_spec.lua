@@ -149,6 +149,14 @@ describe("messages.decode", function()
     end
   end)
 
+  it("refuses what a user says in a block that nobody knows", function()
+    local _, failure = with_content('[{"type":"text","text":"x"},{"type":"block_of_tomorrow"}]')
+    assert.same({ 400, "messages.0.content" }, { failure.status, failure.param })
+    assert.is_truthy(failure.message:find("'block_of_tomorrow'", 1, true))
+    local nested = '[{"type":"tool_result","tool_use_id":"t","content":[{"type":"block_of_tomorrow"}]}]'
+    assert.is_nil((with_content(nested)))
+  end)
+
   it("reads tools of both kinds", function()
     local request = decode { tools = json.raw [==[[
       {"name":"f","description":"d","input_schema":{"type":"object","properties":{},"required":[]},"strict":true,

@@ -60,8 +60,11 @@ describe("openai adapter, messages", function()
     assert.equal(400, failure.status)
     assert.equal("messages", failure.param)
     local _, dropped = encode { turns = { { role = "user", parts = { text "x",
-      { type = "raw", format = "anthropic", raw = json.raw "{}" } } } } }
-    assert.is_truthy(dropped["anthropic block"])
+      { type = "raw", format = "anthropic", kind = "container_upload", raw = json.raw "{}" } } } } }
+    assert.is_truthy(dropped["messages.container_upload"])
+    _, failure = encode { turns = { { role = "user", parts = {
+      { type = "raw", format = "anthropic", kind = "container_upload", raw = json.raw "{}" } } } } }
+    assert.equal(400, failure.status)
   end)
 
   it("puts tool messages right behind the calls, and what they cannot hold behind them", function()

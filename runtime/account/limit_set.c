@@ -1,38 +1,10 @@
 #include "account/limit_set.h"
 
 #include <stdlib.h>
-#include <uv.h>
 
-#include "base/digest.h"
 #include "base/glob.h"
+#include "base/keyed_hash.h"
 #include "base/zone.h"
-
-static uv_once_t once = UV_ONCE_INIT;
-static uint64_t secrets[2];
-
-static void draw_secrets(void) {
-  digest_random(secrets, sizeof secrets);
-  secrets[0] |= 1;
-  secrets[1] |= 1;
-}
-
-static uint64_t fold(uint64_t a, uint64_t b) {
-  wide product = (wide)a * b;
-  return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-uint64_t limit_hash(struct slice data, uint64_t seed) {
-  uint64_t hash = seed ^ fold(data.len + secrets[1], secrets[0]), word;
-  while (data.len >= 8) {
-    memcpy(&word, data.data, 8);
-    hash = fold(hash ^ word ^ secrets[0], secrets[1] ^ word);
-    data = slice_skip(data, 8);
-  }
-  word = 0;
-  if (data.len) memcpy(&word, data.data, data.len);
-  hash = fold(hash ^ word ^ secrets[0], secrets[1] ^ word);
-  return fold(hash ^ secrets[1], secrets[0]);
-}
 
 static enum counter_form form_of(const struct limit_definition *d) {
   if (d->kind == LIMIT_CONCURRENT) return COUNTER_CONCURRENT;
@@ -61,7 +33,7 @@ static struct limit_family *family_get(struct limit_families *all,
   struct bytes identity;
   bytes_init(&identity);
   write_identity(d, &identity);
-  uint64_t hash = limit_hash(bytes_slice(&identity), 0);
+  uint64_t hash = keyed_hash(bytes_slice(&identity), 0);
   struct limit_family **bucket = &all->buckets[hash % (sizeof all->buckets / sizeof(void *))];
   struct limit_family *f = *bucket;
   while (f && !(f->hash == hash && slice_equal(f->identity, bytes_slice(&identity))))
@@ -126,7 +98,7 @@ static const struct limit_condition *anchor_of(const struct limit_definition *d)
 
 static struct limit_rule **bucket_of(const struct limit_set *set, enum limit_subject subject,
                                      struct slice name) {
-  return &set->anchored[limit_hash(name, (uint64_t)subject + 1) & set->anchor_mask];
+  return &set->anchored[keyed_hash(name, (uint64_t)subject + 1) & set->anchor_mask];
 }
 
 static void copy_definition(struct limit_set *set, struct limit_rule *rule,
@@ -171,7 +143,6 @@ static void add(struct limit_set *set, struct limit_families *families,
 
 struct limit_set *limit_set_new(struct limit_families *families,
                                 const struct limit_definition *definitions, size_t count) {
-  uv_once(&once, draw_secrets);
   struct limit_set *set = must_calloc(1, sizeof *set);
   ref_init(&set->refs);
   arena_init(&set->arena);

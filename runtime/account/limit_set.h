@@ -79,5 +79,3 @@ bool limit_rule_is_single(const struct limit_rule *rule); /* one counter for all
  * by a pattern. */
 struct slice limit_scope_name(const struct limit_rule *rule, struct slice key,
                               enum limit_subject subject);
-/* Keyed per process, so that clients cannot choose names that collide. */
-uint64_t limit_hash(struct slice data, uint64_t seed);

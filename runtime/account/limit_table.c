@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/keyed_hash.h"
+
 enum { BUCKETS_FIRST = 16, SWEEP_BUCKETS = 64 };
 
 void limit_table_init(struct limit_table *t, uint32_t max_counters) {
@@ -37,7 +39,7 @@ void limit_table_fini(struct limit_table *t) {
 }
 
 uint64_t limit_slot_hash(const struct limit_family *family, struct slice key) {
-  return limit_hash(key, family->hash);
+  return keyed_hash(key, family->hash);
 }
 
 struct limit_slot *limit_slot_find(const struct limit_shard *shard,

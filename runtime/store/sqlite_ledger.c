@@ -51,13 +51,16 @@ static int read_record(const struct query *q, struct ledger_record *record) {
   return column;
 }
 
+/* What was stored before counts in the rollups already. */
 static enum store_result insert_all(struct sqlite *s, const struct store_batch *batch,
-                                    uint64_t *stored) {
+                                    struct rollup *rollup, uint64_t *stored) {
   struct query q = query_kept(s, KEPT_INSERT, insert_sql);
   for (size_t i = 0; i < batch->count && q.result == STORE_FINE; i++) {
     bind_record(&q, &batch->records[i]);
     query_next(&q);
-    *stored += (uint64_t)sqlite3_changes(s->writer);
+    bool is_new = q.result == STORE_FINE && sqlite3_changes(s->writer) > 0;
+    if (is_new) rollup_add(rollup, &batch->records[i]);
+    *stored += is_new;
     query_again(&q);
   }
   return query_end(&q);
@@ -91,10 +94,13 @@ enum store_result sqlite_save(struct store *base, const struct store_batch *batc
   *stored = 0;
   enum store_result result = sqlite_begin_write(s);
   if (result != STORE_FINE) return result;
-  int64_t before = last_sequence(s);
-  result = insert_all(s, batch, stored);
-  if (result == STORE_FINE && *stored) result = sqlite_roll_up(s, before, has_tags(batch));
+  struct rollup rollup;
+  rollup_init(&rollup, batch->count);
+  int64_t tagged_after = has_tags(batch) ? last_sequence(s) : -1;
+  result = insert_all(s, batch, &rollup, stored);
+  if (result == STORE_FINE && *stored) result = sqlite_roll_up(s, &rollup, tagged_after);
   if (result == STORE_FINE) result = set_position(s, batch);
+  rollup_fini(&rollup);
   return sqlite_end_write(s, result);
 }
 

@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 #include <uv.h>
 
+#include "store/rollup.h"
 #include "store/store.h"
 
 /* Statements of every batch: compiled once for a connection that writes. */
@@ -12,7 +13,7 @@ enum kept_statement {
   KEPT_LAST_SEQUENCE,
   KEPT_POSITION,
   KEPT_CLEAR,
-  KEPT_SUM,
+  KEPT_GROUP,
   KEPT_ROLL_UP,
   KEPT_ROLL_UP_BY, /* the first of as many as there are dimensions */
   KEPT_COUNT = KEPT_ROLL_UP_BY + USAGE_DIMENSION_COUNT
@@ -92,8 +93,9 @@ enum store_result sqlite_usage(struct store *s, const struct usage_query *query,
 enum store_result sqlite_used(struct store *s, const struct used_query *query, struct used *used);
 enum store_result sqlite_used_by(struct store *s, const struct used_by_query *query,
                                  const struct used_by_sink *sink);
-/* Adds the rows of requests behind `sequence` to the rollups. */
-enum store_result sqlite_roll_up(struct sqlite *s, int64_t sequence, bool has_tags);
+/* tagged_after: tags of requests behind that sequence are added too; -1: there are none. */
+enum store_result sqlite_roll_up(struct sqlite *s, const struct rollup *rollup,
+                                 int64_t tagged_after);
 enum store_result sqlite_entity_write(struct store *s, struct entity_change *changes, size_t count);
 enum store_result sqlite_entity_find(struct store *s, const struct entity_key *key,
                                      const struct entity_sink *sink);

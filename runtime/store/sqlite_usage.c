@@ -27,13 +27,10 @@
   "excluded.output_tokens, reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens, "      \
   "duration_us = duration_us + excluded.duration_us"
 
-/* A batch is summed up once, then added to the rollups from those few rows. Without NOT INDEXED the
- * planner may walk the index by tenant, which is the whole table, to save itself a sort. */
-static const char sum_sql[] =
-    "INSERT INTO temp.batch (" GROUP_COLUMNS ", " SUM_COLUMNS ") SELECT tenant, time_ms / 86400000,"
-    " project, user, key_id, customer, model, provider, upstream_model, residency, dialect,"
-    " failure, " REQUEST_SUMS " FROM requests NOT INDEXED WHERE sequence > ?"
-    " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12";
+/* Groups of a batch wait in temp.batch: a few rows, from which each rollup is added to. */
+static const char group_sql[] = "INSERT INTO temp.batch (" GROUP_COLUMNS ", " SUM_COLUMNS
+                                ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                                "?, ?, ?, ?)";
 
 static const char roll_all_sql[] =
     "INSERT INTO rollups (" GROUP_COLUMNS ", " SUM_COLUMNS ") SELECT " GROUP_COLUMNS
@@ -56,13 +53,35 @@ static const char tag_from[] =
     "requests NOT INDEXED, json_each(iif(json_valid(tags), tags, '[]')) AS tag WHERE"
     " tags <> ''";
 
-static enum store_result sum_up(struct sqlite *s, int64_t sequence) {
+static void bind_group(struct query *q, const struct rollup_group *g) {
+  const struct ledger_record *r = g->record;
+  const struct used *u = &g->used;
+  const struct slice names[] = {r->project, r->user,     r->key_id,         r->customer,
+                                r->model,   r->provider, r->upstream_model, r->residency,
+                                r->dialect, r->failure};
+  const uint64_t sums[] = {u->requests,           u->failures,      u->unpriced,
+                           u->cost_nanousd,       u->input_tokens,  u->cache_read_tokens,
+                           u->cache_write_tokens, u->output_tokens, u->reasoning_tokens,
+                           u->duration_us};
+  query_text(q, r->tenant);
+  query_number(q, g->day);
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    query_text(q, names[i]);
+  for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
+    query_number(q, (int64_t)sums[i]);
+}
+
+static enum store_result write_groups(struct sqlite *s, const struct rollup *rollup) {
   struct query q = query_kept(s, KEPT_CLEAR, "DELETE FROM temp.batch");
   enum store_result result = query_run(&q);
   if (result != STORE_FINE) return result;
-  q = query_kept(s, KEPT_SUM, sum_sql);
-  query_number(&q, sequence);
-  return query_run(&q);
+  q = query_kept(s, KEPT_GROUP, group_sql);
+  for (size_t i = 0; i < rollup->count && q.result == STORE_FINE; i++) {
+    bind_group(&q, &rollup->groups[i]);
+    query_next(&q);
+    query_again(&q);
+  }
+  return query_end(&q);
 }
 
 static void write_roll_sql(enum usage_dimension by, struct bytes *sql) {
@@ -84,13 +103,15 @@ static enum store_result roll_up_by(struct sqlite *s, enum usage_dimension by, i
   return query_run(&q);
 }
 
-enum store_result sqlite_roll_up(struct sqlite *s, int64_t sequence, bool has_tags) {
-  enum store_result result = sum_up(s, sequence);
+enum store_result sqlite_roll_up(struct sqlite *s, const struct rollup *rollup,
+                                 int64_t tagged_after) {
+  enum store_result result = write_groups(s, rollup);
   if (result != STORE_FINE) return result;
   struct query q = query_kept(s, KEPT_ROLL_UP, roll_all_sql);
   result = query_run(&q);
   for (int by = 0; result == STORE_FINE && by < USAGE_DIMENSION_COUNT; by++)
-    if (by != USAGE_BY_TAG || has_tags) result = roll_up_by(s, (enum usage_dimension)by, sequence);
+    if (by != USAGE_BY_TAG || tagged_after >= 0)
+      result = roll_up_by(s, (enum usage_dimension)by, tagged_after);
   return result;
 }
 

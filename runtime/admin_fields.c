@@ -7,6 +7,7 @@ enum field_type {
   FIELD_LONG,
   FIELD_TEXTS,
   FIELD_ROLES,
+  FIELD_POLICIES,
   FIELD_COUNT,
   FIELD_COUNTS,
   FIELD_NUMBER,
@@ -51,6 +52,11 @@ static const struct type {
                      "\"type\":\"array\",\"items\":{\"oneOf\":[{\"type\":\"string\"},{\"type\":"
                      "\"object\",\"properties\":{\"role\":{\"type\":\"string\"},\"project\":{"
                      "\"type\":\"string\"}},\"required\":[\"role\"]}]}"},
+    [FIELD_POLICIES] =
+        {"a list of policies' names, or of {\"name\":NAME} with settings beside it",
+         "\"type\":\"array\",\"items\":{\"oneOf\":[{\"type\":\"string\"},{\"type\":"
+         "\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"on_error\":{"
+         "\"enum\":[\"deny\",\"pass\"]}},\"required\":[\"name\"]}]},\"maxItems\":256"},
     [FIELD_COUNT] = {"a whole number of 0 or more", "\"type\":\"integer\",\"minimum\":0"},
     [FIELD_COUNTS] = {"a list of whole numbers",
                       "\"type\":\"array\",\"items\":{\"type\":\"integer\",\"minimum\":0}"},
@@ -99,9 +105,19 @@ static bool is_role(struct slice value) {
   return role.data && is_text(role, true) && (!project.data || is_text(project, false));
 }
 
+static bool is_policy(struct slice value) {
+  if (json_type(value) == JSON_STRING) return is_text(value, true);
+  if (json_type(value) != JSON_OBJECT) return false;
+  struct slice name = json_find(value, "name"), on_error = json_find(value, "on_error");
+  struct slice choice = json_string_raw(on_error);
+  bool is_choice = slice_equal_text(choice, "deny") || slice_equal_text(choice, "pass");
+  return name.data && is_text(name, true) && (!on_error.data || is_choice);
+}
+
 static bool is_item(enum field_type list, struct slice value) {
   uint64_t number;
   if (list == FIELD_ROLES) return is_role(value);
+  if (list == FIELD_POLICIES) return is_policy(value);
   if (list == FIELD_COUNTS) return json_to_u64(value, &number);
   return is_text(value, false);
 }

@@ -26,8 +26,7 @@ static void on_done(void *context) {
 static const struct policy_callbacks callbacks = {on_done};
 
 static unsigned hooks_of(const struct exchange *x) {
-  struct policy_chain *chain = x->scripts ? tenant_scripts_policies(x->scripts) : NULL;
-  return chain ? policy_chain_hooks(chain) : 0;
+  return x->chain ? policy_chain_hooks(x->chain) : 0;
 }
 
 const struct policy_request *policies_request(struct exchange *x) {
@@ -52,7 +51,7 @@ const struct policy_request *policies_request(struct exchange *x) {
 /* What an earlier response said is part of this request: policies see it in the place of its id. */
 static enum step_result open_run(struct exchange *x) {
   if (native_expand(x) == STEP_FAIL) return STEP_FAIL;
-  x->run = policy_run_new(tenant_scripts_policies(x->scripts), policies_request(x), &callbacks, x);
+  x->run = policy_run_new(x->chain, policies_request(x), &callbacks, x);
   return STEP_NEXT;
 }
 
@@ -77,6 +76,7 @@ enum step_result policies_pick(struct exchange *x) {
   config_unref(before);
   strategies_unref(x->strategies);
   x->strategies = strategies_ref(tenant_scripts_strategies(scripts));
+  x->chain = tenant_scripts_policies(scripts);
   struct generation *own = tenant_scripts_translation(scripts), *shipped = x->generation;
   if (!own) return STEP_NEXT;
   x->generation = generation_ref(own);

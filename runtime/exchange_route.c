@@ -24,7 +24,7 @@ bool route_is_anthropic(struct slice path) {
   if (is_service(path)) { /* a name has no slash, so the rest is the path of a twin */
     struct slice rest;
     (void)slice_cut(slice_skip(path, sizeof service_root - 1), '/', &rest);
-    return slice_starts(rest, SLICE("messages"));
+    return slice_starts(rest, SLICE("messages")) || slice_starts(rest, SLICE("v1/messages"));
   }
   return slice_starts(path, SLICE("/v1/messages")) || slice_starts(path, SLICE("/messages")) ||
          slice_starts(path, SLICE("/anthropic/"));
@@ -111,6 +111,7 @@ static bool find_post(struct slice path, struct route *out) {
 static enum route_result find_service(struct slice method, struct arena *arena, struct route *out) {
   struct slice rest;
   out->service = slice_cut(slice_skip(out->path, sizeof service_root - 1), '/', &rest);
+  if (slice_starts(rest, SLICE("v1/"))) rest = slice_skip(rest, 3); /* some SDKs put it there */
   out->twin = arena_join(arena, (struct slice[]){SLICE("/v1/"), rest}, 2);
   out->is_invoke = slice_equal(rest, SLICE("invoke"));
   if (!out->service.len) return ROUTE_UNKNOWN;

@@ -56,6 +56,20 @@ enum step_result service_find(struct exchange *x) {
   return x->version ? STEP_NEXT : not_found(x);
 }
 
+enum step_result service_policies(struct exchange *x) {
+  struct slice problem = {"", 0}, policies = x->version->policies;
+  if (!policies.len) return STEP_NEXT;
+  if (!x->scripts)
+    problem = SLICE("its tenant has no folder of scripts");
+  else
+    x->chain = tenant_scripts_chain(x->scripts, policies, &problem);
+  if (!problem.len) return STEP_NEXT;
+  struct slice rest, first = slice_cut(problem, '\n', &rest);
+  return exchange_fail(
+      x, FAILURE_POLICY_ERROR, "the policies of the service %.*s cannot be used: %.*s",
+      (int)x->service->name.len, x->service->name.data, (int)first.len, first.data);
+}
+
 struct slice service_owner(struct exchange *x) {
   const struct principal *p = x->principal;
   struct slice name = x->service->name;

@@ -6,6 +6,9 @@
  * such service, none of its versions is published, or the version that was asked for by header may
  * not be used. */
 enum step_result service_find(struct exchange *x);
+/* After policies_pick: the version's own policies behind the tenant's. STEP_FAIL: they cannot be
+ * used, so the service does not answer. */
+enum step_result service_policies(struct exchange *x);
 /* Owner of stored responses: each key has its own within each service. */
 struct slice service_owner(struct exchange *x);
 /* Rewrites the body, which is whole: the model, the system text, what is left out; for invoke the

@@ -103,6 +103,7 @@ struct exchange {
   size_t record_count;
 
   struct tenant_scripts *scripts; /* NULL: the tenant has none */
+  struct policy_chain *chain;     /* the tenant's policies, and its service's; NULL: none */
   struct policy_run *run;         /* NULL: no policy looks at this request */
   struct strategies *strategies;  /* of x->config */
   struct policy_run *strategy;    /* of the model's own routing policy; NULL: it has none */

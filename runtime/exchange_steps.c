@@ -65,7 +65,8 @@ static enum step_result step_auth(struct exchange *x) {
   if (!find_principal(x)) return STEP_FAIL;
   if (x->route.service.len && service_find(x) == STEP_FAIL) return STEP_FAIL;
   set_owner(x);
-  return permit_peer(x) == STEP_NEXT ? policies_pick(x) : STEP_FAIL;
+  if (permit_peer(x) == STEP_FAIL || policies_pick(x) == STEP_FAIL) return STEP_FAIL;
+  return x->service ? service_policies(x) : STEP_NEXT;
 }
 
 static size_t body_limit(const struct exchange *x) {

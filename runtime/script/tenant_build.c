@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "model/template.h"
 #include "script/policy.h"
 #include "script/spec_run.h"
 #include "script/tenant_file.h"
@@ -28,6 +29,28 @@ static const struct policy_host *host_of(const struct tenant_build *build, size_
                                          bool is_shadow) {
   const struct policy_host *host = build->hosts ? build->hosts[worker] : NULL;
   return host && is_shadow ? host->quiet : host;
+}
+
+static bool ends_with(struct slice text, struct slice end) {
+  return text.len >= end.len && slice_equal(slice_skip(text, text.len - end.len), end);
+}
+
+/* Which variables there are, the version of a service says that names the file. */
+static bool check_templates(const struct tenant_build *build, struct config_problems *problems) {
+  size_t count, before = problems->count;
+  const struct bundle_file *files = bundle_files(build->bundle, &count);
+  for (size_t i = 0; i < count; i++) {
+    struct template_problem wrong = {0};
+    bool is_prompt = slice_starts(files[i].path, SLICE("templates/")) &&
+                     ends_with(files[i].path, SLICE(".prompt"));
+    if (!is_prompt) continue;
+    bytes_init(&wrong.sentence);
+    if (!template_check(files[i].text, NULL, &wrong))
+      config_problem(problems, "%.*s:%d: %s", (int)files[i].name.len, files[i].name.data,
+                     wrong.line, bytes_text(&wrong.sentence));
+    bytes_fini(&wrong.sentence);
+  }
+  return problems->count == before;
 }
 
 static bool load_all(const struct tenant_build *build, struct tenant_built *out,
@@ -68,7 +91,8 @@ bool tenant_build(const struct tenant_build *build, struct tenant_built *out,
   out->config = tenant_config_load(build->base, build->tenant, build->bundle, problems);
   out->standing = tenant_standing_new();
   out->scripts = must_calloc(build->worker_count + 1, sizeof *out->scripts);
-  bool fine = out->config && load_all(build, out, problems) && run_specs(build, out, problems);
+  bool fine = out->config && check_templates(build, problems) && load_all(build, out, problems) &&
+              run_specs(build, out, problems);
   if (fine && problems->count == before) return true;
   tenant_built_fini(out);
   return false;

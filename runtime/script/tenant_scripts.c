@@ -3,12 +3,22 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/value_json.h"
 #include "observe/log.h"
 #include "observe/metric.h"
 #include "script/policy.h"
 #include "script/strategies.h"
 #include "script/tenant_sandbox.h"
 #include "script/tenant_standing.h"
+
+enum { SERVICE_CHAINS_MAX = 32, SERVICE_LOAD_CPU_MS = 200, SERVICE_SETTINGS_DEPTH = 16 };
+
+struct service_chain { /* one list of a service's policies, behind the tenant's */
+  struct service_chain *next;
+  struct slice policies, problem;
+  struct sandbox *sandbox;
+  struct policy_chain *chain; /* NULL: problem says why */
+};
 
 struct tenant_scripts {
   unsigned refs;
@@ -19,6 +29,9 @@ struct tenant_scripts {
   struct config *config;
   struct sandbox *sandbox;
   struct policy_chain *policies;
+  const struct policy_host *host;
+  struct service_chain *services;
+  size_t service_count;
   struct generation *translation, *adapters;
   struct strategies *strategies;
   struct tenant_standing *standing;
@@ -34,6 +47,10 @@ static struct tenant_scripts *create(struct slice tenant, uint64_t number) {
 }
 
 static void destroy(struct tenant_scripts *s) {
+  for (struct service_chain *c = s->services; c; c = c->next) {
+    policy_chain_free(c->chain);
+    if (c->sandbox) sandbox_free(c->sandbox);
+  }
   policy_chain_free(s->policies);
   if (s->sandbox) sandbox_free(s->sandbox);
   generation_unref(s->translation);
@@ -58,32 +75,118 @@ static void on_disabled(void *context, struct slice reason) {
   if (s->standing) tenant_standing_disable(s->standing, reason);
 }
 
-/* A tenant without policies has no state, which would cost memory in each worker. */
-static bool load_policies(struct tenant_scripts *s, const struct policy_host *host,
-                          struct bytes *error) {
+static struct policy_entry entry_of(const struct tenant_scripts *s, const struct tenant_policy *p) {
+  return (struct policy_entry){.module = p->name,
+                               .settings = p->settings,
+                               .file = slice_of(s->config->file),
+                               .line = p->line,
+                               .on_error =
+                                   p->passes_on_error ? POLICY_ERROR_PASSES : POLICY_ERROR_DENIES};
+}
+
+/* The tenant's own come first; room is for those behind them. */
+static struct policy_entries entries_of(struct tenant_scripts *s, size_t room,
+                                        struct policy_entry **behind) {
   const struct tenant_settings *t = s->config->tenant;
-  struct policy_entry *items = arena_alloc(&s->arena, (t->policy_count + 1) * sizeof *items);
-  if (t->policy_count == 0) return true;
+  struct policy_entry *items = arena_alloc(&s->arena, (t->policy_count + room + 1) * sizeof *items);
   for (size_t i = 0; i < t->policy_count; i++)
-    items[i] = (struct policy_entry){
-        .module = t->policies[i].name,
-        .settings = t->policies[i].settings,
-        .file = slice_of(s->config->file),
-        .line = t->policies[i].line,
-        .on_error = t->policies[i].passes_on_error ? POLICY_ERROR_PASSES : POLICY_ERROR_DENIES};
-  struct policy_entries entries = {items, t->policy_count};
+    items[i] = entry_of(s, &t->policies[i]);
+  if (behind) *behind = items + t->policy_count;
+  return (struct policy_entries){items, t->policy_count};
+}
+
+static struct policy_chain *open_chain(struct tenant_scripts *s, struct sandbox *sandbox,
+                                       const struct policy_entries *entries, struct bytes *error) {
+  const struct tenant_settings *t = s->config->tenant;
   struct slice secrets = s->config->base ? s->config->base->tenant_secrets_path : SLICE("");
   struct slice parts[] = {secrets, SLICE("/"), s->tenant};
   struct policy_settings settings = {.tenant = s->tenant,
                                      .secrets_path =
                                          secrets.len ? arena_join(&s->arena, parts, 3) : SLICE(""),
                                      .wall_ms = t->scripts.wall_ms,
-                                     .host = host};
+                                     .host = s->host};
+  struct policy_chain *chain = policy_chain_new(sandbox, entries, &settings, error);
+  sandbox_set_cpu_ms(sandbox, t->scripts.cpu_ms);
+  return chain;
+}
+
+/* A tenant without policies has no state, which would cost memory in each worker. */
+static bool load_policies(struct tenant_scripts *s, const struct policy_host *host,
+                          struct bytes *error) {
+  s->host = host;
+  if (s->config->tenant->policy_count == 0) return true;
+  struct policy_entries entries = entries_of(s, 0, NULL);
   s->sandbox = tenant_sandbox_new(s->config, s->bundle);
   sandbox_on_disabled(s->sandbox, on_disabled, s);
-  s->policies = policy_chain_new(s->sandbox, &entries, &settings, error);
-  sandbox_set_cpu_ms(s->sandbox, t->scripts.cpu_ms);
+  s->policies = open_chain(s, s->sandbox, &entries, error);
   return s->policies != NULL;
+}
+
+static struct slice text_of(const struct value *map, const char *key) {
+  const struct value *v = map->type == VALUE_MAP ? value_find(map, key) : NULL;
+  return v && v->type == VALUE_TEXT ? v->text : (struct slice){"", 0};
+}
+
+/* Everything of the entry but what is ours. */
+static const struct value *settings_of(struct tenant_scripts *s, const struct value *entry) {
+  struct value *map = arena_alloc(&s->arena, sizeof *map);
+  *map = (struct value){.type = VALUE_MAP};
+  if (entry->type != VALUE_MAP) return map;
+  map->items = arena_alloc(&s->arena, (entry->count + 1) * sizeof *map->items);
+  for (size_t i = 0; i < entry->count; i++) {
+    struct slice key = entry->items[i].key;
+    if (!slice_equal_text(key, "name") && !slice_equal_text(key, "on_error"))
+      map->items[map->count++] = entry->items[i];
+  }
+  return map;
+}
+
+/* In a sandbox of its own: what goes wrong there closes this service alone. */
+static struct policy_chain *load_chain(struct tenant_scripts *s, struct service_chain *c,
+                                       struct bytes *error) {
+  struct value list;
+  struct policy_entry *behind;
+  value_of_json(&s->arena, c->policies, SERVICE_SETTINGS_DEPTH, &list);
+  struct policy_entries entries = entries_of(s, list.count, &behind);
+  for (size_t i = 0; i < list.count; i++) {
+    const struct value *one = &list.items[i].value;
+    bool passes = slice_equal_text(text_of(one, "on_error"), "pass");
+    *behind++ =
+        (struct policy_entry){.module = one->type == VALUE_TEXT ? one->text : text_of(one, "name"),
+                              .settings = settings_of(s, one),
+                              .file = SLICE("the service's version"),
+                              .on_error = passes ? POLICY_ERROR_PASSES : POLICY_ERROR_DENIES};
+    entries.count++;
+  }
+  c->sandbox = tenant_sandbox_new(s->config, s->bundle);
+  sandbox_set_cpu_ms(c->sandbox, SERVICE_LOAD_CPU_MS);
+  return open_chain(s, c->sandbox, &entries, error);
+}
+
+struct policy_chain *tenant_scripts_chain(struct tenant_scripts *s, struct slice policies,
+                                          struct slice *problem) {
+  struct service_chain *c = s->services;
+  while (c && !slice_equal(c->policies, policies))
+    c = c->next;
+  if (!c && s->service_count == SERVICE_CHAINS_MAX) {
+    *problem = SLICE("services of this tenant have more than 32 lists of policies in use; push its "
+                     "scripts again");
+    return NULL;
+  }
+  if (!c) {
+    struct bytes error;
+    bytes_init(&error);
+    c = arena_alloc(&s->arena, sizeof *c);
+    c->policies = arena_slice(&s->arena, policies);
+    c->chain = load_chain(s, c, &error);
+    c->problem = arena_slice(&s->arena, bytes_slice(&error));
+    bytes_fini(&error);
+    c->next = s->services;
+    s->services = c;
+    s->service_count++;
+  }
+  *problem = c->problem;
+  return c->chain;
 }
 
 static bool has_adapters(const struct bundle *bundle) {

@@ -199,7 +199,7 @@ class Paths(ServiceCase):
     def test_only_the_right_path_is_one(self):
         for path in ("/service/Help/chat/completions", "/service/help/chat/completions/", "/service//chat/completions",
                      "/service/help/../../v1/chat/completions", "/service/help/%2e%2e/%2e%2e/v1/chat/completions",
-                     "/service/help%2Fchat/completions", "/service/help/v1/chat/completions", "/service/help/./chat/completions",
+                     "/service/help%2Fchat/completions", "/service/help/v1/v1/chat/completions", "/service/help/v2/chat/completions", "/service/help/./chat/completions",
                      "/service/../v1/chat/completions", "/service/help/tokenize", "/service/help", "/service/help/models",
                      "/service/theirs/chat/completions", "/service/other:theirs/chat/completions", "/service/nothing/invoke",
                      "/v1/service/help/chat/completions", "//service/help/chat/completions", "/service/" + "x" * 3000 + "/invoke",
@@ -207,6 +207,7 @@ class Paths(ServiceCase):
             reply = self.ask(path, {"messages": HELLO}, key=self.keys["member"])
             self.assertIn(reply.status, (404, 414, 431), (path, reply.body))
         self.assertEqual(self.call("help").status, 200)
+        self.assertEqual(self.call("help", path="v1/chat/completions").status, 200)
         reply = self.call("theirs", {"messages": HELLO, "max_tokens": 5}, "messages")
         self.assertEqual((reply.status, reply.json()["type"]), (404, "error"))
         self.assertEqual(self.ask("/service/help/chat/completions", {"messages": HELLO}).status, 404, "a key without a tenant")

@@ -42,10 +42,11 @@ struct slice tenant_scripts_name(const struct tenant_scripts *s); /* of the tena
 struct slice tenant_scripts_refusal(const struct tenant_scripts *s);
 /* NULL: no policies, or a refusal. */
 struct policy_chain *tenant_scripts_policies(const struct tenant_scripts *s);
-/* The tenant's policies, then those that a published service adds: JSON of a list whose items are
- * as those of tenant.lua ("pii", or {"name":"pii","on_error":"deny","mode":"mask"}). Loaded the
- * first time that a list is asked for, which takes SERVICE_LOAD_CPU_MS at most, and kept. NULL, and
- * one line for each problem: this service must not answer. */
+/* The tenant's policies, then those that a published service adds, in a sandbox of their own: JSON
+ * of a list whose items are as those of tenant.lua ("pii", or
+ * {"name":"pii","on_error":"deny","mode":"mask"}). Loaded the first time that a list is asked for,
+ * which takes SERVICE_LOAD_CPU_MS at most, and kept. NULL, and one line for each problem: this
+ * service must not answer. */
 struct policy_chain *tenant_scripts_chain(struct tenant_scripts *s, struct slice policies,
                                           struct slice *problem);
 /* NULL: the tenant has no providers of its own, use the operator's. */

@@ -71,7 +71,8 @@ static uint64_t reach_ms(const struct limit_definition *d) {
   return reach < longest_ms ? reach : longest_ms;
 }
 
-/* Sums by day are quicker, and exact for tokens and money of calendar windows. A rolling window
+/* Sums by day are quicker, and exact for tokens and money of calendar windows, today's included:
+ * they grow with the records. A rolling window
  * loses them a day at a time, so it takes them only where the records are gone. */
 static void ask_when(const struct limit_definition *d, uint64_t requests_ms,
                      struct used_by_query *query) {
@@ -86,7 +87,7 @@ static void ask_when(const struct limit_definition *d, uint64_t requests_ms,
   /* The day in which retention stands now has lost some of its records. */
   bool may_be_gone = requests_ms && requests_ms < (uint64_t)(now_ms - query->from_ms);
   if (may_be_gone) query->rollups_until_ms = now_ms - (int64_t)requests_ms + MS_PER_DAY;
-  if (!is_rolling && d->kind != LIMIT_REQUESTS) query->rollups_until_ms = now_ms;
+  if (!is_rolling && d->kind != LIMIT_REQUESTS) query->rollups_until_ms = now_ms + MS_PER_DAY;
 }
 
 static enum store_result seed_definition(const struct seed_settings *s,

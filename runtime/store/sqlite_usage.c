@@ -240,7 +240,11 @@ static void write_used_part(const struct used_by_query *query, bool is_rollups, 
   sqlite_filter_write(&query->filter, sql);
   bytes_append_text(sql, is_rollups ? " AND (failure = '' OR input_tokens + output_tokens > 0)"
                                     : " AND usage_source <> 0");
-  bytes_append_text(sql, " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12");
+  /* Only what differs: every column more is carried through the sorting of all rows. */
+  bytes_append_text(sql, " GROUP BY ");
+  for (int i = 0; i < USAGE_BY_TAG; i++)
+    if (query->groups[i]) bytes_printf(sql, "%d, ", i + 1);
+  bytes_printf(sql, "%d", USAGE_BY_TAG + 1);
 }
 
 struct used_part {

@@ -60,11 +60,14 @@ static bool mentions(struct slice body, const char *word) {
 static bool bill_worst(const struct exchange *x, const struct limit_request *r,
                        const struct price *price, uint64_t *cost_nanousd) {
   struct slice body = bytes_slice(&x->body);
-  unsigned allows = price_asks(price);
-  if ((allows & PRICE_AUDIO) && !mentions(body, "audio")) allows &= ~(unsigned)PRICE_AUDIO;
-  if ((allows & PRICE_CACHE_WRITE) && !mentions(body, "cache_control"))
-    allows &= ~(unsigned)PRICE_CACHE_WRITE;
-  struct usage worst = price_worst_usage(price, r->input_tokens, r->output_tokens, allows);
+  struct price_allows allows = {.parts = price_asks(price)};
+  if ((allows.parts & PRICE_AUDIO) && !mentions(body, "audio"))
+    allows.parts &= ~(unsigned)PRICE_AUDIO;
+  if ((allows.parts & PRICE_CACHE_WRITE) && !mentions(body, "cache_control"))
+    allows.parts &= ~(unsigned)PRICE_CACHE_WRITE;
+  if (slice_equal(x->fields.service_tier.value, SLICE("\"priority\"")))
+    allows.service = SERVICE_PRIORITY;
+  struct usage worst = price_worst_usage(price, r->input_tokens, r->output_tokens, &allows);
   struct price_query query = {.usage = &worst, .at_ms = x->started_ms};
   struct bill bill;
   query.markup = price_markup(x->config, x->principal->tenant);

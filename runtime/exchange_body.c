@@ -25,6 +25,7 @@ static void name_fields(struct request_fields *f) {
   f->best_of.key = SLICE("best_of");
   f->user.key = SLICE("user");
   f->metadata.key = SLICE("metadata");
+  f->service_tier.key = SLICE("service_tier");
 }
 
 bool body_find_fields(struct slice body, struct request_fields *fields) {

@@ -76,6 +76,7 @@ static void write_usage(const struct exchange *x, struct bytes *line) {
   number(line, NAME("reasoning_tokens"), u->reasoning);
   number(line, NAME("audio_input_tokens"), u->audio_input);
   number(line, NAME("audio_output_tokens"), u->audio_output);
+  text(line, NAME("service_tier"), slice_of(service_tier_name(u->service)));
   if (x->cost_known)
     number(line, NAME("cost_nanousd"), x->cost_nanousd);
   else
@@ -238,6 +239,8 @@ void record_fill(struct exchange *x, struct ledger_record *r) {
                               .currency = x->config->currency,
                               .price_version = x->price_version,
                               .config_version = x->config->version};
+  if (x->usage_source != USAGE_NONE)
+    r->service_tier = slice_of(service_tier_name(x->usage.service));
   if (x->model) r->model = x->model->name;
   if (x->scripts) r->generation = tenant_scripts_number(x->scripts);
   if (x->failure != FAILURE_NONE) r->failure = slice_of(failure_info(x->failure)->label);

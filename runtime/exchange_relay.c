@@ -1,5 +1,6 @@
 /* The provider's reply on its way to the client: frame by frame, or whole. Until the first content
  * has come the frames wait here, so that a failure can still move on to another target. */
+#include "account/usage_json.h"
 #include "base/clock.h"
 #include "base/json_edit.h"
 #include "exchange_content.h"
@@ -151,8 +152,12 @@ static bool relay_native(struct exchange *x, const struct sse_frame *frame) {
 
 /* The adapter has read it from the provider's own form. What comes before the finish counts what
  * was produced so far, at most. */
-static void take_usage(struct exchange *x, const struct usage *usage, bool is_final) {
+static void take_usage(struct exchange *x, const struct usage *usage, struct slice said,
+                       bool is_final) {
+  enum service_tier before = x->meter.usage.service; /* a stream's first event may have said it */
   x->meter.usage = *usage;
+  x->meter.usage.service = before;
+  usage_find_service(said, &x->meter.usage);
   x->meter.has_usage = true;
   x->meter.usage_is_final = is_final;
   x->meter.output_bytes_at_usage = x->meter.output_bytes;
@@ -166,7 +171,8 @@ static void take_text(struct exchange *x, struct slice text) {
   x->meter.output_bytes += text.len;
 }
 
-static bool take_translated(struct exchange *x, bool fine, const struct translated *t) {
+static bool take_translated(struct exchange *x, bool fine, const struct translated *t,
+                            struct slice said) {
   if (!fine) { /* our script's fault: the provider's health must not suffer for it */
     exchange_fail_with(x, FAILURE_TRANSLATION, &t->failure);
     send_cancel(x);
@@ -180,7 +186,7 @@ static bool take_translated(struct exchange *x, bool fine, const struct translat
   bytes_append_slice(&x->out, t->out);
   if (t->finish.len) x->finish = arena_slice(&x->arena, t->finish);
   take_text(x, t->text);
-  if (t->has_usage) take_usage(x, &t->usage, t->has_ended || x->finish.len > 0);
+  if (t->has_usage) take_usage(x, &t->usage, said, t->has_ended || x->finish.len > 0);
   if (t->has_content && !x->has_content) note_content(x);
   if (t->has_ended) x->relay_ended = true;
   return !x->relay_ended;
@@ -191,7 +197,7 @@ static bool relay_translated(struct exchange *x, const struct sse_frame *frame) 
   struct translated t;
   bool fine = translation_event(x->translation, frame->name.len ? frame->name : SLICE("message"),
                                 frame->data, &t);
-  return take_translated(x, fine, &t);
+  return take_translated(x, fine, &t, frame->data);
 }
 
 static bool on_frame(const struct sse_frame *frame, void *user) {
@@ -340,7 +346,7 @@ void relay_finish(struct exchange *x) {
       x->attempt_state == ATTEMPT_ENDED) {
     struct translated t;
     bool fine = translation_end(x->translation, &t);
-    if (fine && !t.has_failed) take_translated(x, true, &t);
+    if (fine && !t.has_failed) take_translated(x, true, &t, (struct slice){"", 0});
   }
   if (x->relay_ended) flush(x);
 }
@@ -373,7 +379,7 @@ static enum step_result whole_translated(struct exchange *x) {
   if (!translation_reply(x->translation, bytes_slice(&x->reply), &t))
     return exchange_fail_with(x, FAILURE_UPSTREAM_PROTOCOL, &t.failure);
   bytes_append_slice(&x->out, t.out);
-  if (t.has_usage) take_usage(x, &t.usage, true);
+  if (t.has_usage) take_usage(x, &t.usage, bytes_slice(&x->reply), true);
   take_text(x, t.text);
   x->finish = arena_slice(&x->arena, t.finish);
   x->answer = (struct answer){200, SLICE("application/json"), bytes_slice(&x->out)};

@@ -37,7 +37,7 @@ struct request_fields { /* top-level members of the client's body; type JSON_NON
   struct json_member model, stream, stream_options, store, previous_response_id, input, background;
   /* what limits look at */
   struct json_member max_tokens, max_completion_tokens, max_output_tokens, n, best_of, user,
-      metadata;
+      metadata, service_tier;
 };
 
 struct attempt_record { /* one line of the log's `attempts` */

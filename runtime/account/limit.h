@@ -76,6 +76,7 @@ struct limit_standing {
     bool is_present;
     uint64_t limit, remaining;
     uint64_t reset_ms; /* until all of it is there again */
+    int64_t reset_wall_ms;
   } requests, tokens, input_tokens, output_tokens, money;
   char soft[64]; /* id of a soft limit that is exceeded; "" if none */
 };

@@ -45,8 +45,7 @@ static void put_duration(struct writer *w, struct slice name, uint64_t ms) {
   put_text(w, name);
 }
 
-static void put_date(struct writer *w, struct slice name, uint64_t in_ms) {
-  int64_t at_ms = w->now_wall_ms + (int64_t)in_ms;
+static void put_date(struct writer *w, struct slice name, int64_t at_ms) {
   char text[25];
   clock_format(at_ms + (1000 - at_ms % 1000) % 1000, text);
   text[19] = 'Z'; /* whole seconds, as the reference shows them */
@@ -73,7 +72,8 @@ static void put_openai(struct writer *w, struct left_names names, const struct l
   if (!left->is_present) return;
   put_number(w, names.limit, left->limit);
   put_number(w, names.remaining, left->remaining);
-  put_duration(w, names.reset, left->reset_ms);
+  bool is_over = left->reset_wall_ms < w->now_wall_ms; /* the answer took its time */
+  put_duration(w, names.reset, is_over ? 0 : (uint64_t)(left->reset_wall_ms - w->now_wall_ms));
 }
 
 static void put_anthropic(struct writer *w, struct left_names names,
@@ -81,7 +81,7 @@ static void put_anthropic(struct writer *w, struct left_names names,
   if (!left->is_present) return;
   put_number(w, names.limit, left->limit);
   put_number(w, names.remaining, left->remaining);
-  put_date(w, names.reset, left->reset_ms);
+  put_date(w, names.reset, left->reset_wall_ms);
 }
 
 static void put_money(struct writer *w, struct slice name, uint64_t nano) {
@@ -115,7 +115,7 @@ static void put_standing(struct writer *w, const struct limit_standing *s, enum 
   if (s->money.is_present) {
     put_money(w, SLICE("x-gateyes-budget-limit"), s->money.limit);
     put_money(w, SLICE("x-gateyes-budget-remaining"), s->money.remaining);
-    put_date(w, SLICE("x-gateyes-budget-reset"), s->money.reset_ms);
+    put_date(w, SLICE("x-gateyes-budget-reset"), s->money.reset_wall_ms);
   }
   if (s->soft[0])
     put(w, SLICE("x-gateyes-limit-warning"), arena_slice(w->arena, slice_of(s->soft)));

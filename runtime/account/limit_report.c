@@ -35,9 +35,10 @@ void limit_standing_add(struct limit_standing *standing, const struct limit_rule
   uint64_t remaining = counter_left(counter, &rule->counter);
   bool is_tighter = left && (!left->is_present ||
                              (wide)remaining * left->limit < (wide)left->remaining * d->amount);
-  if (is_tighter)
-    *left = (struct limit_left){true, d->amount, remaining,
-                                counter_reset_ms(counter, &rule->counter, now)};
+  if (!is_tighter) return;
+  uint64_t reset_ms = counter_reset_ms(counter, &rule->counter, now);
+  *left =
+      (struct limit_left){true, d->amount, remaining, reset_ms, now.wall_ms + (int64_t)reset_ms};
 }
 
 uint8_t limit_slot_crossed(struct limit_slot *slot, const struct limit_rule *rule) {

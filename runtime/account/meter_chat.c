@@ -1,4 +1,5 @@
 #include "account/meter_read.h"
+#include "account/usage_json.h"
 
 /* The function of a tool call (or the older function_call): its name and what is there so far of
  * its arguments. */
@@ -101,7 +102,7 @@ static unsigned read_choices(struct meter *m, const struct json_member *choices,
   return flags;
 }
 
-enum { CHOICES, USAGE, ERROR, KIND, GROQ, TOP };
+enum { CHOICES, USAGE, ERROR, KIND, GROQ, SERVICE, TOP };
 
 /* A usage that comes before the text is done (some servers send one with each chunk) is not final.
  */
@@ -109,6 +110,7 @@ static unsigned read_usage(struct meter *m, const struct json_member *f, bool is
   unsigned flags = meter_set_usage(m, f[USAGE].value, is_final);
   if (!flags && f[GROQ].type == JSON_OBJECT)
     flags = meter_set_usage(m, json_find(f[GROQ].value, "usage"), is_final);
+  if (f[SERVICE].type == JSON_STRING) usage_read_service(f[SERVICE].value, &m->usage);
   return flags;
 }
 
@@ -132,11 +134,10 @@ static unsigned read_body(struct meter *m, const struct json_member *f,
 
 /* https://platform.openai.com/docs/api-reference/chat (object and streaming), and completions. */
 unsigned meter_chat(struct meter *m, struct slice object, bool is_body) {
-  struct json_member f[TOP] = {[CHOICES] = {.key = SLICE("choices")},
-                               [USAGE] = {.key = SLICE("usage")},
-                               [ERROR] = {.key = SLICE("error")},
-                               [KIND] = {.key = SLICE("object")},
-                               [GROQ] = {.key = SLICE("x_groq")}};
+  struct json_member f[TOP] = {
+      [CHOICES] = {.key = SLICE("choices")}, [USAGE] = {.key = SLICE("usage")},
+      [ERROR] = {.key = SLICE("error")},     [KIND] = {.key = SLICE("object")},
+      [GROQ] = {.key = SLICE("x_groq")},     [SERVICE] = {.key = SLICE("service_tier")}};
   struct choice_fields choice;
   choice_fields_init(&choice);
   f[CHOICES].inside = choice.choice;

@@ -1,7 +1,8 @@
 /* https://platform.openai.com/docs/api-reference/responses (object and streaming events). */
 #include "account/meter_read.h"
+#include "account/usage_json.h"
 
-enum { STATUS, USAGE, ERROR, DETAILS, OUTPUT, FIELDS };
+enum { STATUS, USAGE, ERROR, DETAILS, OUTPUT, SERVICE, FIELDS };
 
 static bool ends_with(struct slice text, struct slice end) {
   return text.len >= end.len && slice_equal(slice_skip(text, text.len - end.len), end);
@@ -9,16 +10,16 @@ static bool ends_with(struct slice text, struct slice end) {
 
 /* The response object, in a body or in a last event. */
 static unsigned read_response(struct meter *m, struct slice response, bool has_new_text) {
-  struct json_member f[FIELDS] = {[STATUS] = {.key = SLICE("status")},
-                                  [USAGE] = {.key = SLICE("usage")},
-                                  [ERROR] = {.key = SLICE("error")},
-                                  [DETAILS] = {.key = SLICE("incomplete_details")},
-                                  [OUTPUT] = {.key = SLICE("output")}};
+  struct json_member f[FIELDS] = {
+      [STATUS] = {.key = SLICE("status")}, [USAGE] = {.key = SLICE("usage")},
+      [ERROR] = {.key = SLICE("error")},   [DETAILS] = {.key = SLICE("incomplete_details")},
+      [OUTPUT] = {.key = SLICE("output")}, [SERVICE] = {.key = SLICE("service_tier")}};
   if (!json_members(response, f, FIELDS, JSON_DEPTH_MAX, NULL)) {
     m->damaged++;
     return 0;
   }
   unsigned flags = meter_set_usage(m, f[USAGE].value, true);
+  usage_read_service(f[SERVICE].value, &m->usage);
   if (meter_is_set(f[ERROR].value)) flags |= METER_ERROR;
   struct slice reason = json_find(f[DETAILS].value, "reason");
   flags |= meter_set_finish(m, meter_is_set(reason) ? reason : f[STATUS].value);

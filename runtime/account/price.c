@@ -44,6 +44,9 @@ static wide prompt_tokens(const struct usage *u) {
 static const struct price_rates *rates_of(const struct price *p, const struct usage *u,
                                           uint64_t *tier_tokens) {
   const struct price_rates *rates = &p->rates;
+  const struct price_service *service = &p->services[u->service];
+  *tier_tokens = 0;
+  if (service->has_rates) return &service->rates;
   for (size_t i = 0; i < p->tier_count && prompt_tokens(u) > p->tiers[i].above_tokens; i++) {
     rates = &p->tiers[i].rates;
     *tier_tokens = p->tiers[i].above_tokens;
@@ -92,6 +95,10 @@ static bool scale(wide value, const uint32_t *factors, size_t count, uint64_t *o
   return true;
 }
 
+static uint32_t service_factor(const struct price *p, enum service_tier tier) {
+  return p->services[tier].has_factor ? p->services[tier].factor : PRICE_PARTS;
+}
+
 enum price_status price_bill(const struct price *price, const struct price_query *query,
                              struct bill *out) {
   *out = (struct bill){0};
@@ -105,7 +112,7 @@ enum price_status price_bill(const struct price *price, const struct price_query
       __builtin_add_overflow(sum.value, pieces, &sum.value) || sum.overflow)
     return PRICE_OVERFLOW;
   uint32_t factors[] = {hours_factor(price, query->at_ms),
-                        query->is_batch ? price->batch_factor : PRICE_PARTS, query->markup};
+                        service_factor(price, query->usage->service), query->markup};
   if (!scale(sum.value, factors, 2, &bill.list_nanousd) ||
       !scale(sum.value, factors, 3, &bill.cost_nanousd))
     return PRICE_OVERFLOW;
@@ -162,26 +169,31 @@ unsigned price_asks(const struct price *price) {
   unsigned asks = rates_differ(&price->rates);
   for (size_t i = 0; i < price->tier_count; i++)
     asks |= rates_differ(&price->tiers[i].rates);
+  for (int i = 0; i < SERVICE_TIERS; i++)
+    if (price->services[i].has_rates) asks |= rates_differ(&price->services[i].rates);
   return asks;
 }
 
 struct usage price_worst_usage(const struct price *price, uint64_t input_tokens,
-                               uint64_t output_tokens, unsigned allows) {
+                               uint64_t output_tokens, const struct price_allows *request) {
   struct usage worst = {.input = input_tokens, .output = output_tokens};
+  unsigned allows = request->parts;
+  worst.service = request->service;
   uint64_t tier, input, output;
   const struct price_rates *r = rates_of(price, &worst, &tier);
   input = r->input;
   output = r->output;
   if ((allows & PRICE_CACHE_WRITE) && r->cache_write_5m > input) {
     input = r->cache_write_5m;
-    worst = (struct usage){.cache_write_5m = input_tokens};
+    worst = (struct usage){.cache_write_5m = input_tokens, .service = request->service};
   }
   if ((allows & PRICE_CACHE_WRITE) && r->cache_write_1h > input) {
     input = r->cache_write_1h;
-    worst = (struct usage){.cache_write_1h = input_tokens};
+    worst = (struct usage){.cache_write_1h = input_tokens, .service = request->service};
   }
   if ((allows & PRICE_AUDIO) && r->has_audio_input && r->audio_input > input)
-    worst = (struct usage){.input = input_tokens, .audio_input = input_tokens};
+    worst = (struct usage){
+        .input = input_tokens, .audio_input = input_tokens, .service = request->service};
   worst.output = output_tokens;
   if (r->has_reasoning && r->reasoning > output) {
     output = r->reasoning;

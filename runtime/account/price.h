@@ -14,7 +14,6 @@ enum price_status {
 struct price_query {
   const struct usage *usage;
   int64_t at_ms;   /* wall time of the request's start: version and hours go by it */
-  bool is_batch;   /* the provider answers when it likes, for less */
   uint32_t markup; /* factor for this tenant, in PRICE_PARTS: see price_markup */
 };
 
@@ -40,11 +39,15 @@ uint32_t price_markup(const struct config *config, struct slice tenant);
  * sets nothing: then the tenant's default holds; never above what the model can. choices is `n`. */
 uint64_t price_output_tokens(const struct config *config, const struct model *model,
                              struct slice tenant, uint64_t asked, uint64_t choices);
-enum price_allows { PRICE_AUDIO = 1, PRICE_CACHE_WRITE = 2 };
+enum price_part { PRICE_AUDIO = 1, PRICE_CACHE_WRITE = 2 };
+struct price_allows { /* of a request */
+  unsigned parts;     /* which of them its body mentions */
+  enum service_tier service;
+};
 /* Which of them make a difference with this price: the others need not be looked for. */
 unsigned price_asks(const struct price *price);
 /* Usage of the worst case, to be billed for a reservation: every token at the dearest rate that the
- * request allows. `allows` says what its body mentions: audio, cache_control. */
+ * request allows. */
 struct usage price_worst_usage(const struct price *price, uint64_t input_tokens,
-                               uint64_t output_tokens, unsigned allows);
+                               uint64_t output_tokens, const struct price_allows *request);
 const char *price_status_name(enum price_status status); /* "known", "unknown", "overflow" */

@@ -151,15 +151,36 @@ static void read_cache_writes(struct slice creation, struct counted total, struc
     u->cache_write_5m = less(total.value, u->cache_write_1h);
 }
 
+void usage_read_service(struct slice value, struct usage *usage) {
+  int tier = service_tier_find(json_string_raw(value));
+  if (tier >= 0) usage->service = (enum service_tier)tier;
+}
+
+void usage_find_service(struct slice object, struct usage *usage) {
+  struct json_member response = {.key = SLICE("service_tier")}, own = response;
+  struct json_member in_usage = response, message_usage = {.key = SLICE("usage")};
+  struct json_member f[] = {{.key = SLICE("service_tier")},
+                            {.key = SLICE("response"), .inside = &response, .inside_count = 1},
+                            {.key = SLICE("usage"), .inside = &in_usage, .inside_count = 1},
+                            {.key = SLICE("message"), .inside = &message_usage, .inside_count = 1}};
+  if (!read_members(object, f, sizeof f / sizeof *f)) return;
+  if (message_usage.type == JSON_OBJECT && read_members(message_usage.value, &own, 1))
+    usage_read_service(own.value, usage);
+  usage_read_service(f[0].value, usage);
+  usage_read_service(response.value, usage);
+  usage_read_service(in_usage.value, usage);
+}
+
 /* Anthropic counts the cache beside input_tokens. */
 static bool read_messages(struct slice body, struct usage *u) {
-  enum { CACHE_READ = COMMON, CACHE_WRITTEN, FIELDS };
+  enum { CACHE_READ = COMMON, CACHE_WRITTEN, SERVICE, FIELDS };
   struct json_member f[FIELDS] = {[INPUT] = {.key = SLICE("input_tokens")},
                                   [OUTPUT] = {.key = SLICE("output_tokens")},
                                   [INPUT_DETAILS] = {.key = SLICE("cache_creation")},
                                   [OUTPUT_DETAILS] = {.key = SLICE("output_tokens_details")},
                                   [CACHE_READ] = {.key = SLICE("cache_read_input_tokens")},
-                                  [CACHE_WRITTEN] = {.key = SLICE("cache_creation_input_tokens")}};
+                                  [CACHE_WRITTEN] = {.key = SLICE("cache_creation_input_tokens")},
+                                  [SERVICE] = {.key = SLICE("service_tier")}};
   struct json_member thinking = {.key = SLICE("thinking_tokens")};
   if (!read_members(body, f, FIELDS)) return false;
   struct counted input = field(&f[INPUT]), output = field(&f[OUTPUT]);
@@ -169,6 +190,7 @@ static bool read_messages(struct slice body, struct usage *u) {
   set(&u->output, output);
   set(&u->cache_read, field(&f[CACHE_READ]));
   set(&u->reasoning, field(&thinking));
+  usage_read_service(f[SERVICE].value, u);
   read_cache_writes(f[INPUT_DETAILS].value, field(&f[CACHE_WRITTEN]), u);
   return true;
 }

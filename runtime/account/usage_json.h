@@ -14,5 +14,9 @@
 /* Reads a usage object into *usage; fields that it does not state stay. False, and nothing changed,
  * when it states no count at all. */
 bool usage_read(enum dialect format, struct slice object, struct usage *usage);
+/* "default", "flex", "priority", …: a JSON string. What is not known leaves it. */
+void usage_read_service(struct slice value, struct usage *usage);
+/* Of a whole answer or frame, wherever its format puts the word. */
+void usage_find_service(struct slice object, struct usage *usage);
 /* The usage object in that format, to be put behind "usage":. */
 void usage_write(struct bytes *out, enum dialect format, const struct usage *usage);

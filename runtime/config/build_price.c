@@ -101,6 +101,41 @@ static void build_hours(struct build *b, const struct place *at, struct price *p
   }
 }
 
+/* Without a word of it, what is served otherwise costs what is served as usual. */
+static void build_service(struct build *b, const struct place *at, struct price_service *s) {
+  static const char path[] = "models.*.price.service.*";
+  walk_table(b, at, path, s);
+  if (at->value->type != VALUE_MAP) return;
+  s->has_factor = value_find(at->value, "factor");
+  s->has_rates = value_find(at->value, "input") || value_find(at->value, "output");
+  if (s->has_factor == s->has_rates)
+    problem(b, at, "expects either factor = 0.5 or prices of its own, input and output at least");
+  if (s->has_factor) s->factor = build_factor(b, at, path, "factor");
+  if (!s->has_rates) return;
+  require_price(b, at, "input");
+  require_price(b, at, "output");
+  build_rates(b, at, &s->rates);
+}
+
+static void build_services(struct build *b, const struct place *at, struct price *p) {
+  struct place all = place_find(at, "service"), batch = place_find(at, "batch");
+  if (batch.value) {
+    p->services[SERVICE_BATCH].has_factor = true;
+    p->services[SERVICE_BATCH].factor = build_factor(b, at, "models.*.price", "batch");
+  }
+  if (!all.value || !walk_is_map(b, &all, "prices by service tier")) return;
+  for (size_t i = 0; i < all.value->count; i++) {
+    struct place item = place_item(&all, i);
+    int tier = service_tier_find(item.key);
+    if (tier <= SERVICE_STANDARD)
+      problem(b, &item, "is no service tier; there are flex, priority, batch and scale");
+    else if (tier == SERVICE_BATCH && batch.value)
+      problem(b, &item, "is the same as batch; keep one of them");
+    else
+      build_service(b, &item, &p->services[tier]);
+  }
+}
+
 static void build_written(struct build *b, const struct place *at, struct price *p) {
   if (at->value->type != VALUE_MAP) return;
   bool is_per_piece = value_find(at->value, "image") || value_find(at->value, "request");
@@ -113,7 +148,7 @@ static void build_written(struct build *b, const struct place *at, struct price 
   build_rates(b, at, &p->rates);
   build_tiers(b, at, p);
   build_hours(b, at, p);
-  p->batch_factor = build_factor(b, at, "models.*.price", "batch");
+  build_services(b, at, p);
 }
 
 static void add_change(struct build *b, const struct place *at, struct model *m,
@@ -226,7 +261,6 @@ static void build_default(struct build *b, const struct place *root) {
   require_price(b, &at, "input");
   require_price(b, &at, "output");
   c->default_price.known = true;
-  c->default_price.batch_factor = PRICE_PARTS;
   c->default_price.version = SLICE("default");
   price_complete(&c->default_price.rates, (struct price_given){0});
   if (!is_wanted) problem(b, &at, "is not used; write unpriced = \"default\" or remove it");

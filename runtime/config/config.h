@@ -9,6 +9,7 @@
 #include "base/value.h"
 #include "model/address_policy.h"
 #include "model/limit.h"
+#include "model/usage.h"
 
 struct address { /* "127.0.0.1:8080", "[::]:8443", "unix:/run/gateyes.sock" */
   struct slice text;
@@ -106,7 +107,11 @@ struct price { /* `known` false means that no price was given */
     const struct zone *zone; /* NULL: UTC */
   } * hours;                 /* the first that holds counts */
   size_t hours_count;
-  uint32_t batch_factor;
+  struct price_service { /* of one enum service_tier; neither: it costs what is usual */
+    bool has_rates, has_factor;
+    uint32_t factor;          /* on the whole cost */
+    struct price_rates rates; /* these hold, whatever the length of the prompt */
+  } services[SERVICE_TIERS];
   struct slice version; /* of the price table it came from; empty: written in this configuration */
 };
 

@@ -105,20 +105,42 @@ static const char *read_tiers(struct slice json, struct arena *arena, struct pri
   return NULL;
 }
 
+static const char *read_factor(struct slice json, const char *key, struct price_service *out) {
+  uint64_t factor;
+  if (!read_number(json, key, 6, &factor, &out->has_factor) ||
+      (out->has_factor && factor > 100u * PRICE_PARTS))
+    return "a factor is no number from 0 to 100 with at most 6 decimals";
+  if (out->has_factor) out->factor = (uint32_t)factor;
+  return NULL;
+}
+
+static const char *read_services(struct slice json, struct price *out) {
+  struct slice all = json_find(json, "service");
+  const char *wrong = read_factor(json, "batch", &out->services[SERVICE_BATCH]);
+  if (wrong || !all.data) return wrong;
+  if (json_type(all) != JSON_OBJECT) return "service is no object";
+  for (struct json_walk w = json_walk_of(all); !wrong && json_walk_next(&w);) {
+    int tier = service_tier_find(w.key);
+    if (tier <= SERVICE_STANDARD) return "service names a tier that is not known";
+    struct price_service *s = &out->services[tier];
+    if (json_type(w.value) != JSON_OBJECT) return "a tier of service is no object";
+    s->has_rates = json_find(w.value, "input").data != NULL;
+    wrong = s->has_rates ? read_rates(w.value, &s->rates) : read_factor(w.value, "factor", s);
+  }
+  return wrong;
+}
+
 const char *price_read(struct slice json, struct arena *arena, struct price *out) {
   bool is_given;
-  uint64_t batch = 0;
-  *out = (struct price){.known = true, .batch_factor = PRICE_PARTS};
+  *out = (struct price){.known = true};
   if (json_type(json) != JSON_OBJECT) return "it is no object";
   const char *wrong = read_rates(json, &out->rates);
   if (wrong) return wrong;
   if (!read_number(json, "image", PRICE_POWER, &out->image, &is_given) ||
       !read_number(json, "request", PRICE_POWER, &out->request, &is_given))
     return "image or request is no price";
-  if (!read_number(json, "batch", 6, &batch, &is_given) || batch > 100u * PRICE_PARTS)
-    return "batch is no factor from 0 to 100 with at most 6 decimals";
-  if (is_given) out->batch_factor = (uint32_t)batch;
-  return read_tiers(json, arena, out);
+  wrong = read_services(json, out);
+  return wrong ? wrong : read_tiers(json, arena, out);
 }
 
 static struct slice read_text(struct slice object, const char *key, struct arena *arena) {

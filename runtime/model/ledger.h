@@ -21,7 +21,8 @@ struct ledger_record {
   uint64_t duration_us, first_token_us, overhead_us; /* first_token_us 0: there was none */
   uint32_t attempt_count;
   uint64_t generation, config_version;
-  struct slice attempts; /* JSON array, one object an attempt */
-  struct slice tags;     /* JSON object or array */
-  struct slice trace;    /* JSON: steps, policies, candidates with reasons */
+  struct slice attempts;     /* JSON array, one object an attempt */
+  struct slice tags;         /* JSON object or array */
+  struct slice service_tier; /* as the provider said that it answered; empty: nothing was billed */
+  struct slice trace;        /* JSON: steps, policies, candidates with reasons */
 };

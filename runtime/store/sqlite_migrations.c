@@ -78,6 +78,9 @@ static const char *const migrations[SQLITE_SCHEMA_VERSION] = {
     /* 5: services, their versions, and who asked for them. */
     ENTITY(SERVICE, "services") ENTITY(SERVICE_VERSION, "service_versions")
         ENTITY(SUBSCRIPTION, "subscriptions"),
+
+    /* 6: what service answered. */
+    "ALTER TABLE requests ADD COLUMN service_tier TEXT NOT NULL DEFAULT '';",
 #undef ENTITY
 };
 

@@ -71,7 +71,7 @@ enum store_result query_run(struct query *q);
 enum store_result sqlite_run(struct sqlite *s, sqlite3 *db, const char *sql);
 
 /* sqlite_migrations.c: to the newest schema, in a transaction. */
-enum { SQLITE_SCHEMA_VERSION = 5 };
+enum { SQLITE_SCHEMA_VERSION = 6 };
 enum store_result sqlite_migrate(struct sqlite *s, sqlite3 *db);
 
 /* Figures and digests of the gateway's own; 0 and empty when absent. */

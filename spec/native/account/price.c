@@ -28,7 +28,7 @@ static void test_extremes(void) {
   for (int i = 0; i < VALUES; i++)
     for (int j = 0; j < VALUES; j++)
       for (int k = 0; k < VALUES; k++) {
-        struct price p = {.known = true, .batch_factor = PRICE_PARTS};
+        struct price p = {.known = true};
         p.rates.input = values[i];
         p.rates.output = 7;
         p.request = values[k];
@@ -103,7 +103,8 @@ static void test_golden(void) {
         73500000);
   /* Claude Sonnet, 3.00 / 15.00, read 0.30, write 3.75 and 6.00: input_tokens 2048, cache_read
    * 1800, ephemeral_5m 148, ephemeral_1h 100, output 503: 6144 + 540 + 555 + 600 + 7545 = 15384. */
-  struct price claude = {.known = true, .batch_factor = 500000};
+  struct price claude = {.known = true,
+                         .services = {[SERVICE_BATCH] = {.has_factor = true, .factor = 500000}}};
   claude.rates = (struct price_rates){.input = USD(3),
                                       .cache_read = USD(0.3),
                                       .cache_write_5m = USD(3.75),
@@ -125,7 +126,8 @@ static void test_golden(void) {
   CHECK(cost_of(&claude, &u) == 15384000);
   /* The same in a batch: half. */
   struct bill bill;
-  struct price_query query = {.usage = &u, .is_batch = true, .markup = PRICE_PARTS};
+  u.service = SERVICE_BATCH;
+  struct price_query query = {.usage = &u, .markup = PRICE_PARTS};
   CHECK(price_bill(&claude, &query, &bill) == PRICE_KNOWN && bill.cost_nanousd == 7692000);
   /* 200,000 prompt tokens, cached ones included, are still the base price: 50,000 x 3 + 150,000 x
    * 0.3 = 195,000; one more and all of it is dearer: 50,001 x 6 + 150,000 x 0.6 + 10 x 22.5. */
@@ -187,11 +189,12 @@ static void test_worst(void) {
                                  .reasoning = 600000000,
                                  .audio_input = 150000000,
                                  .audio_output = 700000000};
-  struct usage worst = price_worst_usage(&p, 1000, 100, PRICE_AUDIO | PRICE_CACHE_WRITE);
+  struct usage worst =
+      price_worst_usage(&p, 1000, 100, &(struct price_allows){PRICE_AUDIO | PRICE_CACHE_WRITE, 0});
   CHECK(cost_of(&p, &worst) == 1000 * 200 + 100 * 700);
-  worst = price_worst_usage(&p, 1000, 100, PRICE_AUDIO);
+  worst = price_worst_usage(&p, 1000, 100, &(struct price_allows){PRICE_AUDIO, 0});
   CHECK(cost_of(&p, &worst) == 1000 * 150 + 100 * 700);
-  worst = price_worst_usage(&p, 1000, 100, 0);
+  worst = price_worst_usage(&p, 1000, 100, &(struct price_allows){0, 0});
   CHECK(cost_of(&p, &worst) == 1000 * 100 + 100 * 600);
   struct config c = {.reserve_output_tokens = 4096};
   struct tenant_figure figures[] = {{SLICE("acme"), 100}};
@@ -229,7 +232,8 @@ static void test_table(void) {
   CHECK(price_read(SLICE("{\"input\":0.0375,\"output\":\"0.15\",\"cache_write\":1,\"batch\":0.5,"
                          "\"tiers\":[{\"above\":200000,\"input\":1,\"output\":2}]}"),
                    &arena, &p) == NULL);
-  CHECK(p.rates.input == 37500000 && p.rates.output == 150000000 && p.batch_factor == 500000);
+  CHECK(p.rates.input == 37500000 && p.rates.output == 150000000 &&
+        p.services[SERVICE_BATCH].factor == 500000);
   CHECK(p.rates.cache_read == 37500000 && p.rates.cache_write_1h == 1000000000);
   CHECK(p.tier_count == 1 && p.tiers[0].rates.cache_read == 1000000000);
   static const char *const bad[] = {"[]",

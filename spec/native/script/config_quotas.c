@@ -117,7 +117,7 @@ static void test_price_forms(void) {
       "} } } }");
   const struct price *p = &c->models[0].price;
   CHECK(p->tier_count == 1 && p->tiers[0].above_tokens == 200000);
-  CHECK(p->tiers[0].rates.cache_read == 2500000000 && p->batch_factor == 500000);
+  CHECK(p->tiers[0].rates.cache_read == 2500000000 && p->services[SERVICE_BATCH].factor == 500000);
   CHECK(p->hours_count == 1 && p->hours[0].from_minute == 990 && p->hours[0].to_minute == 30);
   CHECK(p->hours[0].factor == 250000 && p->hours[0].zone);
   config_unref(c);

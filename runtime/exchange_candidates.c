@@ -57,7 +57,9 @@ enum step_result candidates_find(struct exchange *x) {
         (int)x->public_model.len, x->public_model.data));
     return exchange_fail_with(x, FAILURE_UNSUPPORTED, &detail);
   }
-  if (permit_targets(x) == STEP_FAIL || policies_require(x) == STEP_FAIL) return STEP_FAIL;
+  if (permit_targets(x) == STEP_FAIL || policies_require(x) == STEP_FAIL ||
+      kept_check(x) == STEP_FAIL)
+    return STEP_FAIL;
   if (slice_equal(x->model->strategy, SLICE("weighted")))
     order_weighted(x->candidates, x->candidate_count);
   target_filter(x);

@@ -207,6 +207,10 @@ enum step_result models_answer(struct exchange *x);
 enum step_result candidates_find(struct exchange *x);
 bool candidates_count_tokens(struct exchange *x);
 
+/* exchange_kept.c: leaves out the candidates whose account several tenants share, when the body
+ * names what is kept there; fails when none is left. */
+enum step_result kept_check(struct exchange *x);
+
 /* exchange_native.c: requests that are relayed as they are, and every request's head. */
 /* x->forward_body: the body, with stored responses in the place of their ids. */
 enum step_result native_expand(struct exchange *x);

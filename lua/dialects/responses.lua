@@ -1,6 +1,7 @@
 -- The OpenAI Responses dialect, as Open Responses fixes it: https://www.openresponses.org
 -- Beyond the common functions of a dialect it offers what the state behind POST /v1/responses needs:
 --   expand(body, context)        -> body with the gateway's own state put into `input` | nil, failure
+--   foreign(body, context)       -> id of an item that only the provider could fill, unknown to the owner | nil
 --   queued(request, context)     -> response object of a request that runs in the background
 --   failed_frames(created_text, sequence, failure, context) -> the end of a relayed stream that broke
 -- The answer repeats parameters of the request: context.request is the request that decode gave. context.response_id,
@@ -24,6 +25,7 @@ local dialect = {
   steady = stream.steady,
   catch_up = stream.catch_up,
   expand = history.expand,
+  foreign = history.foreign,
 }
 
 local function base_of(context, reply)

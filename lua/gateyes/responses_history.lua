@@ -100,8 +100,20 @@ function history.for_provider(item)
   return text.replace(item, { id = false })
 end
 
--- Body for a Responses provider: input is the whole list of items, previous_response_id is gone, every other member
--- keeps its bytes. -> text | nil, failure
+-- Neither the request nor one of its items stands for anything else.
+local function names_nothing(members, items)
+  if text.value(members.previous_response_id) ~= nil then return false end
+  if not members.input or members.input:sub(1, 1) ~= "[" then return true end
+  local elements = json.elements(members.input)
+  if #elements ~= #items then return false end
+  for i, element in ipairs(elements) do
+    if element ~= items[i] then return false end
+  end
+  return true
+end
+
+-- Body for a Responses provider: where it names state of the gateway's, input is the whole list of items,
+-- previous_response_id is gone, and every other member keeps its bytes. -> text | nil, failure
 function history.expand(body, context)
   local members, message_text = text.members(body)
   if not members then return nil, canonical.invalid(nil, "The body is not a JSON object: " .. message_text .. ".") end
@@ -109,7 +121,38 @@ function history.expand(body, context)
   if not items then return nil, failure end
   local kept = {}
   for _, item in ipairs(items) do kept[#kept + 1] = history.for_provider(item) end
+  if names_nothing(members, kept) then return body end
   return text.replace(body, { input = text.list(kept), previous_response_id = false }, { "input" })
+end
+
+-- Items that say all they mean themselves. Others the provider looks up by their id: a picture of its own making, the
+-- thoughts of an earlier turn, what a search has found.
+local whole = {
+  message = true, function_call = true, function_call_output = true, custom_tool_call = true,
+  custom_tool_call_output = true, local_shell_call_output = true, shell_call_output = true,
+  apply_patch_call_output = true, computer_call_output = true, item_reference = true,
+}
+
+local carriers = { reasoning = "encrypted_content", compaction = "encrypted_content", image_generation_call = "result" }
+
+local function is_carried(kind, members)
+  local carried = carriers[kind] and text.value(members[carriers[kind]])
+  return type(carried) == "string" and carried ~= ""
+end
+
+-- The id of an item that only the provider could fill, and that no answer to this owner has held; else nil.
+function history.foreign(body, context)
+  local members = text.members(body)
+  local input = members and members.input
+  if not input or input:sub(1, 1) ~= "[" then return nil end
+  for _, element in ipairs(json.elements(input) or {}) do
+    local item = element:find('"', 1, true) and text.members(element)
+    local id, kind = item and text.string(text.value(item.id)), item and text.value(item.type)
+    if id and kind ~= nil and not whole[kind] and not is_carried(kind, item) and not owned(id)
+      and not context.responses.item(id) then
+      return id
+    end
+  end
 end
 
 return history

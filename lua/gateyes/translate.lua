@@ -257,6 +257,11 @@ function translate.expand(owner, body)
   return module("dialects", "responses").expand(body, { responses = responses_of(owner) })
 end
 
+-- The id of an item in it that may be another owner's, or nil.
+function translate.foreign(owner, body)
+  return module("dialects", "responses").foreign(body, { responses = responses_of(owner) })
+end
+
 -- What C needs to know of an adapter to relay bytes without entering Lua.
 function translate.describe(name)
   local adapter = module("adapters", name)

@@ -43,6 +43,36 @@ static struct roles *all_roles(struct directory *d, const struct directory_sourc
   return roles;
 }
 
+/* Who may see all tenants anyway, and who may ask no model anything, do not count. */
+static bool is_client(const struct principal *p) {
+  uint64_t clients = 0, allowed = 0;
+  for (enum action a = 0; a < ACTION_COUNT && !action_is_admin(a); a++)
+    clients |= 1ull << a;
+  for (size_t i = 0; i < p->grant_count; i++) {
+    if (p->grants[i].role->reach == REACH_ALL) return false;
+    allowed |= p->grants[i].role->allow;
+  }
+  return allowed & clients;
+}
+
+/* Keys without a tenant are one more. A claim may name any tenant. */
+static bool find_several_tenants(const struct directory *d) {
+  const struct config *c = d->config;
+  struct slice first = {NULL, 0};
+  for (size_t i = 0; i < d->principal_count; i++) {
+    const struct principal *p = &d->principals[i];
+    if (!is_client(p)) continue;
+    if (first.data && !slice_equal(p->tenant, first)) return true;
+    first = p->tenant.data ? p->tenant : SLICE("");
+  }
+  for (size_t i = 0; i < c->identity_count; i++) {
+    struct slice tenant = c->identities[i].tenant;
+    if (!tenant.len || (first.data && !slice_equal(tenant, first))) return true;
+    first = tenant;
+  }
+  return false;
+}
+
 struct directory *directory_new(const struct directory_source *source) {
   struct directory *d = must_calloc(1, sizeof *d);
   size_t rows = source->rows ? source->rows->keys.count : 0;
@@ -65,6 +95,7 @@ struct directory *directory_new(const struct directory_source *source) {
   if (d->rows) directory_add_services(d);
   if (d->rows) directory_add_rows(d);
   place_all(d);
+  d->has_several_tenants = find_several_tenants(d);
   return d;
 }
 
@@ -127,6 +158,10 @@ struct slice directory_secret(const struct directory *d) {
 
 const struct config_problems *directory_problems(const struct directory *d) {
   return &d->problems;
+}
+
+bool directory_has_several_tenants(const struct directory *d) {
+  return d->has_several_tenants;
 }
 
 size_t directory_key_count(const struct directory *d) {

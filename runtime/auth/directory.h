@@ -59,6 +59,8 @@ struct slice directory_secret(const struct directory *d);
 void directory_project_path(const struct directory *d, struct slice id, struct bytes *out);
 /* One sentence for each row that could not be used as it is. */
 const struct config_problems *directory_problems(const struct directory *d);
+/* More than one tenant may send requests: by its keys, or by tokens. */
+bool directory_has_several_tenants(const struct directory *d);
 size_t directory_key_count(const struct directory *d);
 /* The secret a client sent: Authorization: Bearer, x-api-key, or api-key (Azure's clients); empty
  * when none. */

@@ -66,6 +66,7 @@ struct provider {
   bool is_tls;
   struct slice credential;                /* secret; empty when the provider needs none */
   struct slice api_version;               /* azure_openai */
+  struct slice kept_ids;                  /* auto, relay or refuse */
   struct slice preset;                    /* "vllm", "ollama", …: see lua/adapters/presets.lua */
   const char *proxy;                      /* NULL: none */
   const struct address_policy *addresses; /* NULL: any address. Not together with a proxy. */

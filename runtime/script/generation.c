@@ -28,6 +28,7 @@ static const struct {
     [ENTRY_STORE_FAIL] = {"gateyes.responses_store", "fail"},
     [ENTRY_STORE_ANSWER] = {"gateyes.responses_store", "answer"},
     [ENTRY_EXPAND] = {"gateyes.translate", "expand"},
+    [ENTRY_FOREIGN] = {"gateyes.translate", "foreign"},
     [ENTRY_FAILED_FRAMES] = {"dialects.responses", "failed_frames"},
 };
 

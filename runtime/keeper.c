@@ -143,15 +143,47 @@ static void on_work_end(uv_work_t *work, int status) {
     start_next(k);
 }
 
+/* What runs may have changed since the job was posted. */
+static bool find_running(struct job *job, const struct keeper_tenant *t) {
+  const struct kept *kept = keeper_kept_find(t, t->roles[TENANT_CURRENT]);
+  if (!kept) return false;
+  job->bundle = bundle_ref(kept->bundle);
+  job->number = kept->number;
+  job->source = kept->source;
+  return true;
+}
+
+/* What was pushed or rolled back to stays: the folder holds other files than those that run. Else
+ * the folder is read, as new layers may mend what was wrong with it. */
+static void choose_files(struct job *job, const struct keeper_tenant *t) {
+  const struct kept *now = keeper_kept_find(t, t->roles[TENANT_CURRENT]);
+  bool is_folders = t->has_folder && (!now || t->was_refused ||
+                                      digest_equal(bundle_digest(now->bundle), t->folder_digest));
+  if (!now || is_folders)
+    job->kind = JOB_FOLDER;
+  else
+    job->bundle = bundle_ref(now->bundle);
+}
+
+static struct job *take_next(struct keeper *k) {
+  list_each_safe(node, &k->jobs) {
+    struct job *job = list_entry(node, struct job, link);
+    list_remove(&job->link);
+    if (!job->is_rebuild || find_running(job, keeper_tenant_get(k, job->tenant))) return job;
+    keeper_job_free(job);
+  }
+  return NULL;
+}
+
 static void start_next(struct keeper *k) {
-  if (k->running || list_empty(&k->jobs)) return;
-  struct job *job = list_entry(k->jobs.next, struct job, link);
+  struct job *job = k->running ? NULL : take_next(k);
+  if (!job) return;
   const struct keeper_tenant *t = job->tenant.len ? keeper_tenant_get(k, job->tenant) : NULL;
-  list_remove(&job->link);
   k->running = job;
   job->config = config_ref(k->config);
   job->site = k->site ? bundle_ref(k->site) : NULL;
   if (job->kind == JOB_SURVEY) k->is_survey_queued = false;
+  if (job->kind == JOB_LAYERS) choose_files(job, t);
   if (job->kind != JOB_SURVEY && job->kind != JOB_KEPT) {
     job->number = t->last_number + 1;
     memcpy(job->known_digest, t->folder_digest, SHA256_BYTES);
@@ -201,25 +233,29 @@ struct tenant_share keeper_share_copy(const struct tenant_share *share, struct a
   return (struct tenant_share){share->percent, keys, share->key_count};
 }
 
-static bool rebuild_role(struct keeper *k, struct keeper_tenant *t, enum tenant_role role,
-                         uint64_t number) {
-  const struct kept *kept = keeper_kept_find(t, number);
-  if (!kept) return false;
+static struct job *role_job(struct keeper *k, const struct keeper_tenant *t,
+                            enum tenant_role role) {
   struct job *job = keeper_job_new(k, JOB_KEPT, slice_of(t->name));
   job->role = role;
   job->is_asked_role = true;
   job->share = keeper_share_copy(&t->share, &job->arena);
-  keeper_activate(k, t, kept, job);
-  return true;
+  return job;
+}
+
+bool keeper_restore_role(struct keeper *k, struct keeper_tenant *t, enum tenant_role role,
+                         uint64_t number) {
+  const struct kept *kept = keeper_kept_find(t, number);
+  if (kept) keeper_activate(k, t, kept, role_job(k, t, role));
+  return kept != NULL;
 }
 
 bool keeper_restore(struct keeper *k, struct keeper_tenant *t) {
   uint64_t wanted[TENANT_ROLE_COUNT];
   memcpy(wanted, t->wanted, sizeof wanted);
   memset(t->wanted, 0, sizeof t->wanted);
-  bool has_current = rebuild_role(k, t, TENANT_CURRENT, wanted[TENANT_CURRENT]);
+  bool has_current = keeper_restore_role(k, t, TENANT_CURRENT, wanted[TENANT_CURRENT]);
   for (int role = TENANT_CANARY; has_current && role < TENANT_ROLE_COUNT; role++)
-    rebuild_role(k, t, role, wanted[role]);
+    keeper_restore_role(k, t, role, wanted[role]);
   return has_current;
 }
 
@@ -227,12 +263,13 @@ void keeper_rebuild_all(struct keeper *k) {
   list_each(node, &k->tenants) {
     struct keeper_tenant *t = list_entry(node, struct keeper_tenant, link);
     if (t->wanted[TENANT_CURRENT]) continue;
-    for (int role = 0; role < TENANT_ROLE_COUNT; role++) /* the current one ends the others */
-      rebuild_role(k, t, role, t->roles[role]);
-    if (!t->is_blocked) continue;
-    struct job *job = keeper_job_new(k, JOB_FOLDER, slice_of(t->name));
-    job->always = true;
+    struct job *job = role_job(k, t, TENANT_CURRENT);
+    job->is_rebuild = true;
     keeper_job_post(job);
+    if (!t->is_blocked) continue;
+    struct job *folder = keeper_job_new(k, JOB_FOLDER, slice_of(t->name));
+    folder->always = true;
+    keeper_job_post(folder);
   }
 }
 

@@ -17,7 +17,8 @@ struct keeper_news { /* one tenant's scripts in one role, one for each worker */
 
 struct keeper_callbacks {
   void (*on_news)(void *context, const struct keeper_news *news);
-  /* The `lua` folder of the configuration has changed: everything is to be loaded again. */
+  /* The folder `lua` or `site` of the configuration has changed: the operator's own adapters,
+   * dialects, strategies and roles are to be loaded again. */
   void (*on_lua_changed)(void *context);
   /* The answer to keeper_ask; body is JSON. */
   void (*on_answer)(void *context, void *token, int status, struct slice body);

@@ -152,7 +152,11 @@ static void take_over(struct job *job, struct keeper_tenant *t) {
     t->refusal.number = 0;
   }
   t->was_refused = false;
+  uint64_t before[TENANT_ROLE_COUNT];
+  memcpy(before, t->roles, sizeof before);
   keeper_publish(job, t);
+  for (int role = TENANT_CANARY; job->is_rebuild && role < TENANT_ROLE_COUNT; role++)
+    keeper_restore_role(job->keeper, t, role, before[role]);
   if (job->kind != JOB_KEPT) memset(t->wanted, 0, sizeof t->wanted);
   if (!is_rebuild) count_swap(job, "ok");
   log_process(LOG_INFO, "tenant %s: generation %llu %s", t->name, (unsigned long long)job->number,
@@ -183,7 +187,12 @@ static void refuse(struct job *job, struct keeper_tenant *t) {
     const char *problem = job->problems.items[i];
     bytes_append_text(&t->refusal.problems, problem);
     bytes_append_byte(&t->refusal.problems, '\n');
-    if (running)
+    if (running == number)
+      log_process(LOG_ERROR,
+                  "tenant %s: generation %llu runs on as it was; over what is new it is refused "
+                  "because %s",
+                  t->name, running, problem);
+    else if (running)
       log_process(LOG_ERROR,
                   "tenant %s: running generation %llu, generation %llu refused because %s", t->name,
                   running, number, problem);

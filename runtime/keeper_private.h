@@ -66,6 +66,7 @@ struct job { /* what runs off the loop: one at a time, in the order asked for */
   uint8_t known_digest[SHA256_BYTES];
   bool is_asked_role; /* role is what somebody asked for, not what tenant.lua says */
   bool has_current;   /* when it began */
+  bool is_rebuild;    /* of what then runs, whatever that is, and of its canary and shadow */
   bool always;        /* build it even when the files are the known ones */
   struct slice body;  /* JOB_PUSH */
   void *token;        /* who waits for the answer; NULL: nobody */
@@ -124,6 +125,9 @@ struct tenant_share keeper_share_copy(const struct tenant_share *share, struct a
 void keeper_rebuild_all(struct keeper *k);
 /* What ran before a restart runs again; false when there is no such thing. */
 bool keeper_restore(struct keeper *k, struct keeper_tenant *t);
+/* A kept generation in that role; false when it is not kept. */
+bool keeper_restore_role(struct keeper *k, struct keeper_tenant *t, enum tenant_role role,
+                         uint64_t number);
 
 /* keeper_roles.c: what a tenant runs. publish hands over what was built. */
 void keeper_publish(struct job *job, struct keeper_tenant *t);

@@ -78,6 +78,14 @@ static void append_others(const struct keeper_tenant *t, struct bytes *out) {
                  t->share.keys[i].data);
 }
 
+static void append_refusal(const struct keeper_tenant *t, struct slice why, struct bytes *out) {
+  if (t->refusal.number == t->roles[TENANT_CURRENT])
+    bytes_append_text(out, " as it was, over what is new it is");
+  else
+    bytes_printf(out, ", generation %llu", (unsigned long long)t->refusal.number);
+  bytes_printf(out, " refused because %.*s", (int)why.len, why.data);
+}
+
 void keeper_describe_state(const struct keeper *k, const struct keeper_tenant *t,
                            struct bytes *out) {
   struct bytes text;
@@ -89,9 +97,7 @@ void keeper_describe_state(const struct keeper *k, const struct keeper_tenant *t
     bytes_append_text(&text, t->is_blocked ? "requests are refused" : "no scripts");
   append_disabled(k, t, &text);
   append_others(t, &text);
-  if (t->refusal.number)
-    bytes_printf(&text, ", generation %llu refused because %.*s",
-                 (unsigned long long)t->refusal.number, (int)first.len, first.data);
+  if (t->refusal.number) append_refusal(t, first, &text);
   json_quote(out, bytes_slice(&text));
   bytes_fini(&text);
 }

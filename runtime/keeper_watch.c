@@ -160,17 +160,11 @@ static void miss_tenant(struct keeper *k, struct keeper_tenant *t) {
   if (now_ms - t->gone_ms >= GONE_MS || !t->roles[TENANT_CURRENT]) drop_tenant(k, t);
 }
 
-/* What was pushed or rolled back to stays: the folder holds other files than those that run. */
-static bool lay_anew(struct keeper *k, struct keeper_tenant *t) {
-  const struct kept *now = keeper_kept_find(t, t->roles[TENANT_CURRENT]);
-  if (!now || t->was_refused ||
-      (t->has_folder && digest_equal(bundle_digest(now->bundle), t->folder_digest)))
-    return false;
+static void lay_anew(struct keeper *k, const struct keeper_tenant *t) {
   struct job *job = keeper_job_new(k, JOB_LAYERS, slice_of(t->name));
   job->source = KEPT_SITE;
-  job->bundle = bundle_ref(now->bundle);
+  job->always = true;
   keeper_job_post(job);
-  return true;
 }
 
 static void note_tenant(struct keeper *k, const struct surveyed *s, bool always) {
@@ -180,11 +174,10 @@ static void note_tenant(struct keeper *k, const struct surveyed *s, bool always)
   t->gone_ms = 0;
   memcpy(t->survey_digest, s->digest, SHA256_BYTES);
   if (!is_changed && !always) return;
-  if (!is_changed && lay_anew(k, t)) return;
-  struct job *job = keeper_job_new(k, JOB_FOLDER, s->name);
-  job->always = always;
-  job->source = always ? KEPT_SITE : KEPT_FOLDER;
-  keeper_job_post(job);
+  if (is_changed)
+    keeper_job_post(keeper_job_new(k, JOB_FOLDER, s->name));
+  else
+    lay_anew(k, t);
 }
 
 static void complain(struct keeper *k, const struct job *job) {
@@ -193,12 +186,14 @@ static void complain(struct keeper *k, const struct job *job) {
   k->is_complaining = job->problems.count > 0;
 }
 
-static bool layers_have_changed(struct keeper *k, const struct job *job) {
+static bool take_digest(uint8_t known[SHA256_BYTES], const uint8_t now[SHA256_BYTES]) {
+  bool changed = memcmp(known, now, SHA256_BYTES) != 0;
+  memcpy(known, now, SHA256_BYTES);
+  return changed;
+}
+
+static bool reload_layers(struct keeper *k) {
   struct config_problems problems;
-  bool is_first = !k->is_surveyed;
-  bool changed = memcmp(k->layers_digest, job->layers_digest, SHA256_BYTES) != 0;
-  memcpy(k->layers_digest, job->layers_digest, SHA256_BYTES);
-  if (is_first || !changed) return false;
   config_problems_init(&problems);
   bool fine = keeper_layers_load(k, &problems);
   for (size_t i = 0; i < problems.count; i++)
@@ -207,18 +202,14 @@ static bool layers_have_changed(struct keeper *k, const struct job *job) {
   return fine;
 }
 
-static void note_lua(struct keeper *k, const struct job *job) {
-  bool changed = memcmp(k->lua_digest, job->lua_digest, SHA256_BYTES) != 0;
-  memcpy(k->lua_digest, job->lua_digest, SHA256_BYTES);
-  if (changed && k->is_surveyed) k->start.callbacks->on_lua_changed(k->start.context);
-}
-
 void keeper_survey_end(struct job *job) {
   struct keeper *k = job->keeper;
   complain(k, job);
   set_watches(k, job);
   if (job->problems.count) return; /* nothing is known to be gone */
-  bool always = layers_have_changed(k, job);
+  bool site_changed = take_digest(k->layers_digest, job->layers_digest) && k->is_surveyed;
+  bool lua_changed = take_digest(k->lua_digest, job->lua_digest) && k->is_surveyed;
+  bool always = site_changed && reload_layers(k);
   list_each(node, &k->tenants) list_entry(node, struct keeper_tenant, link)->is_seen = false;
   for (size_t i = 0; i < job->folder_count; i++)
     note_tenant(k, &job->folders[i], always);
@@ -227,10 +218,10 @@ void keeper_survey_end(struct job *job) {
     if (t->is_seen) continue;
     if (t->has_folder)
       miss_tenant(k, t);
-    else if (!keeper_restore(k, t) && always)
+    else if (!keeper_restore(k, t) && always && t->roles[TENANT_CURRENT])
       lay_anew(k, t);
   }
-  note_lua(k, job);
+  if (site_changed || lua_changed) k->start.callbacks->on_lua_changed(k->start.context);
 }
 
 static void on_poll(uv_timer_t *timer) {

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import unittest
 import urllib.error
 import urllib.request
@@ -236,6 +237,21 @@ class Scripts(GatewayCase):
         self.assertEqual((state["running"], state["canary"]), (2, 4))
         self.assertEqual(self.push("birds", {"a": "x"}, canary={"percent": 101})[0], 422)
 
+    def test_a_reload_while_a_generation_is_built(self):
+        """What is built anew over the configuration is what runs then, not what ran when the signal came."""
+        slow = "it('takes its time', function() local n = 0 for i = 1, 6e6 do n = n + i end end)"
+        self.push("busy", {"a": "1"})
+        replies = []
+        pushing = threading.Thread(target=lambda: replies.append(self.push("busy", {"a": "2", "lib/slow_spec.lua": slow})))
+        pushing.start()
+        while not replies:  # several, since nobody sees when the build begins
+            self.gateway.reload()
+        pushing.join()
+        self.assertEqual((replies[0][0], replies[0][1]["running"]), (200, 2))
+        self.gateway.reload()
+        self.push("other", {"a": "1"})  # in line behind all that was to be built
+        self.assertEqual(self.state("busy")["running"], 2)
+
     def test_what_is_no_push(self):
         self.assertEqual(self.admin("tenants/x/scripts", key="wrong")[0], 401)
         self.assertEqual(self.admin("tenants/x/scripts", "POST", {"files": {}}, key="wrong")[0], 401)
@@ -438,8 +454,8 @@ class Layers(GatewayCase):
         self.assertIsNone(self.user(self.upstream, "gy-other"))
         running = self.state()["running"]
         self.write("site/lib/word.lua", "return 'two'")
-        wait_for(lambda: self.state()["running"] > running, 10, "a generation over the new site folder")
-        self.assertEqual(self.user(self.upstream), "two")
+        wait_for(lambda: self.user(self.upstream) == "two", 10, "a generation over the new site folder")
+        self.assertGreater(self.state()["running"], running)
         self.write("site/lib/word.lua", "return (")
         wait_for(lambda: self.state()["refused"], 10, "the refusal")
         self.assertEqual(self.user(self.upstream), "two")
@@ -457,12 +473,12 @@ class Layers(GatewayCase):
         before = self.push(files)["running"]
         self.assertEqual(self.user(self.upstream), "pushed two")
         self.write("site/lib/word.lua", "return 'three'")
-        wait_for(lambda: self.state()["running"] > before, 10, "a generation over the new site folder")
+        wait_for(lambda: self.user(self.upstream) != "pushed two", 10, "a generation over the new site folder")
         self.assertEqual(self.user(self.upstream), "pushed three")
+        self.assertGreater(self.state()["running"], before)
         before = self.state()["running"]
         self.write("tenants/acme/tenant.lua", "return { policies = { 'shared' } } -- changed")
-        wait_for(lambda: self.state()["running"] > before, 10, "the folder's generation")
-        self.assertEqual(self.user(self.upstream), "three")
+        wait_for(lambda: self.user(self.upstream) == "three", 10, "the folder's generation")
 
     def push(self, files):
         request = urllib.request.Request("http://%s/admin/tenants/acme/scripts" % self.gateway.admin.text,
@@ -483,6 +499,53 @@ class Layers(GatewayCase):
         before = self.gateway.reloads("ok")
         self.write(path, text)
         wait_for(lambda: self.gateway.reloads("ok") > before, 10, "the repaired adapter")
+
+    def test_adapters_and_dialects_of_the_site(self):
+        """They serve tenants without scripts, too, and change without a signal; broken ones change nothing."""
+        adapter = 'local base = require "adapters.openai"\nlocal adapter = {}\n' \
+                  'for name, value in pairs(base) do adapter[name] = value end\nadapter.name, adapter.native = "ours", {}\n' \
+                  'function adapter.encode(request, context)\n local call = base.encode(request, context)\n' \
+                  ' call.headers = { { "x-ours", "%s" } }\n return call\nend\nreturn adapter\n'
+        os.makedirs(self.folder + "/site/adapters", exist_ok=True)
+        os.makedirs(self.folder + "/site/dialects", exist_ok=True)
+        self.write("site/adapters/ours.lua", adapter % "one")
+        config = dict(self.gateway.config)
+        config["providers"] = dict(config["providers"], ours={"adapter": "ours", "base_url": self.upstream.url + "/v1"})
+        config["models"] = dict(config["models"], ours={"targets": ["ours/m"]})
+        self.gateway.reload(config)
+
+        def ours():
+            self.upstream.forget()
+            replies = [self.ask("/v1/chat/completions", chat_body("ours", True), key=key) for key in (KEY, "gy-other")]
+            self.assertEqual([reply.status for reply in replies if reply.status != 404], [200] * len(self.upstream.requests("m")))
+            return [request.headers.get("x-ours") for request in self.upstream.requests("m")]
+        wait_for(lambda: ours() == ["one", "one"], 10, "the model in the tenant's generation, too")
+        self.write("site/adapters/ours.lua", adapter % "two")
+        wait_for(lambda: ours() == ["two", "two"], 10, "the changed adapter")
+        refused = self.gateway.reloads("refused")
+        self.write("site/adapters/ours.lua", "return {")
+        wait_for(lambda: self.gateway.reloads("refused") > refused, 10, "the refusal of a broken adapter")
+        self.assertEqual(ours(), ["two", "two"])
+        self.write("site/adapters/ours.lua", adapter % "three")
+        wait_for(lambda: ours() == ["three", "three"], 10, "the repaired adapter")
+        with open(self.folder + "/lua/dialects/chat.lua") as file:
+            dialect = file.read()
+        self.write("site/dialects/chat.lua", dialect.replace("return dialect", '''
+          local decode = dialect.decode
+          function dialect.decode(...)
+            local request, failure = decode(...)
+            if request then table.insert(request.turns, { role = "user", parts = { { type = "text", text = "appended" } } }) end
+            return request, failure
+          end
+          return dialect'''))
+
+        def appended():
+            ours()
+            return [request.json["messages"][-1]["content"] for request in self.upstream.requests("m")]
+        wait_for(lambda: appended() == ["appended", "appended"], 10, "the changed dialect")
+        os.remove(self.folder + "/site/dialects/chat.lua")
+        wait_for(lambda: "appended" not in appended(), 10, "the dialect that ships")
+        self.gateway.reload(dict(self.gateway.config))
 
     def test_providers_of_a_tenant(self):
         running = self.state()["running"]

@@ -4,8 +4,9 @@
 local stock, host = ...
 
 local type, pcall, select, unpack, floor = stock.type, stock.pcall, stock.select, stock.unpack, stock.math.floor
-local stock_getmetatable, error = stock.getmetatable, stock.error
+local stock_getmetatable, stock_setmetatable, error = stock.getmetatable, stock.setmetatable, stock.error
 local stock_resume, stock_create, stock_yield = stock.coroutine.resume, stock.coroutine.create, stock.coroutine.yield
+local stock_running = stock.coroutine.running
 local check, await_mark = host.check, host.await_mark
 
 local function copy(from, names)
@@ -117,11 +118,25 @@ local function rethrow(ok, ...)
   error((...), 0)
 end
 
-env.coroutine = copy(stock.coroutine, "create running status yield isyieldable")
-env.coroutine.resume = resume
+-- Of the host's own no script gets hold: it could resume another policy's hook in place of what that waits for.
+local of_scripts = stock_setmetatable({}, { __mode = "k" })
+
+local function create(call)
+  local thread = stock_create(call)
+  of_scripts[thread] = true
+  return thread
+end
+
+env.coroutine = copy(stock.coroutine, "status yield isyieldable")
+env.coroutine.resume, env.coroutine.create = resume, create
+
+function env.coroutine.running()
+  local thread = stock_running()
+  return of_scripts[thread] and thread or nil
+end
 
 function env.coroutine.wrap(call)
-  local thread = stock_create(call)
+  local thread = create(call)
   return function(...) return rethrow(resume(thread, ...)) end
 end
 

@@ -150,7 +150,7 @@ function text:replace(ranges) end
 ---@field hook "on_request"|"route"|"on_delta"|"on_reply"|"on_finish" The hook that is running.
 local context = {}
 
----Refuses the request (in on_delta and on_reply: the rest of the reply) with an error in the client's protocol. Nothing later undoes it. 403 and `denied_by_policy` unless said otherwise. Raises for a status outside of 400 to 599 and for unknown names.
+---Refuses the request (in on_delta and on_reply: the rest of the reply) with an error in the client's protocol. Nothing later undoes it. 403 and `denied_by_policy` unless said otherwise. `message` has 1000 characters at most, `code` 64, `param` 200; what is longer is cut. Raises for a status outside of 400 to 599 and for unknown names.
 ---@param denial? {status?: integer, code?: string, message?: string, param?: string}
 ---@return true
 function context:deny(denial) end
@@ -164,7 +164,7 @@ function context:answer(answer) end
 ---@param requirements {residency?: string, capabilities?: string|string[], providers?: string|string[], context_tokens?: integer}
 function context:require(requirements) end
 
----Marks the request, in its log line and its ledger record; a later value replaces an earlier one. Raises beyond 32 tags, and 128 bytes for a name or a value.
+---Marks the request, in its log line and its ledger record; a later value replaces an earlier one, but a tenant's own policy changes no tag of one that ships or is the operator's. Raises beyond 32 tags, and 128 bytes for a name or a value.
 ---@param name string
 ---@param value? string|number|boolean
 function context:tag(name, value) end

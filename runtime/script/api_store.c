@@ -9,8 +9,10 @@
 
 static struct kv_space *space_of(lua_State *L) {
   struct surface *s = surface_self(L);
-  if (!s->space) luaL_error(L, "the store is not offered here");
-  return s->space;
+  bool is_house = s->run && policy_now(s->run)->is_house;
+  struct kv_space *space = is_house ? s->house_space : s->space;
+  if (!space) luaL_error(L, "the store is not offered here");
+  return space;
 }
 
 uint64_t api_now_ms(const struct surface *s) {
@@ -67,10 +69,11 @@ int store_put(lua_State *L) {
   return 1;
 }
 
-static bool would_add(struct surface *s, const struct kv_add *add, int64_t *sum) {
+static bool would_add(struct surface *s, struct kv_space *space, const struct kv_add *add,
+                      int64_t *sum) {
   int64_t kept = 0;
   bytes_clear(&s->scratch);
-  bool found = kv_get(s->space, add->name, add->now_ms, &s->scratch);
+  bool found = kv_get(space, add->name, add->now_ms, &s->scratch);
   if (found && !json_to_i64(bytes_slice(&s->scratch), &kept)) return false;
   return !__builtin_add_overflow(kept, add->amount, sum);
 }
@@ -84,7 +87,7 @@ int store_add(lua_State *L) {
   struct kv_add add = {name, (int64_t)amount, check_ttl(L, 3, false), api_now_ms(surface_self(L))};
   int64_t sum;
   struct surface *s = surface_self(L);
-  if (!(s->settings.host->is_quiet ? would_add(s, &add, &sum) : kv_add(space, &add, &sum)))
+  if (!(s->settings.host->is_quiet ? would_add(s, space, &add, &sum) : kv_add(space, &add, &sum)))
     return luaL_error(L, "what is kept there is no whole number, or the sum is too large");
   lua_pushnumber(L, (lua_Number)sum);
   return 1;

@@ -34,7 +34,8 @@ static const struct {
 
 static bool push_module(lua_State *L, const char *module, struct bytes *error) {
   struct sandbox *sandbox = sandbox_find(L);
-  if (sandbox) return sandbox_require(sandbox, slice_of(module), error) == SANDBOX_DONE;
+  if (sandbox)
+    return sandbox_require(sandbox, SANDBOX_TENANT, slice_of(module), error) == SANDBOX_DONE;
   lua_getglobal(L, "require");
   lua_pushstring(L, module);
   return state_call(L, 1, 1, error);

@@ -35,7 +35,10 @@ static bool push_module(struct load *l) {
   bytes_init(&why);
   bytes_init(&name);
   bytes_printf(&name, "policies.%.*s", (int)l->entry->module.len, l->entry->module.data);
-  bool fine = sandbox_require(l->chain->sandbox, bytes_slice(&name), &why) == SANDBOX_DONE;
+  struct sandbox *sandbox = l->chain->sandbox;
+  enum sandbox_realm realm = sandbox_realm_of(sandbox, bytes_slice(&name));
+  l->policy->is_house = realm == SANDBOX_HOUSE;
+  bool fine = sandbox_require(sandbox, realm, bytes_slice(&name), &why) == SANDBOX_DONE;
   bytes_fini(&name);
   if (!fine) {
     struct slice file = l->entry->file;
@@ -250,6 +253,7 @@ struct policy_chain *policy_chain_new(struct sandbox *sandbox, const struct poli
                                       const struct policy_settings *settings, struct bytes *error) {
   struct policy_chain *chain = create(sandbox_state(sandbox), settings, entries->count);
   bool fine = true;
+  sandbox_open_house(sandbox);
   for (size_t i = 0; i < entries->count; i++) {
     struct load l = {chain, &entries->items[i], &chain->policies[i], error};
     fine &= push_module(&l) && take_policy(&l);

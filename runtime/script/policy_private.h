@@ -16,6 +16,9 @@ enum {
   POLICY_HOLD_BYTES = 64 << 10,
   POLICY_TAGS_MAX = 32,
   POLICY_TAG_BYTES = 128,
+  POLICY_CODE_CHARACTERS = 64, /* of a denial; longer ones are cut */
+  POLICY_MESSAGE_CHARACTERS = 1000,
+  POLICY_PARAM_CHARACTERS = 200,
   POLICY_NAMES_MAX = 64, /* of capabilities, and of providers */
   POLICY_TRACES_MAX = 64,
   POLICY_WHY_BYTES = 200,
@@ -28,6 +31,7 @@ struct loaded_policy {
   int functions[POLICY_HOOK_COUNT]; /* in the registry */
   int settings;                     /* the table, in the registry */
   enum policy_on_error on_error;
+  bool is_house;     /* ships or is the operator's: runs in a realm of its own */
   bool holds_stream; /* stream = "hold": on_reply at the end of a stream, nothing before */
   uint32_t breaches;
 };
@@ -110,6 +114,7 @@ struct policy_run {
   uint32_t version;        /* counts structural edits: texts taken before are stale */
 
   struct policy_tag tags[POLICY_TAGS_MAX];
+  uint32_t house_tags; /* bit by bit: set by a policy of the house, which no tenant's may change */
   struct slice capabilities[POLICY_NAMES_MAX], providers[POLICY_NAMES_MAX];
   struct policy_trace *traces;
   size_t trace_count, trace_room;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "script/policy_private.h"
 
 const struct verdict *policy_verdict(const struct policy_run *run) {
@@ -12,15 +13,26 @@ static struct slice keep(struct policy_run *run, struct slice text) {
   return arena_slice(&run->arena, text);
 }
 
+/* So many characters at most, the last of them whole. */
+static struct slice shorten(struct slice text, size_t characters) {
+  const char *at = text.data, *end = at + text.len;
+  for (; at < end && characters > 0; characters--) {
+    uint32_t point;
+    size_t len = utf8_decode(at, end, &point);
+    at += len ? len : 1;
+  }
+  return (struct slice){text.data, (size_t)(at - text.data)};
+}
+
 /* The first denial stands. It takes the place of an answer: what forbids is stronger. */
 void policy_deny(struct policy_run *run, const struct policy_denial *denial) {
   struct verdict *v = &run->verdict;
   if (v->kind == VERDICT_DENY) return;
   v->kind = VERDICT_DENY;
   v->status = denial->status;
-  v->code = keep(run, denial->code);
-  v->message = keep(run, denial->message);
-  v->param = keep(run, denial->param);
+  v->code = keep(run, shorten(denial->code, POLICY_CODE_CHARACTERS));
+  v->message = keep(run, shorten(denial->message, POLICY_MESSAGE_CHARACTERS));
+  v->param = keep(run, shorten(denial->param, POLICY_PARAM_CHARACTERS));
   v->policy = policy_now(run)->name;
   policy_trace(run, "deny", v->message);
 }
@@ -110,6 +122,10 @@ const char *policy_tag(struct policy_run *run, struct slice name, struct slice v
   while (at < v->tag_count && !slice_equal(run->tags[at].name, name))
     at++;
   if (at == POLICY_TAGS_MAX) return "a request has 32 tags at most";
+  bool is_house = policy_now(run)->is_house;
+  if (run->house_tags & 1u << at && !is_house && !slice_equal(run->tags[at].value, value))
+    return "this tag was set by a policy that is not the tenant's, and stays as it is";
+  if (is_house) run->house_tags |= 1u << at;
   if (at < v->tag_count && slice_equal(run->tags[at].value, value)) return NULL;
   run->tags[at] = (struct policy_tag){keep(run, name), keep(run, value)};
   if (at == v->tag_count) v->tag_count++;

@@ -44,9 +44,9 @@ void role_judge_free(struct role_judge *j) {
   free(j);
 }
 
-static bool no_module(void *context, struct slice module, struct slice *text,
-                      struct slice *chunk_name) {
-  (void)context, (void)module, (void)text, (void)chunk_name;
+static bool no_module(void *context, const struct sandbox_wanted *wanted,
+                      struct sandbox_module *module) {
+  (void)context, (void)wanted, (void)module;
   return false;
 }
 

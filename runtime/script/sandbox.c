@@ -75,11 +75,19 @@ static void load_prelude(lua_State *L) {
   must(luaL_loadbufferx(L, file->start, len, "@lua/gateyes/sandbox.lua", "t") == 0);
 }
 
-/* Strings know the safe functions, and nothing hands out their metatable. Stack: the globals. */
+/* Strings know the safe functions, in a table that no script has, and nothing hands out their
+ * metatable. Stack: the globals. */
 static void guard_strings(lua_State *L) {
   lua_pushliteral(L, "");
   must(lua_getmetatable(L, -1));
   lua_getfield(L, -3, LUA_STRLIBNAME);
+  lua_newtable(L);
+  for (lua_pushnil(L); lua_next(L, -3);) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, -4);
+  }
+  lua_remove(L, -2);
   lua_setfield(L, -2, "__index");
   lua_pushboolean(L, false);
   lua_setfield(L, -2, "__metatable");
@@ -93,6 +101,24 @@ static void clear_table(lua_State *L, int index) {
     lua_pushnil(L);
     lua_rawset(L, index);
   }
+}
+
+/* The house has numbers of its own, which no tenant can foretell or seed. Stack: the stock library,
+ * then the globals. */
+static void keep_house_random(lua_State *L) {
+  struct sandbox *s = sandbox_of(L);
+  open_library(L, LUA_MATHLIBNAME, luaopen_math);
+  lua_getfield(L, 1, LUA_MATHLIBNAME);
+  lua_createtable(L, 0, 2);
+  lua_getfield(L, -2, "randomseed");
+  lua_pushnumber(L, (lua_Number)(s->secret * UINT64_C(0xd1342543de82ef95) >> 11));
+  lua_call(L, 1, 0);
+  lua_getfield(L, -2, "random");
+  lua_setfield(L, -2, "random");
+  lua_getfield(L, -2, "randomseed");
+  lua_setfield(L, -2, "randomseed");
+  s->house_random = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_pop(L, 1);
 }
 
 static int on_prepare(lua_State *L) {
@@ -109,6 +135,7 @@ static int on_prepare(lua_State *L) {
   sandbox_library_push(L);
   lua_call(L, 2, 1);
   guard_strings(L);
+  keep_house_random(L);
   lua_pushnil(L);
   lua_setfield(L, LUA_REGISTRYINDEX, "_LOADED");
   clear_table(L, 1);
@@ -120,9 +147,12 @@ static void prepare(struct sandbox *s) {
   lua_atpanic(L, on_panic);
   lua_pushcfunction(L, on_prepare);
   if (lua_pcall(L, 0, 1, 0) != 0) on_panic(L);
+  lua_pushvalue(L, -1);
+  s->realms[SANDBOX_TENANT].globals = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_replace(L, LUA_GLOBALSINDEX);
   lua_newtable(L);
-  s->loaded = luaL_ref(L, LUA_REGISTRYINDEX);
+  s->realms[SANDBOX_TENANT].loaded = luaL_ref(L, LUA_REGISTRYINDEX);
+  s->realms[SANDBOX_HOUSE].globals = s->internal = LUA_NOREF;
   lua_gc(L, LUA_GCCOLLECT, 0);
 }
 
@@ -219,13 +249,6 @@ bool sandbox_load(struct sandbox *s, struct slice text, struct slice chunk_name,
   return false;
 }
 
-void sandbox_preload(struct sandbox *s, const char *name) {
-  lua_rawgeti(s->L, LUA_REGISTRYINDEX, s->loaded);
-  lua_insert(s->L, -2);
-  lua_setfield(s->L, -2, name);
-  lua_pop(s->L, 1);
-}
-
 /* Yields where it can: an error would be caught by each of thousands of nested pcalls in turn. */
 static void on_hook(lua_State *L, lua_Debug *activation) {
   struct sandbox *s = sandbox_of(L);
@@ -240,6 +263,7 @@ static void on_hook(lua_State *L, lua_Debug *activation) {
 
 static void enter(struct sandbox *s) {
   must(!s->is_entered);
+  s->has_run = true;
   uint64_t budget_ns = s->cpu_ns + s->allowance_ns;
   if (s->meter) budget_ns = *s->meter < budget_ns ? budget_ns - *s->meter : 0;
   lua_gc(s->L, LUA_GCSETPAUSE, s->used_bytes > s->memory_bytes / 4 ? HURRIED_PAUSE : USUAL_PAUSE);

@@ -3,6 +3,10 @@
  * every entry has a budget of processor time. What a script can reach is listed in
  * spec/native/script/sandbox_reachable.txt. The compiler is off: compiled code runs no hooks.
  *
+ * A sandbox has two realms, which share no table that a script could get hold of: what the tenant's
+ * scripts write into libraries and modules is not seen by the policies that ship or are the
+ * operator's. Each has its own globals, and its own copy of every module.
+ *
  * Host code outside of an entry may push values freely: the memory limit binds only scripts, and
  * the host functions that they call. Values of a script are read raw (lua_rawget, lua_next,
  * state_text), never with lua_getfield, lua_getglobal, lua_tostring of tables, or anything else
@@ -21,14 +25,32 @@ enum sandbox_result {
   SANDBOX_DISABLED /* not run: too many breaches */
 };
 
+enum sandbox_realm {
+  SANDBOX_TENANT, /* where everything runs unless it is said otherwise */
+  SANDBOX_HOUSE,  /* the operator's and what ships; there after sandbox_open_house */
+  SANDBOX_REALMS
+};
+
+struct sandbox_wanted { /* what `require` looks for */
+  struct slice name;
+  enum sandbox_realm realm;
+  bool is_internal; /* asked for by the host, or by a file that is not the tenant's */
+};
+
+struct sandbox_module {
+  struct slice text;
+  struct slice chunk_name; /* as lua_load takes it, "@lib/a.lua" */
+  bool is_own;             /* a file of the tenant's */
+  const char *why;         /* no such module: what there is instead; may be NULL */
+};
+
 struct sandbox_settings {
   struct slice name;                   /* of the tenant, for messages */
   size_t memory_bytes;                 /* 0: 16 MiB */
   uint32_t cpu_ms;                     /* for one entry, 0: 10 */
   uint32_t breaches, breach_window_ms; /* that many within the window disable it; 0: 10 in 60 s */
-  /* `require`: false when there is no such module. chunk_name as lua_load takes it, "@lib/a.lua".
-   * Both need to live for the call only. */
-  bool (*find)(void *context, struct slice module, struct slice *text, struct slice *chunk_name);
+  /* `require`: false when there is no such module. Texts need to live for the call only. */
+  bool (*find)(void *context, const struct sandbox_wanted *wanted, struct sandbox_module *module);
   void *context;
 };
 
@@ -43,11 +65,17 @@ struct sandbox *sandbox_of(lua_State *L);   /* L: of a sandbox, or a coroutine o
  * when it is bytecode. */
 bool sandbox_load(struct sandbox *s, struct slice text, struct slice chunk_name,
                   struct bytes *error);
-/* What `require(name)` returns from now on: pops it from the state's stack. */
+/* What `require(name)` returns from now on: pops it from the state's stack. Before
+ * sandbox_open_house, which copies it. */
 void sandbox_preload(struct sandbox *s, const char *name);
+/* Makes the realm of the house, before any script has run. Once; later calls do nothing. */
+void sandbox_open_house(struct sandbox *s);
+/* Whose module that is: SANDBOX_HOUSE when it is there and not the tenant's. */
+enum sandbox_realm sandbox_realm_of(struct sandbox *s, struct slice module);
 /* Calls require(name) as it was made, whatever scripts have put in its place: its result is on the
  * state's stack after SANDBOX_DONE. */
-enum sandbox_result sandbox_require(struct sandbox *s, struct slice name, struct bytes *error);
+enum sandbox_result sandbox_require(struct sandbox *s, enum sandbox_realm realm, struct slice name,
+                                    struct bytes *error);
 /* Calls the function below args arguments on the state's stack. On anything but SANDBOX_DONE they
  * are gone and error says "file:line: what" in one line. A call cannot await. */
 enum sandbox_result sandbox_call(struct sandbox *s, int args, int results, struct bytes *error);

@@ -7,7 +7,7 @@
 #include "script/text_library.h"
 #include "script/watchdog.h"
 
-enum { STACK_BYTES = 256 << 10, MAX_MODULE_BYTES = 200 };
+enum { STACK_BYTES = 256 << 10 };
 
 void sandbox_check(lua_State *L) {
   const char *base = sandbox_of(L)->stack_base, *here = __builtin_frame_address(0);
@@ -105,57 +105,10 @@ static int format(lua_State *L) {
   return 1;
 }
 
-static int fail_module(lua_State *L, const char *name, const char *why) {
-  return luaL_error(L, "module '%s' %s", name, why);
-}
-
-static void load_module(lua_State *L, struct sandbox *s, const char *name) {
-  struct slice text, chunk_name;
-  if (!s->find || !s->find(s->context, slice_of(name), &text, &chunk_name))
-    fail_module(L, name, "is not there; see which files the tenant and the gateway offer");
-  lua_pushlstring(L, chunk_name.data, chunk_name.len);
-  int status = sandbox_load_chunk(L, text, lua_tostring(L, -1));
-  lua_remove(L, -2);
-  if (status != 0) lua_error(L);
-}
-
-/* The sentinel of a module that is being loaded is the sandbox itself. */
-static int require(lua_State *L) {
-  struct sandbox *s = sandbox_of(L);
-  size_t len;
-  const char *name = luaL_checklstring(L, 1, &len);
-  luaL_argcheck(L, len <= MAX_MODULE_BYTES && strlen(name) == len, 1, "no name of a module");
-  lua_settop(L, 1);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, s->loaded);
-  lua_getfield(L, 2, name);
-  if (lua_islightuserdata(L, 3) && lua_touserdata(L, 3) == s)
-    return fail_module(L, name, "requires itself, or failed to load before");
-  if (!lua_isnil(L, 3)) return 1;
-  sandbox_check(L);
-  load_module(L, s, name);
-  lua_pushlightuserdata(L, s);
-  lua_setfield(L, 2, name);
-  lua_pushvalue(L, 1);
-  lua_call(L, 1, 1);
-  if (lua_isnil(L, -1)) {
-    lua_pop(L, 1);
-    lua_pushboolean(L, true);
-  }
-  lua_pushvalue(L, -1);
-  lua_setfield(L, 2, name);
-  return 1;
-}
-
 /* A quarter of the memory is about as much text as is read or written in the usual budget. */
 void sandbox_push_json(lua_State *L) {
   struct json_guard guard = {sandbox_check, sandbox_of(L)->memory_bytes / 4};
   api_json_push_guarded(L, &guard);
-}
-
-enum sandbox_result sandbox_require(struct sandbox *s, struct slice name, struct bytes *error) {
-  lua_pushcfunction(s->L, require);
-  lua_pushlstring(s->L, name.data, name.len);
-  return sandbox_call(s, 1, 1, error);
 }
 
 static void push_stock(lua_State *L, const char *library, const char *name) {
@@ -176,7 +129,6 @@ void sandbox_library_push(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"check", check},
       {"tostring", to_string},
-      {"require", require},
       {NULL, NULL},
   };
   struct sandbox *s = sandbox_of(L);
@@ -185,6 +137,8 @@ void sandbox_library_push(lua_State *L) {
     lua_pushcfunction(L, f->func);
     lua_setfield(L, -2, f->name);
   }
+  sandbox_push_require(L, SANDBOX_TENANT, false);
+  lua_setfield(L, -2, "require");
   push_strings(L);
   lua_setfield(L, -2, "string");
   lua_pushlightuserdata(L, s);

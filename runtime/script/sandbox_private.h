@@ -13,8 +13,14 @@ struct sandbox {
   uint64_t *meter;        /* NULL: none */
   const char *stack_base; /* of the C stack at the entry */
   uint64_t secret;        /* hides addresses */
-  int loaded;             /* reference of the table of loaded modules */
-  char stopped_at[96];    /* "file:line: " of the running script when its time was over */
+  struct {                /* references in the registry */
+    int globals, loaded;  /* tables; loaded: modules by name */
+  } realms[SANDBOX_REALMS];
+  int internal; /* globals of files that are not the tenant's, in its realm; LUA_NOREF: yet to be
+                   made */
+  int house_random; /* random and randomseed of the house's own */
+  bool has_run;
+  char stopped_at[96]; /* "file:line: " of the running script when its time was over */
   bool is_entered, is_refused;
   uint32_t breach_limit, breaches_in_window;
   uint64_t breach_window_ns, window_start_ns;
@@ -22,12 +28,14 @@ struct sandbox {
   char disabled_reason[128];               /* empty: it is not */
   void (*on_disabled)(void *context, struct slice reason);
   void *disabled_context;
-  bool (*find)(void *context, struct slice module, struct slice *text, struct slice *chunk_name);
+  bool (*find)(void *context, const struct sandbox_wanted *wanted, struct sandbox_module *module);
   void *context;
 };
 
 /* Pushes `host`, what lua/gateyes/sandbox.lua gets beside the stock library. May raise. */
 void sandbox_library_push(lua_State *L);
+/* Pushes `require` of a realm; is_internal: of a file that is not the tenant's. */
+void sandbox_push_require(lua_State *L, enum sandbox_realm realm, bool is_internal);
 /* luaL_loadbufferx with the limits of sandbox_load: pushes function or message. */
 int sandbox_load_chunk(lua_State *L, struct slice text, const char *chunk_name);
 /* The line of a number that would load the foreign function library; 0: there is none. */

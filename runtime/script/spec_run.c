@@ -59,23 +59,24 @@ struct spec_files {
 };
 
 /* luassert gets, as locals on its first line, what it takes for granted. */
-static bool on_find(void *context, struct slice module, struct slice *text,
-                    struct slice *chunk_name) {
+static bool on_find(void *context, const struct sandbox_wanted *wanted,
+                    struct sandbox_module *module) {
   static const char prefix[] =
       "local s = require 'gateyes.spec.shims' local debug, io, os, package, rawget, rawset, "
       "rawequal, print, error = s.debug, s.io, s.os, s.package, s.rawget, s.rawset, s.rawequal, "
       "s.print, s.error ";
   struct spec_files *files = context;
-  bool is_kit = slice_starts(module, SLICE("luassert")) || slice_equal_text(module, "say");
-  const struct embedded_file *file = is_kit ? kit_file(module) : NULL;
-  if (!file) return tenant_module_find(files->bundle, module, text, chunk_name);
+  bool is_kit =
+      slice_starts(wanted->name, SLICE("luassert")) || slice_equal_text(wanted->name, "say");
+  const struct embedded_file *file = is_kit ? kit_file(wanted->name) : NULL;
+  if (!file) return tenant_module_find(files->bundle, wanted, module);
   bytes_clear(&files->text);
   bytes_clear(&files->name);
   bytes_append_text(&files->text, prefix);
   bytes_append(&files->text, file->start, (size_t)(file->end - file->start));
   bytes_printf(&files->name, "@%s", file->name);
-  *text = bytes_slice(&files->text);
-  *chunk_name = bytes_slice(&files->name);
+  module->text = bytes_slice(&files->text);
+  module->chunk_name = bytes_slice(&files->name);
   return true;
 }
 
@@ -115,7 +116,8 @@ static void read_results(lua_State *L, struct slice file, struct spec_report *re
 
 static bool push_runner(struct sandbox *s, struct bytes *error) {
   lua_State *L = sandbox_state(s);
-  if (sandbox_require(s, SLICE("gateyes.spec.runner"), error) != SANDBOX_DONE) return false;
+  if (sandbox_require(s, SANDBOX_TENANT, SLICE("gateyes.spec.runner"), error) != SANDBOX_DONE)
+    return false;
   sandbox_push_field(L, -1, "run");
   lua_remove(L, -2);
   return true;

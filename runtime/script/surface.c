@@ -262,6 +262,16 @@ static void set_hash_key(struct surface *s) {
     digest_random(s->hash_key, sizeof s->hash_key);
 }
 
+/* What the house's policies keep, such as where a session stays, is not the tenant's to write. A
+ * tenant's name holds no slash. */
+static void open_spaces(struct surface *s) {
+  struct kv *store = s->settings.host->store;
+  if (!store) return;
+  struct slice parts[] = {s->settings.tenant, SLICE("/house")};
+  s->space = kv_space_get(store, s->settings.tenant);
+  s->house_space = kv_space_get(store, arena_join(&s->arena, parts, 2));
+}
+
 struct surface *surface_open(lua_State *L, const struct policy_settings *settings) {
   must(surface_find(L) == NULL);
   lua_pushlightuserdata(L, &registry_key);
@@ -273,7 +283,7 @@ struct surface *surface_open(lua_State *L, const struct policy_settings *setting
   if (!s->settings.host) s->settings.host = &nothing;
   if (!s->settings.wall_ms) s->settings.wall_ms = POLICY_WALL_MS;
   set_hash_key(s);
-  if (s->settings.host->store) s->space = kv_space_get(s->settings.host->store, s->settings.tenant);
+  open_spaces(s);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, on_collect);
   lua_setfield(L, -2, "__gc");

@@ -35,7 +35,8 @@ struct surface {
   struct arena arena;
   struct policy_settings settings;
   struct kv_space *space;
-  struct policy_run *run; /* whose hook is running; NULL while modules load */
+  struct kv_space *house_space; /* of the policies that are not the tenant's */
+  struct policy_run *run;       /* whose hook is running; NULL while modules load */
   unsigned phase;
   int metatables[OBJECT_COUNT]; /* in the registry */
   int json_encode, json_decode; /* functions, in the registry */

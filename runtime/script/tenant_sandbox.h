@@ -14,5 +14,5 @@ struct sandbox *tenant_sandbox_new(const struct config *config, struct bundle *b
 void tenant_chunk_name(const struct bundle *bundle, const struct bundle_file *file,
                        struct bytes *out);
 /* For sandbox_settings.find, with a bundle for context. */
-bool tenant_module_find(void *bundle, struct slice module, struct slice *text,
-                        struct slice *chunk_name);
+bool tenant_module_find(void *bundle, const struct sandbox_wanted *wanted,
+                        struct sandbox_module *module);

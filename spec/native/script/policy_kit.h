@@ -27,16 +27,17 @@ struct kit {
   uint32_t cpu_ms;          /* 0: as ever */
 };
 
-static bool kit_find(void *context, struct slice module, struct slice *text,
-                     struct slice *chunk_name) {
+static bool kit_find(void *context, const struct sandbox_wanted *wanted,
+                     struct sandbox_module *module) {
   struct kit *kit = context;
   static char name[64];
   for (size_t i = 0; i < kit->count; i++) {
     snprintf(name, sizeof name, "policies.%s", kit->names[i]);
-    if (!slice_equal_text(module, name)) continue;
-    *text = slice_of(kit->texts[i]);
+    if (!slice_equal_text(wanted->name, name)) continue;
+    module->text = slice_of(kit->texts[i]);
     snprintf(name, sizeof name, "@policies/%s.lua", kit->names[i]);
-    *chunk_name = slice_of(name);
+    module->chunk_name = slice_of(name);
+    module->is_own = true;
     return true;
   }
   return false;

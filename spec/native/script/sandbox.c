@@ -175,10 +175,10 @@ static void test_trapped_globals(void) {
       {NULL, NULL}};
   struct sandbox *s = kit_sandbox(modules);
   bytes_clear(&error);
-  CHECK(sandbox_require(s, SLICE("trap"), &error) == SANDBOX_DONE);
-  CHECK(sandbox_require(s, SLICE("next"), &error) == SANDBOX_DONE);
+  CHECK(sandbox_require(s, SANDBOX_TENANT, SLICE("trap"), &error) == SANDBOX_DONE);
+  CHECK(sandbox_require(s, SANDBOX_TENANT, SLICE("next"), &error) == SANDBOX_DONE);
   CHECK_TEXT(state_text(sandbox_state(s), -1), "loaded");
-  CHECK(sandbox_require(s, SLICE("none"), &error) == SANDBOX_ERROR);
+  CHECK(sandbox_require(s, SANDBOX_TENANT, SLICE("none"), &error) == SANDBOX_ERROR);
   sandbox_free(s);
 }
 

@@ -24,12 +24,13 @@ static inline int kit_end(void) {
   return checks_end();
 }
 
-static inline bool kit_find(void *context, struct slice module, struct slice *text,
-                            struct slice *chunk_name) {
+static inline bool kit_find(void *context, const struct sandbox_wanted *wanted,
+                            struct sandbox_module *module) {
   for (const struct kit_module *m = context; m && m->name; m++) {
-    if (!slice_equal_text(module, m->name)) continue;
-    *text = slice_of(m->text);
-    *chunk_name = SLICE("@lib/module.lua");
+    if (!slice_equal_text(wanted->name, m->name)) continue;
+    module->text = slice_of(m->text);
+    module->chunk_name = SLICE("@lib/module.lua");
+    module->is_own = true;
     return true;
   }
   return false;

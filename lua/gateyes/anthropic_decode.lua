@@ -37,6 +37,8 @@ function decode.reply(body, context)
       "upstream_protocol")
   end
   local answered, called = reveal_answer(parts)
+  local refusal = stream_in.refusal_of(message)
+  if refusal then parts[#parts + 1] = { type = "refusal", text = refusal } end
   local counted = given(message.usage)
   return {
     id = given(message.id), model = given(message.model), created = context.now,

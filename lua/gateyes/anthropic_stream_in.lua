@@ -173,6 +173,13 @@ function handlers.content_block_stop(state, body, events)
   events[#events + 1] = { type = "part_stop", index = open.index, choice = 0 }
 end
 
+-- What Anthropic says of its refusal, or nil. `ending` is a message, or the delta of message_delta.
+function stream_in.refusal_of(ending)
+  local details = given(ending.stop_details)
+  local said = type(details) == "table" and given(details.explanation)
+  return ending.stop_reason == "refusal" and type(said) == "string" and said ~= "" and said or nil
+end
+
 function stream_in.finish_of(stop_reason, answered, called)
   local finish = words.finish_of_stop(stop_reason)
   if finish == "tool_calls" and answered and not called then return "stop" end
@@ -186,6 +193,15 @@ function handlers.message_delta(state, body, events)
   if not reason then return end
   state.finish = stream_in.finish_of(reason, state.answered, state.called)
   state.stop_sequence = given(delta.stop_sequence)
+  state.refusal = stream_in.refusal_of(delta)
+end
+
+local function say_refusal(state, events)
+  local index = state.next_index
+  state.next_index = index + 1
+  events[#events + 1] = { type = "part_start", index = index, choice = 0, part = { type = "refusal" } }
+  events[#events + 1] = { type = "part_delta", index = index, choice = 0, text = state.refusal }
+  events[#events + 1] = { type = "part_stop", index = index, choice = 0 }
 end
 
 local function close_open(state, events)
@@ -197,6 +213,7 @@ end
 
 function handlers.message_stop(state, _, events)
   close_open(state, events)
+  if state.refusal then say_refusal(state, events) end
   events[#events + 1] = {
     type = "finish", choice = 0, reason = state.finish or "stop", stop_sequence = state.stop_sequence,
   }

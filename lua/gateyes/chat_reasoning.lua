@@ -55,11 +55,28 @@ local function has_text(parts)
   return false
 end
 
+-- Anthropic's own blocks, as clients send them back that come from gateways that pass them through.
+local function parts_of_blocks(blocks)
+  local parts = {}
+  for i = 1, #blocks do
+    local block = type(blocks[i]) == "table" and blocks[i] or {}
+    if block.type == "redacted_thinking" then
+      parts[#parts + 1] = { type = "reasoning", text = "", redacted = true, encrypted = word(block.data),
+        format = "anthropic" }
+    elseif block.type == "thinking" then
+      parts[#parts + 1] = { type = "reasoning", text = word(block.thinking) or "", signature = word(block.signature),
+        format = "anthropic" }
+    end
+  end
+  return parts
+end
+
 -- The reasoning parts of an assistant message, in front of its other parts.
 function chat_reasoning.decode(message)
   local text = word(message.reasoning_content) or word(message.reasoning)
-  local details = message.reasoning_details
+  local details, blocks = message.reasoning_details, message.thinking_blocks
   local parts = type(details) == "table" and parts_of_details(details) or {}
+  if not parts[1] and type(blocks) == "table" then parts = parts_of_blocks(blocks) end
   if not text or text == "" or has_text(parts) then return parts end
   for _, part in ipairs(parts) do
     if part.signature then

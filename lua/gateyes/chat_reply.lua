@@ -71,7 +71,10 @@ local function message_of(parts, legacy)
     audio = audio_of(parts),
   }
   add_calls(message, parts, legacy)
-  if message.content == "" and (message.tool_calls or message.function_call) then message.content = json.null end
+  -- Null stands for what took the place of words; an answer of no words is an empty text, which clients can trim.
+  local other = message.tool_calls or message.function_call or message.audio or message.refusal ~= json.null
+  if other and message.content == "" then message.content = json.null end
+  if not other and message.content == json.null then message.content = "" end
   return message
 end
 

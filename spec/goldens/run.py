@@ -199,6 +199,10 @@ class Run:
         found = [data for _, data in fold.events(text)]
         if self.case.native and self.case.client == "chat" and not self.sent.get("stream_options", {}).get("include_usage"):
             found = [one for one in found if not (isinstance(one, dict) and one.get("usage") and not one.get("choices"))]
+            for one in found:
+                # The other chunks say so only because the gateway asked.
+                if isinstance(one, dict) and "usage" in one and one["usage"] is None:
+                    del one["usage"]
         return found
 
     def check_shape(self):

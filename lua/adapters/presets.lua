@@ -12,6 +12,7 @@
 --   developer, custom, allowed, named, schema, names_messages, refusal: false where the server has no developer role,
 --                  custom tools, allowed_tools, forced single tool, json_schema, message names, refusal on messages
 --   required       its word for tool_choice "required"
+--   signatures     true: takes Gemini's thought signatures back on tool calls
 --   call_id        pattern that ids of tool calls must match; others are replaced by nine letters and digits
 local presets = {}
 
@@ -108,7 +109,7 @@ presets.perplexity = server { adds = { top_k = true },
     "parallel_tool_calls") }
 
 -- https://ai.google.dev/gemini-api/docs/openai
-presets.gemini = server { lacks = lacking("logit_bias", "user", "parallel_tool_calls", "seed") }
+presets.gemini = server { signatures = true, lacks = lacking("logit_bias", "user", "parallel_tool_calls", "seed") }
 
 -- What each calls its token limit, for bodies that are relayed as they are.
 function presets.limits()

@@ -6,8 +6,9 @@ local json = require "gateyes.json"
 local chat_reasoning = {}
 
 local formats = { ["anthropic-claude-v1"] = "anthropic", ["openai-responses-v1"] = "responses",
-  ["xai-responses-v1"] = "responses" }
-local format_words = { anthropic = "anthropic-claude-v1", responses = "openai-responses-v1", chat = "unknown" }
+  ["xai-responses-v1"] = "responses", ["google-gemini-v1"] = "gemini" }
+local format_words = { anthropic = "anthropic-claude-v1", responses = "openai-responses-v1",
+  gemini = "google-gemini-v1", chat = "unknown" }
 
 local function word(value)
   return type(value) == "string" and value or nil
@@ -28,6 +29,19 @@ local function add_detail(part, detail)
     part.encrypted = word(detail.data)
     part.redacted = part.format == "anthropic" or nil
   end
+end
+
+-- Gemini signs the call that its thoughts led to, and refuses the call without it on the next turn. In the canonical
+-- form the signature is a reasoning part in front of that call.
+-- https://ai.google.dev/gemini-api/docs/thought-signatures (OpenAI compatibility: extra_content)
+function chat_reasoning.signature_of_call(call)
+  local extra = call.extra_content
+  local google = type(extra) == "table" and extra.google
+  return type(google) == "table" and word(google.thought_signature) or nil
+end
+
+function chat_reasoning.extra_content(signature)
+  return { google = { thought_signature = signature } }
 end
 
 -- Details that share an id are one item (a Responses item has summaries and encrypted content), others one part each.

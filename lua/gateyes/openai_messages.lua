@@ -3,6 +3,7 @@ local json = require "gateyes.json"
 local canonical = require "gateyes.canonical"
 local chat_reasoning = require "gateyes.chat_reasoning"
 local openai_ids = require "gateyes.openai_ids"
+local openai_models = require "gateyes.openai_models"
 local openai_parts = require "gateyes.openai_parts"
 
 local openai_messages = {}
@@ -63,6 +64,12 @@ local function add_users(writer, turns)
   end
 end
 
+-- Only Gemini's endpoint takes it; to names that are OpenAI's own it does not go.
+local function takes_signatures(writer)
+  local preset = writer.preset
+  return preset.signatures or preset.models and openai_models.reasons(writer.context.model) == nil
+end
+
 local function tool_call(writer, part)
   local id, name = openai_ids.call_id(part.id, writer.preset.call_id), openai_ids.tool_name(part.name)
   if part.cache then openai_parts.drop(writer, "cache_control", "the provider takes no cache hints on tool calls") end
@@ -95,9 +102,15 @@ end
 
 local function add_assistant(writer, turn)
   local message, calls, said = { role = "assistant", name = turn.name }, {}, {}
+  local signature
   for _, part in ipairs(turn.parts) do
     if part.type == "tool_call" then
-      calls[#calls + 1] = tool_call(writer, part)
+      local call = tool_call(writer, part)
+      call.extra_content, signature = signature and chat_reasoning.extra_content(signature), nil
+      calls[#calls + 1] = call
+    elseif part.type == "reasoning" then
+      said[#said + 1] = part
+      signature = part.format == "gemini" and takes_signatures(writer) and part.encrypted or nil
     elseif part.type == "audio" and part.id then
       message.audio = { id = part.id }
     elseif part.type == "refusal" and writer.preset.refusal ~= false then

@@ -100,6 +100,8 @@ local function add_calls(parts, message, context, customs)
     if part and customs and customs[part.name] then
       part.custom, part.arguments = true, openai_reply.custom_input(part.arguments)
     end
+    local signature = part and chat_reasoning.signature_of_call(call)
+    if signature then parts[#parts + 1] = { type = "reasoning", format = "gemini", encrypted = signature } end
     if part then parts[#parts + 1] = part end
   end
   return #calls > 0

@@ -110,10 +110,9 @@ local function text_delta(choice, events, kind, text, logprobs)
   push(events, { type = "part_delta", index = open.index, choice = choice.number, text = text, logprobs = logprobs })
 end
 
--- Reasoning that Anthropic keeps to itself is a part of its own.
-local function redacted_delta(choice, events, data)
+-- Reasoning that its provider keeps to itself is a part of its own.
+local function sealed_part(choice, events, part, data)
   close_open(choice, events)
-  local part = { type = "reasoning", format = "anthropic", redacted = true }
   local index = part_start(choice, events, part)
   push(events, { type = "part_delta", index = index, choice = choice.number, encrypted = data })
   part_stop(choice, events, index)
@@ -127,7 +126,7 @@ local function details_delta(choice, events, details, has_text)
       if not has_text then text_delta(choice, events, "reasoning", text_or_nil(detail.text or detail.summary)) end
       local signature, encrypted = text_or_nil(detail.signature), text_or_nil(detail.data)
       if encrypted and choice.format == "anthropic" then
-        redacted_delta(choice, events, encrypted)
+        sealed_part(choice, events, { type = "reasoning", format = "anthropic", redacted = true }, encrypted)
       elseif signature or encrypted then
         local open = open_part(choice, events, "reasoning")
         push(events, { type = "part_delta", index = open.index, choice = choice.number, signature = signature,
@@ -177,6 +176,8 @@ local function new_call(state, choice, events, key, delta, called)
   call.custom = custom or call.buffered
   close_open(choice, events)
   close_whole_calls(choice, events)
+  local signature = chat_reasoning.signature_of_call(delta)
+  if signature then sealed_part(choice, events, { type = "reasoning", format = "gemini" }, signature) end
   call.index = part_start(choice, events, { type = "tool_call", id = call.id, name = call.name, custom = call.custom })
   choice.calls[key] = call
   choice.order[#choice.order + 1] = call

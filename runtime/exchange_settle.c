@@ -80,31 +80,55 @@ static void blame_attempt(struct exchange *x) {
 
 /* What was refused since the ledger cannot be written must not fill the memory that is left for
  * requests that were paid. */
-static enum step_result append_record(struct exchange *x) {
+static void put_record(struct exchange *x) {
   if (!x->host->journal || !x->principal || x->route.endpoint != ENDPOINT_GENERATE ||
       x->failure == FAILURE_LEDGER_UNAVAILABLE)
-    return STEP_NEXT;
+    return;
   struct ledger_record record;
   record_fill(x, &record);
-  enum failure_kind kind = journal_append(x->host->journal, &record);
+  x->ticket = journal_put(x->host->journal, &record);
+}
+
+static void book(struct exchange *x) {
+  if (x->is_booked) return;
+  x->is_booked = true;
+  bool was_used = reached_model(x);
+  if (was_used) take_usage(x);
+  admit_settle(x, was_used);
+  put_record(x);
+}
+
+static enum step_result take_record(struct exchange *x) {
+  uint64_t ticket = x->ticket;
+  if (!ticket) return STEP_NEXT;
+  x->ticket = 0;
+  enum failure_kind kind = journal_take(x->host->journal, ticket);
   if (kind == FAILURE_NONE) return STEP_NEXT;
   return exchange_fail(x, kind, "this request was answered but could not be recorded");
 }
 
 enum step_result settle_book(struct exchange *x) {
-  if (x->is_booked) return STEP_NEXT;
-  x->is_booked = true;
-  bool was_used = reached_model(x);
-  if (was_used) take_usage(x);
-  admit_settle(x, was_used);
-  return append_record(x);
+  book(x);
+  return take_record(x);
+}
+
+/* Others are about to settle in this turn: one write for all of their records. */
+static bool may_share(struct exchange *x) {
+  return x->ticket && !list_empty(&x->host->ready);
 }
 
 enum step_result settle_step(struct exchange *x) {
-  x->settled_ns = clock_mono_ns();
-  policies_cancel(x);
-  blame_attempt(x);
-  (void)settle_book(x);
+  if (!x->settled_ns) {
+    x->settled_ns = clock_mono_ns();
+    policies_cancel(x);
+    blame_attempt(x);
+    book(x);
+    if (may_share(x)) {
+      exchange_wake(x);
+      return STEP_PARK;
+    }
+  }
+  (void)take_record(x);
   settle_store(x);
   content_settle(x);
   struct bytes *line = log_buffer(x->host->log);

@@ -157,6 +157,7 @@ struct exchange {
 
   struct bytes transcript; /* of a stream whose content is kept: what the client was given */
   bool is_booked;          /* usage, cost and ledger are done */
+  uint64_t ticket;         /* of the record that is put into the journal; 0: none waits there */
   bool is_kept;            /* the response has been stored, if it is to be */
   bool error_relayed;      /* the client has the provider's own error event */
   bool has_event;          /* the running attempt sent a frame that is no comment */

@@ -1,7 +1,8 @@
-/* The ledger's first home: every settled request is one `write` to a segment file, done by the
- * worker before the last byte goes to the client. What has been written survives the death of the
- * process at any moment (kill -9, a crash, out of memory); a power cut may take what was written
- * since the last fsync, which the keeper does every fsync_ms.
+/* The ledger's first home: every settled request is written to a segment file by the worker before
+ * the last byte goes to the client; those that settle in one turn of its loop share one `write`.
+ * What has been written survives the death of the process at any moment (kill -9, a crash, out of
+ * memory); a power cut may take what was written since the last fsync, which the keeper does every
+ * fsync_ms.
  *
  * `struct journal` is one worker's end and belongs to its thread. `struct journals` is all of them
  * and the folder: it belongs to the keeper, whose calls touch the disk and may wait for it, so they
@@ -44,9 +45,14 @@ struct journal_stats {
   bool is_usable;
 };
 
-/* The worker's. Never waits for more than one write to a file. Fails only when the record is lost:
- * then the client must not see its reply as complete. */
-enum failure_kind journal_append(struct journal *j, const struct ledger_record *record) MUST_CHECK;
+/* The worker's. Never waits for more than one write to a file. Records that are put one after the
+ * other share the write of the first journal_take: whoever put one takes its result, once, before
+ * the client can see its reply as complete. Fails only when the record is lost: then the client
+ * must not see that. */
+uint64_t journal_put(struct journal *j, const struct ledger_record *record); /* ticket, never 0 */
+enum failure_kind journal_take(struct journal *j, uint64_t ticket) MUST_CHECK;
+enum failure_kind journal_append(struct journal *j,
+                                 const struct ledger_record *record) MUST_CHECK; /* both */
 /* False: paid work is to be refused before a provider is asked. One atomic read. */
 bool journal_usable(const struct journal *j);
 

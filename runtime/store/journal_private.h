@@ -21,7 +21,9 @@ struct journal {
   struct segment *current;        /* worker only; NULL: none could be made yet */
   _Atomic(struct segment *) next; /* from the keeper, taken by the worker's next append */
   atomic_bool is_broken;          /* set by the worker, cleared by the keeper under the lock */
-  struct bytes frame;             /* worker only */
+  struct bytes frames;            /* worker only: put, not yet written */
+  uint64_t put, written;          /* worker only: tickets */
+  struct bytes lost;              /* worker only: tickets of records that found no room */
   uv_mutex_t lock;                /* of spill; held for one copy */
   struct bytes spill;
   struct bytes saving;         /* keeper only: taken from spill, on its way to a segment */

@@ -59,7 +59,8 @@ static bool begin_writer(struct journals *set, unsigned writer, struct bytes *er
 
 static void free_writer(struct journal *j) {
   uv_mutex_destroy(&j->lock);
-  bytes_fini(&j->frame);
+  bytes_fini(&j->frames);
+  bytes_fini(&j->lost);
   bytes_fini(&j->spill);
   bytes_fini(&j->saving);
 }

@@ -363,6 +363,42 @@ static void test_trouble(bool spills) {
   remove_folder();
 }
 
+/* Many share one write; where that fails, each still learns what became of its own record, in
+ * whatever order they ask. */
+static void test_shared_write(void) {
+  enum { COUNT = 400 };
+  unsigned seen[COUNT] = {0};
+  uint64_t tickets[COUNT];
+  fresh_folder();
+  struct journals *set = open_journals(64 << 10, true);
+  struct journal *j = journals_writer(set, 0);
+  size_t lost = 0;
+  for (size_t turn = 0; turn < 4; turn++) {
+    limit_file_size(turn == 1 || turn == 2 ? 10 : RLIM_INFINITY);
+    if (turn == 3) journals_tend(set);
+    size_t first = turn * 100, lost_before = lost;
+    for (size_t i = first; i < first + 100; i++) {
+      char id[32];
+      struct ledger_record record = record_of(id, i);
+      tickets[i] = journal_put(j, &record);
+    }
+    for (size_t i = first + 100; i-- > first;)
+      if (journal_take(j, tickets[i]) != FAILURE_NONE) {
+        seen[i]++;
+        lost++;
+      }
+    CHECK(turn == 2 ? lost > 0 && lost < 200 : turn == 1 || lost == lost_before);
+  }
+  struct journal_stats stats;
+  journals_stats(set, &stats);
+  CHECK(stats.lost_records == lost && lost < 200 && stats.records == COUNT);
+  journals_seal(set);
+  CHECK(drain(set, seen, COUNT) == COUNT - lost);
+  each_once(seen, COUNT);
+  journals_close(set);
+  remove_folder();
+}
+
 static void test_full(void) {
   unsigned *seen = must_calloc(20000, sizeof *seen);
   fresh_folder();
@@ -427,6 +463,7 @@ int main(void) {
   test_torn_and_damaged();
   test_trouble(false);
   test_trouble(true);
+  test_shared_write();
   test_full();
   test_neighbours();
   test_no_folder();

@@ -32,13 +32,38 @@ static void append_parameters(struct bytes *out, const struct admin_route *r) {
   bytes_append_byte(out, ']');
 }
 
+/* What those take that change a row in one way. */
+static const struct {
+  const char *handler, *properties, *required;
+} verbs[] = {
+    {"key_rotate", "\"overlap_s\":{\"type\":\"integer\",\"minimum\":0}", ""},
+    {"service_publish", "\"version\":{\"type\":\"integer\",\"minimum\":1}", "\"version\""},
+    {"service_canary",
+     "\"version\":{\"type\":\"integer\",\"minimum\":1},\"percent\":{\"type\":\"integer\","
+     "\"minimum\":0,\"maximum\":100}",
+     "\"percent\""},
+    {"subscription_approve",
+     "\"expires_ms\":{\"type\":\"integer\",\"minimum\":0},\"reason\":{\"type\":\"string\"}", ""},
+    {"subscription_reject", "\"reason\":{\"type\":\"string\"}", ""},
+    {"subscription_revoke", "\"reason\":{\"type\":\"string\"}", ""},
+};
+
+static struct slice verb_schema(struct arena *arena, const char *handler) {
+  for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+    if (strcmp(verbs[i].handler, handler) == 0)
+      return slice_of(arena_printf(arena,
+                                   "{\"type\":\"object\",\"properties\":{%s},\"required\":[%s]}",
+                                   verbs[i].properties, verbs[i].required));
+  return SLICE("{\"type\":\"object\"}");
+}
+
 static void append_body(struct bytes *out, const struct admin_route *r) {
   struct arena arena;
   bool is_create = strcmp(r->name, "row_create") == 0,
        is_update = strcmp(r->name, "row_update") == 0;
   if (strcmp(r->method, "GET") == 0 || strcmp(r->method, "DELETE") == 0) return;
   arena_init(&arena);
-  struct slice schema = SLICE("{\"type\":\"object\"}");
+  struct slice schema = verb_schema(&arena, r->name);
   if (is_create || is_update) schema = fields_schema(&arena, r->kind, is_update);
   bytes_printf(out,
                ",\"requestBody\":{\"required\":%s,\"content\":{\"application/json\":{\"schema\":",

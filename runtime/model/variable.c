@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 
-enum { NAME_BYTES = 64 };
+enum { NAME_BYTES = 64, SHOWN_BYTES = 512 };
 
 static const struct {
   const char *name, *wanted;
@@ -98,7 +98,8 @@ static bool check_value(const struct variable *v, struct slice value, struct byt
       return fail(problem, v->name, what);
     }
     (void)fail(problem, v->name, "expects one of ");
-    bytes_append_slice(problem, v->values);
+    bool is_long = v->values.len > SHOWN_BYTES;
+    bytes_append_slice(problem, is_long ? (struct slice){v->values.data, SHOWN_BYTES} : v->values);
     return false;
   }
   uint64_t length = 0;

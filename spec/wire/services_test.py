@@ -114,6 +114,9 @@ class Calls(ServiceCase):
         row = wait_for(lambda: self.api("GET", "/admin/v1/requests/" + line["request_id"])[0] == 200 and
                        self.api("GET", "/admin/v1/requests/" + line["request_id"])[1], 10)
         self.assertEqual(row["tags"], {"service": "help", "service_version": "1"})
+        usage = {row["tag"]: row["requests"] for row in self.good("GET", "/admin/v1/usage?by=tag&tenant=acme")["data"]}
+        self.assertGreaterEqual(usage["service=help"], 1)
+        self.assertIn("service_version=1", usage)
 
     def test_the_other_protocols(self):
         for stream in (False, True):

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "admin.h"
@@ -22,6 +20,7 @@
 #include "script/watchdog.h"
 #include "server_bootstrap.h"
 #include "server_directory.h"
+#include "server_harden.h"
 #include "server_identity.h"
 #include "server_ledger.h"
 #include "server_limits.h"
@@ -499,16 +498,6 @@ static bool start_workers(struct server *s, struct config_problems *problems) {
   return start_strategies(s, problems);
 }
 
-/* Keys and prompts are in memory: no core dump, no debugger of the same user. */
-static void harden(void) {
-  prctl(PR_SET_DUMPABLE, 0);
-  struct rlimit files;
-  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-  }
-}
-
 /* What is configured but does nothing yet is said, not left to be found out. */
 static void announce_unused(const struct config *c) {
   if (c->shared.len)
@@ -575,6 +564,7 @@ int server_main(int argc, char **argv) {
   int status = 1;
   if (s.config) {
     s.config->version = 1;
+    if (s.config->core_dumps) harden_allow_dumps();
     status = serve(&s, &problems);
   }
   server_watch_end();

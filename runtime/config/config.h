@@ -224,6 +224,7 @@ struct config {
   bool has_admin_key;
   struct slice admin_key; /* secret: what commands show to the running gateway */
   uint32_t workers;       /* resolved: never 0 */
+  bool core_dumps;
   struct client_timers client;
   struct upstream_timers upstream;
   struct slice nameservers; /* "127.0.0.1:53,[::1]:53"; empty: those of /etc/resolv.conf */

@@ -32,6 +32,7 @@ static const struct noun {
     {"usage", "tenant project user key_id customer model provider day requests", "list"},
     {"requests", "request_id time tenant model provider status input_tokens output_tokens cost",
      "list show"},
+    {"audit", "number time tenant actor action target outcome peer", "list verify"},
 };
 
 struct words {
@@ -93,7 +94,7 @@ static bool read_words(struct words *w, int argc, char **argv) {
   }
   if (!w->verb) w->verb = "list";
   if (!is_word(w->noun->verbs, w->verb)) return false;
-  bool has_id = !is_word("list create use", w->verb);
+  bool has_id = !is_word("list create use verify", w->verb);
   return has_id == (w->id != NULL);
 }
 
@@ -115,7 +116,7 @@ static void append_path(const struct words *w, bool is_get, struct bytes *out) {
     bytes_append_byte(out, '/');
     append_escaped(out, w->id);
   }
-  if (is_word("use block unblock revoke rotate publish canary rollback stage approve reject",
+  if (is_word("use block unblock revoke rotate publish canary rollback stage approve reject verify",
               w->verb))
     bytes_printf(out, "/%s", w->verb);
   for (size_t i = 0; i < w->count && is_get; i++) {
@@ -186,7 +187,7 @@ static void append_body(const struct words *w, struct bytes *out) {
 }
 
 static const char *method_of(const char *verb) {
-  if (is_word("list show use", verb)) return "GET";
+  if (is_word("list show use verify", verb)) return "GET";
   if (strcmp(verb, "update") == 0) return "PATCH";
   return strcmp(verb, "delete") == 0 ? "DELETE" : "POST";
 }
@@ -217,12 +218,14 @@ static int ask(const struct words *w, const struct admin_door *door) {
   struct admin_call call = {method, bytes_text(&path), bytes_slice(&body)};
   bool is_answered = admin_ask(door, &call, &reply);
   bool fine = is_answered && (reply.status == 200 || reply.status == 201);
+  struct slice whole = fine ? json_find(bytes_slice(&reply.body), "ok") : (struct slice){NULL, 0};
   if (is_answered && w->json)
     printf("%s", bytes_text(&reply.body));
   else if (fine)
     admin_print(bytes_slice(&reply.body), columns_of(w));
   else if (is_answered)
     admin_print_error(w->noun->name, bytes_slice(&reply.body));
+  fine = fine && json_type(whole) != JSON_FALSE; /* of a chain that was verified */
   bytes_fini(&reply.body);
   bytes_fini(&path);
   bytes_fini(&body);

@@ -1,18 +1,22 @@
-/* `gateyes audit`: the log of who changed what. */
+/* `gateyes audit`: the log of who changed what. The running gateway is asked where there is one,
+ * else the store itself is read. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "command_door.h"
+#include "command_http.h"
 #include "commands.h"
 #include "load.h"
 #include "store/store.h"
 
-enum { LIST_ROWS = 50 };
+enum { LIST_ROWS = 50, CONNECT_S = 2 };
 
 struct words {
   const char *config, *verb;
-  bool json;
+  bool json, is_offline;
 };
 
 static bool read_words(int argc, char **argv, struct words *words) {
@@ -20,6 +24,8 @@ static bool read_words(int argc, char **argv, struct words *words) {
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--json") == 0)
       words->json = true;
+    else if (strcmp(argv[i], "--offline") == 0)
+      words->is_offline = true;
     else if (strncmp(argv[i], "--config=", 9) == 0)
       words->config = argv[i] + 9;
     else if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
@@ -27,11 +33,16 @@ static bool read_words(int argc, char **argv, struct words *words) {
     else if (!words->verb && (strcmp(argv[i], "verify") == 0 || strcmp(argv[i], "list") == 0))
       words->verb = argv[i];
     else {
-      fprintf(stderr, "gateyes audit: unknown word %s\n", argv[i]);
+      fprintf(
+          stderr,
+          "gateyes audit: %s: the store itself is read here, since no gateway answers, and that "
+          "takes --config, --json and --offline only\n",
+          argv[i]);
       return false;
     }
   }
-  if (!words->verb) fprintf(stderr, "usage: gateyes audit verify|list [--config PATH] [--json]\n");
+  if (!words->verb)
+    fprintf(stderr, "usage: gateyes audit verify|list [--config PATH] [--json] [--offline]\n");
   return words->verb != NULL;
 }
 
@@ -48,7 +59,8 @@ static void print_report(const struct audit_report *r, bool json) {
   char head[2 * SHA256_BYTES + 1];
   digest_hex(r->head, SHA256_BYTES, head);
   if (json) {
-    printf("{\"ok\":%s,\"rows\":%llu,\"first\":%llu,\"last\":%llu,\"broken_at\":%llu,\"head\":\"%"
+    printf("{\"object\":\"audit_report\",\"ok\":%s,\"rows\":%llu,\"first\":%llu,\"last\":%llu,"
+           "\"broken_at\":%llu,\"head\":\"%"
            "s\"}\n",
            r->broken_at ? "false" : "true", (unsigned long long)r->rows,
            (unsigned long long)r->first, (unsigned long long)r->last,
@@ -117,15 +129,37 @@ static int list(struct store *s, bool json) {
   struct listing listing = {.json = json};
   struct audit_query query = {.limit = LIST_ROWS};
   struct audit_sink sink = {on_row, &listing};
-  if (json) printf("[");
+  if (json) printf("{\"object\":\"list\",\"data\":[");
   enum store_result result = s->calls->audit_list(s, &query, &sink);
-  if (json) printf("]\n");
+  if (json) printf("]}\n");
   bytes_fini(&listing.line);
   return result == STORE_FINE ? 0 : complain(s);
 }
 
+static const char *config_of(int argc, char **argv) {
+  const char *path = NULL;
+  for (int i = 1; i < argc; i++) {
+    if (strncmp(argv[i], "--config=", 9) == 0) path = argv[i] + 9;
+    if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) path = argv[i + 1];
+  }
+  return path;
+}
+
+/* Is there a gateway that would tell? A faulty configuration is told by who reads it next. */
+static bool is_running(int argc, char **argv) {
+  struct admin_door door;
+  for (int i = 1; i < argc; i++)
+    if (strcmp(argv[i], "--offline") == 0) return false;
+  if (!admin_door_open("audit", config_of(argc, argv), &door)) return false;
+  int fd = door.key.len ? admin_connect(&door.address, CONNECT_S) : -1;
+  if (fd >= 0) close(fd);
+  admin_door_close(&door);
+  return fd >= 0;
+}
+
 int audit_main(int argc, char **argv) {
   struct words words;
+  if (is_running(argc, argv)) return admin_main(argc, argv);
   if (!read_words(argc, argv, &words)) return 2;
   struct config_problems problems;
   config_problems_init(&problems);

@@ -61,9 +61,14 @@ class Store(GatewayCase):
                     self.assertNotIn(secret.encode(), file.read(), name)
 
     def audit(self, *words):
-        done = subprocess.run([BINARY, "audit", *words, "--config", self.gateway.path, "--json"], capture_output=True,
-                              text=True, check=False)
-        return done.returncode, json.loads(done.stdout)
+        """What the running gateway says and what the store itself holds must be the same."""
+        said = [subprocess.run([BINARY, "audit", *words, "--config", self.gateway.path, "--json", *more], capture_output=True,
+                               text=True, check=False) for more in ([], ["--offline"])]
+        answers = [(done.returncode, json.loads(done.stdout)) for done in said]
+        self.assertEqual(answers[0][0], answers[1][0], said)
+        if words[0] == "verify":
+            self.assertEqual(answers[0][1], answers[1][1])
+        return answers[0]
 
     def test_audit_verify(self):
         """The chain as an outsider computes it: SHA-256 of the digest before and of "length:text" of each field."""
@@ -78,7 +83,10 @@ class Store(GatewayCase):
         database.commit()
         status, report = self.audit("verify")
         self.assertEqual((status, report["ok"], report["rows"], report["head"]), (0, True, 5, previous.hex()))
-        self.assertEqual([row["number"] for row in self.audit("list")[1]], [5, 4, 3, 2, 1])
+        self.assertEqual([row["number"] for row in self.audit("list")[1]["data"]], [5, 4, 3, 2, 1])
+        few = subprocess.run([BINARY, "audit", "list", "--limit", "2", "--tenant", "acme", "--config", self.gateway.path],
+                             capture_output=True, text=True, check=True).stdout.splitlines()
+        self.assertEqual([line.split()[0] for line in few[:3]], ["number", "5", "4"])
         database.execute("UPDATE audit SET target = 'keys/9' WHERE number = 3")
         database.commit()
         status, report = self.audit("verify")

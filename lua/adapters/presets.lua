@@ -12,6 +12,7 @@
 --   developer, custom, allowed, named, schema, names_messages, refusal: false where the server has no developer role,
 --                  custom tools, allowed_tools, forced single tool, json_schema, message names, refusal on messages
 --   required       its word for tool_choice "required"
+--   search         true: takes web_search_options
 --   signatures     true: takes Gemini's thought signatures back on tool calls
 --   call_id        pattern that ids of tool calls must match; others are replaced by nine letters and digits
 local presets = {}
@@ -70,7 +71,7 @@ presets.tgi = server { lacks = lacking "parallel_tool_calls" }
 
 -- https://openrouter.ai/docs/api-reference/chat-completion
 presets.openrouter = server { adds = everything, lacks = own_caching, reasoning = "object", efforts = {},
-  cache = "control", history = { "reasoning_details", "reasoning" }, developer = true }
+  cache = "control", search = true, history = { "reasoning_details", "reasoning" }, developer = true }
 
 -- https://docs.together.ai/reference/chat-completions-1
 presets.together = server { adds = everything, lacks = lacking "user", history = { "reasoning" } }

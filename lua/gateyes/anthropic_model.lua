@@ -24,7 +24,7 @@ end
 -- Names that are not Claude's (servers that merely speak the protocol) get the oldest widely copied surface.
 local other = {
   thinking = true, budget = true, adaptive = false, disable = true, sampling = true, sampling_pair = true,
-  effort = false, schema = false, forced_tools = true, system_turns = false,
+  effort = false, schema = false, forced_tools = true, system_turns = false, search = false,
 }
 
 local function always_thinks(family, version)
@@ -48,6 +48,7 @@ local function of_version(family, version)
     schema = version >= 405 or family == "opus" and version == 401,
     forced_tools = not (always and version >= 501),
     system_turns = version >= 408,
+    search = version >= 305,
   }
 end
 

@@ -3,6 +3,7 @@
 local blocks = require "gateyes.anthropic_blocks"
 local canonical = require "gateyes.canonical"
 local json = require "gateyes.json"
+local web_search = require "gateyes.web_search"
 local words = require "gateyes.anthropic_words"
 
 local given, invalid, raw_or_nil = blocks.given, blocks.invalid, blocks.raw_or_nil
@@ -115,7 +116,8 @@ local function read_tool(text, path, context)
   if type(tool) ~= "table" then return nil, invalid(path, "Input should be an object") end
   local kind, name = given(tool.type), given(tool.name)
   if kind and kind ~= "custom" then
-    return { type = "provider", format = "anthropic", raw = json.raw(text), name = name }
+    local search = web_search.of_tool(tool)
+    return { type = "provider", format = "anthropic", raw = json.raw(text), name = name, search = search }
   end
   if type(name) ~= "string" then return nil, invalid(path .. ".name", "Field required") end
   local schema = raw_or_nil(tool.input_schema)

@@ -5,6 +5,7 @@ local canonical = require "gateyes.canonical"
 local json = require "gateyes.json"
 local parts = require "gateyes.anthropic_parts"
 local schema = require "gateyes.anthropic_schema"
+local web_search = require "gateyes.web_search"
 local words = require "gateyes.anthropic_words"
 
 local tools = {}
@@ -55,7 +56,11 @@ end
 local function encode_tool(job, tool)
   if tool.type == "provider" then
     if tool.format == "anthropic" then return tool.raw end
-    drop(job, "tools", "tools", "tool '" .. tostring(tool.name) .. "' runs at another provider")
+    if tool.search and job.profile.search then
+      return web_search.for_messages(tool.search, function(name) drop(job, name, name, "not Anthropic's to set") end)
+    end
+    drop(job, tool.field or "tools", tool.field or "tools",
+      "tool '" .. tostring(tool.name) .. "' runs at another provider")
     return nil
   end
   local encoder = encoders[tool.type]

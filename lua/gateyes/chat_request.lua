@@ -4,6 +4,7 @@ local json = require "gateyes.json"
 local fields = require "gateyes.fields"
 local chat_messages = require "gateyes.chat_messages"
 local chat_parts = require "gateyes.chat_parts"
+local web_search = require "gateyes.web_search"
 
 local chat_request = {}
 
@@ -64,6 +65,15 @@ local function decode_tools(read, text, request)
     add_tool(request, decode(read, definition, cache))
     read:leave()
   end)
+end
+
+-- Not a tool here but a field of the request, which the models have that always search.
+local function decode_search(read, text, request)
+  local options = read:check(json.decode(text), "object", "web_search_options")
+  if not options then return end
+  local search = web_search.of_options(options)
+  add_tool(request, { type = "provider", format = "chat", name = web_search.name, search = search,
+    field = "web_search_options", raw = json.raw(text) })
 end
 
 local function decode_functions(read, text, request)
@@ -241,7 +251,7 @@ local decoders = {
   function_call = decode_function_call, response_format = decode_format, stop = decode_stop,
   max_tokens = decode_limit "max_tokens", max_completion_tokens = decode_limit "max_completion_tokens",
   reasoning_effort = decode_effort, reasoning = decode_reasoning, thinking = decode_thinking,
-  verbosity = decode_verbosity, stream_options = decode_stream_options,
+  verbosity = decode_verbosity, web_search_options = decode_search, stream_options = decode_stream_options,
   modalities = function(read, text, request)
     request.modalities = read:strings(json.decode(text), "modalities")
   end,

@@ -43,6 +43,11 @@ function openai_models.fixed_sampling(model, effort)
   return version >= 5.5
 end
 
+-- Chat completions search with models made for it only: gpt-4o-search-preview, gpt-5-search-api.
+function openai_models.searches(model)
+  return family(model) ~= nil and model:find("-search", 1, true) ~= nil
+end
+
 function openai_models.has_breakpoints(model)
   local name, version = family(model)
   return name == "gpt" and version >= 5.6

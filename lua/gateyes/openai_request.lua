@@ -6,6 +6,7 @@ local openai_ids = require "gateyes.openai_ids"
 local openai_models = require "gateyes.openai_models"
 local openai_parts = require "gateyes.openai_parts"
 local openai_schema = require "gateyes.openai_schema"
+local web_search = require "gateyes.web_search"
 
 local openai_request = {}
 
@@ -66,12 +67,27 @@ local function custom_tool(writer, tool)
     description = tool.description, parameters = json.raw(input_schema) } }
 end
 
-local function encode_tool(writer, tool)
+local function has_search(writer)
+  return writer.preset.search or writer.preset.models and openai_models.searches(writer.context.model)
+end
+
+local function encode_tool(writer, body, tool)
   if tool.cache then openai_parts.drop(writer, "cache_control", "the provider takes no cache hints on tools") end
   if tool.type == "function" then return function_tool(writer, tool) end
   if tool.type == "custom" then return custom_tool(writer, tool) end
+  if tool.format == "chat" and tool.field then
+    body[tool.field] = tool.raw
+    return nil
+  end
+  if tool.search and has_search(writer) then
+    body.web_search_options = web_search.for_chat(tool.search, function(name)
+      openai_parts.drop(writer, name, "the provider has no such wish")
+    end)
+    return nil
+  end
   if tool.format == "chat" then return tool.raw end
-  openai_parts.drop(writer, "tools." .. (tool.name or "provider"), "only its own provider can run this tool")
+  local name = tool.field or "tools." .. (tool.name or "provider")
+  openai_parts.drop(writer, name, "only its own provider can run this tool")
 end
 
 local function find_tool(request, name)
@@ -121,7 +137,7 @@ local function add_tools(writer, body)
   local choice, only = choice_of(writer)
   local tools = {}
   for _, tool in ipairs(taken(writer, "tools") or {}) do
-    if not only or only[tool.name] then tools[#tools + 1] = encode_tool(writer, tool) end
+    if not only or only[tool.name] then tools[#tools + 1] = encode_tool(writer, body, tool) end
   end
   if #tools == 0 then
     body.parallel_tool_calls = nil

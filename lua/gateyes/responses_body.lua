@@ -7,6 +7,7 @@ local openai_ids = require "gateyes.openai_ids"
 local openai_models = require "gateyes.openai_models"
 local openai_schema = require "gateyes.openai_schema"
 local text = require "gateyes.responses_text"
+local web_search = require "gateyes.web_search"
 
 local body = {}
 
@@ -199,7 +200,12 @@ local function tool(writer, one)
       "format", custom_format(one.format))
   end
   if one.format == "responses" then return json.raw_text(one.raw) end
-  drop(writer, "tools." .. (one.name or "provider"), "only its own provider can run this tool")
+  if one.search and openai_models.reasons(writer.context.model) ~= nil then
+    return json.encode(web_search.for_responses(one.search, function(name)
+      drop(writer, name, "the provider has no such wish")
+    end))
+  end
+  drop(writer, one.field or "tools." .. (one.name or "provider"), "only its own provider can run this tool")
 end
 
 local function tools(writer)
@@ -212,6 +218,7 @@ local function named(writer, name)
   for _, one in ipairs(writer.request.tools or {}) do
     if one.name == name then
       if one.type ~= "provider" then return text.object("type", quote(one.type), "name", tool_name(name)) end
+      if one.search and one.format ~= "responses" then return text.object("type", quote(web_search.name)) end
       local kind = json.decode(json.raw_text(one.raw)).type
       return text.object("type", quote(kind), "server_label", kind == "mcp" and quote(name) or nil)
     end

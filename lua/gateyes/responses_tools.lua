@@ -3,6 +3,7 @@
 local canonical = require "gateyes.canonical"
 local json = require "gateyes.json"
 local text = require "gateyes.responses_text"
+local web_search = require "gateyes.web_search"
 
 local tools = {}
 
@@ -46,8 +47,9 @@ local function one(raw, where)
   local tool = json.decode(raw)
   if type(tool.type) ~= "string" then return nil, missing(where .. ".type") end
   if tool.type == "function" or tool.type == "custom" then return named(tool, members, where) end
-  local name = text.string(tool.server_label) or tool.type
-  return { type = "provider", format = "responses", raw = json.raw(raw, true), name = name }
+  local search = web_search.of_tool(tool)
+  local name = search and web_search.name or text.string(tool.server_label) or tool.type
+  return { type = "provider", format = "responses", raw = json.raw(raw, true), name = name, search = search }
 end
 
 -- -> list of canonical tools or nil when there are none | nil, failure
@@ -68,6 +70,7 @@ local words = { auto = true, none = true, required = true }
 
 -- A tool of a choice, by the name under which tools.read lists it.
 local function name_of(choice)
+  if web_search.of_tool(choice) then return web_search.name end
   return text.string(choice.server_label) or text.string(choice.name) or text.string(choice.type)
 end
 

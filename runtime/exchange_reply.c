@@ -109,6 +109,12 @@ static bool is_rate_limit(struct slice name) {
          slice_starts(name, SLICE("anthropic-ratelimit-"));
 }
 
+/* 503 of the gateway's own, except where a script is broken: that does not mend itself. */
+static bool is_worth_waiting(const struct exchange *x) {
+  return x->failure == FAILURE_OVERLOADED || x->failure == FAILURE_DRAINING ||
+         x->failure == FAILURE_NO_TARGET || x->failure == FAILURE_LEDGER_UNAVAILABLE;
+}
+
 struct headers reply_headers(struct exchange *x, struct slice content_type) {
   struct header items[REPLY_HEADERS_MAX];
   struct reply_head h = {x, items, 0};
@@ -130,8 +136,8 @@ struct headers reply_headers(struct exchange *x, struct slice content_type) {
     add(&h, x->reply_headers[i].name, x->reply_headers[i].value);
   }
   if (x->route.dialect == DIALECT_MESSAGES && !has_request_id) add_text(&h, "request-id", x->id);
-  if (x->failure == FAILURE_OVERLOADED || x->failure == FAILURE_DRAINING)
-    add_text(&h, "retry-after", "1");
+  if (is_worth_waiting(x)) add_text(&h, "retry-after", "1");
+  if (x->failure == FAILURE_UNAUTHENTICATED) add_text(&h, "www-authenticate", "Bearer");
   if (x->failure == FAILURE_METHOD_NOT_ALLOWED) add_text(&h, "allow", x->route.allow);
   add_gateyes(&h);
   add_cors(&h);

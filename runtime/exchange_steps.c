@@ -101,7 +101,9 @@ static enum step_result local_answer(struct exchange *x, enum step_result result
 }
 
 static enum step_result answer_stored(struct exchange *x) {
-  struct stored_request request = {x->owner, x->method, x->route.twin, x->query};
+  bool is_head = slice_equal(x->method, SLICE("HEAD")); /* of a whole answer: nothing to follow */
+  struct stored_request request = {x->owner, is_head ? SLICE("GET") : x->method, x->route.twin,
+                                   is_head ? (struct slice){"", 0} : x->query};
   struct stored_answer stored = background_answer(x, &request);
   return follow_answer(x, &request, &stored);
 }

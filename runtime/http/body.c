@@ -28,7 +28,7 @@ static void deliver(struct conn *c, struct slice data) {
     return;
   }
   if (s->body_seen > s->body_limit)
-    intake_refuse(c, 413, "The request body is larger than the limit for this path.");
+    intake_refuse(c, 413, "The request body is larger than limits.body allows here; send less.");
   else
     c->server->handler.on_body(s, data, s->user);
 }

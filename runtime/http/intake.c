@@ -26,7 +26,7 @@ static int on_url(llhttp_t *parser, const char *at, size_t len) {
   if (s->url_bytes == 0) s->url_at = offset_of(s, at);
   s->url_bytes += len;
   if (s->url_bytes > s->conn->config->limits.url_bytes)
-    return refuse(s, 414, "The request target is longer than the limit.");
+    return refuse(s, 414, "The request target is longer than limits.url allows; shorten it.");
   return 0;
 }
 
@@ -54,7 +54,8 @@ static int on_header_field(llhttp_t *parser, const char *at, size_t len) {
     return 0;
   }
   if (s->line_count >= s->conn->config->limits.head_lines)
-    return refuse(s, 431, "The request has more header lines than the limit.");
+    return refuse(s, 431,
+                  "The request has more header lines than limits.head_lines allows; send fewer.");
   grow_lines(s);
   s->lines[s->line_count++] = (struct header){.name = slice_at(offset, len)};
   return 0;
@@ -119,7 +120,7 @@ static void announce(struct conn *c) {
   if (!s->request.has_body)
     handler->on_body_end(s, s->user);
   else if (s->body_kind == BODY_LENGTH && s->request.content_length > s->body_limit)
-    intake_refuse(c, 413, "The request body is larger than the limit for this path.");
+    intake_refuse(c, 413, "The request body is larger than limits.body allows here; send less.");
   else
     outlet_continue(s);
 }
@@ -167,7 +168,10 @@ size_t intake_head(struct conn *c, struct slice data) {
     }
     used += piece;
   }
-  if (s->head.len >= limit) intake_refuse(c, 431, "The request head is larger than the limit.");
+  if (s->head.len >= limit)
+    intake_refuse(
+        c, 431,
+        "The request head is larger than limits.head allows; send smaller or fewer headers.");
   return used;
 }
 

@@ -105,7 +105,7 @@ static bool check_target(struct http_stream *s) {
 }
 
 struct seen {
-  unsigned hosts, lengths, encodings;
+  unsigned hosts, lengths, encodings, credentials;
   bool close, keep_alive;
 };
 
@@ -154,6 +154,10 @@ static bool see(struct http_stream *s, struct seen *seen, const struct header *h
   case 6: return !is_named(h, SLICE("expect")) || see_expect(s, h->value);
   case 10:
     if (is_named(h, SLICE("connection"))) see_connection(seen, h->value);
+    return true;
+  case 13: /* which of two a proxy in front has looked at, nobody knows */
+    if (is_named(h, SLICE("authorization")) && seen->credentials++)
+      return refuse(s, 400, "Authorization stands twice; send it once.");
     return true;
   case 14: return !is_named(h, SLICE("content-length")) || see_length(s, seen, h->value);
   case 17: return !is_named(h, SLICE("transfer-encoding")) || see_encoding(s, seen, h->value);

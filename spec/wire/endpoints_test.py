@@ -53,6 +53,11 @@ class Endpoints(GatewayCase):
             with self.gateway.client() as client:
                 kept = client.get("/v1/responses/" + first["id"])
                 self.assertEqual((kept.status, kept.json()["output"]), (200, first["output"]))
+                for path in ("", "/input_items"):
+                    whole = client.get("/v1/responses/" + first["id"] + path)
+                    bare = client.get("/v1/responses/" + first["id"] + path, method="HEAD")
+                    self.assertEqual((bare.status, bare.body), (200, b""))
+                    self.assertEqual(bare.headers["content-length"], whole.headers["content-length"])
             second = self.ask("/v1/responses", responses_body(model, previous_response_id=first["id"]))
             self.assertEqual(second.status, 200, second.body)
             with self.gateway.client() as client:

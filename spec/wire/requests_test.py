@@ -120,6 +120,10 @@ class Errors(Case):
     def test_no_key_at_all(self):
         reply = self.raw(request_bytes(PATHS["chat"], chat_body("m")))
         self.assertEqual((reply.status, reply.error()["code"]), (401, "invalid_api_key"))
+        self.assertEqual(reply.headers["www-authenticate"], "Bearer")
+        twice = [("Authorization", "Bearer " + KEY), ("Authorization", "Bearer other")]
+        reply = self.raw(request_bytes(PATHS["chat"], chat_body("m"), twice))
+        self.assertEqual((reply.status, reply.error()["code"]), (400, "bad_request"))
         reply = self.raw(request_bytes(PATHS["messages"], messages_body("m"), [("x-api-key", KEY)]))
         self.assertEqual(reply.status, 200)
 

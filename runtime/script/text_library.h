@@ -1,6 +1,6 @@
-/* string.find, match, gmatch and gsub for sandboxes: Lua's, on top of script/text_pattern.h. */
+/* string.find, match, gmatch and gsub for sandboxes and configurations: Lua's, on top of script/text_pattern.h. */
 #pragma once
 #include <lua.h>
 
-/* Into the table on top of the stack. The state must be a sandbox's. */
+/* Into the table on top of the stack. */
 void text_library_add(lua_State *L);

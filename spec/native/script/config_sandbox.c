@@ -56,6 +56,20 @@ static void test_bounds(void) {
   STOPPED("local function f() return f() + 1 end\nf()", 0, "stack overflow");
 }
 
+/* Lua's own would look for this match until the sun is cold, and no hook would stop it. */
+static void test_patterns(void) {
+  struct config *c =
+      accepted("local a, pattern = ('a'):rep(30000), ('a-'):rep(20) .. 'b'\n"
+               "local words, n = {}, 0\n"
+               "for word in ('b a c'):gmatch '%w' do words[#words + 1] = word end\n"
+               "local text, count = ('x y'):gsub('%s', '-')\n"
+               "return { strict = a:find(pattern) == nil and a:match(pattern) == nil\n"
+               "  and #words == 3 and text == 'x-y' and count == 1\n"
+               "  and ('k=v'):match '(%w)=(%w)' == 'k' and ('abc'):find('c', 1, true) == 3 }");
+  CHECK(c->strict);
+  config_unref(c);
+}
+
 static void test_programs(void) {
   STOPPED("return {\n  listen = { \n", 3, "unexpected symbol near '<eof>'");
   STOPPED("\n\nreturn nil + 1", 3, "arithmetic");
@@ -121,6 +135,7 @@ int main(void) {
   kit_init();
   test_globals();
   test_bounds();
+  test_patterns();
   test_programs();
   test_files();
   test_lines();

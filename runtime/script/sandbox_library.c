@@ -10,7 +10,7 @@
 enum { STACK_BYTES = 256 << 10 };
 
 void sandbox_check(lua_State *L) {
-  const struct sandbox *s = sandbox_find(L); /* NULL: a configuration, which has a limit of its own */
+  const struct sandbox *s = sandbox_find(L); /* NULL: a configuration, with limits of its own */
   const char *base = s ? s->stack_base : NULL, *here = __builtin_frame_address(0);
   if (base && llabs((long long)(base - here)) > STACK_BYTES)
     luaL_error(L, "calls are nested too deeply");

@@ -1,4 +1,5 @@
-/* string.find, match, gmatch and gsub for sandboxes and configurations: Lua's, on top of script/text_pattern.h. */
+/* string.find, match, gmatch and gsub for scripts and configurations: Lua's, on top of
+ * script/text_pattern.h. */
 #pragma once
 #include <lua.h>
 

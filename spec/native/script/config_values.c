@@ -41,7 +41,7 @@ static void test_providers(void) {
       "2: providers.a: has no adapter; say which protocol it speaks, such as adapter = \"openai\"",
       "2: providers.a: has no base_url; say where its API begins",
       "3: providers[\"b/c\"]: is no name for a provider; use no control bytes and no /",
-      "4: providers[\"d?\"]: is no name for a provider; use no control bytes and no /");
+      "4: providers[\"d \"]: is no name for a provider; use no control bytes and no /");
   REFUSED(
       "return { providers = { p = { adapter = 'x', base_url = 'http://h',\n"
       " credential = 'a\\nb',\n"

@@ -26,6 +26,9 @@ struct admin_callbacks { /* the server's side; called on its loop */
   void (*backend)(void *context, struct admin_backend *out);
   /* Rows were written: admin_changed with the token follows when every worker is told. */
   void (*changed)(void *context, void *token);
+  /* A file beside the configuration was written: it is read again, now. False: it was refused, and
+   * the log says why. */
+  bool (*reload)(void *context);
 };
 
 struct admin *admin_new(uv_loop_t *loop, struct config *config,

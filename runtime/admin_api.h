@@ -46,6 +46,7 @@ struct call { /* texts are borrowed from its arena */
   struct bytes out;
   uint64_t version;        /* of the one row that is shown: its ETag; 0: none */
   bool changed;            /* rows were written: workers must learn of it before the answer */
+  bool reloads;            /* files were: the configuration is read again before the answer */
   bool is_denied;          /* to be audited */
   bool is_stranger;        /* showed a key that is not known */
   struct session *session; /* of a caller with a token; else NULL */
@@ -147,6 +148,9 @@ struct slice fields_schema(struct arena *arena, enum entity_kind kind, bool is_c
 /* admin_checks.c: what one kind's rows must obey beyond the types. A limit's scope is written anew
  * with the names that requests bear. */
 bool row_check(struct call *c, struct entity *e, bool is_new);
+/* admin_reports.c: which requests the caller may see, of those that the parameters ask for; false:
+ * refused. */
+bool call_filter(struct call *c, struct usage_filter *filter);
 /* admin_limits.c */
 bool limit_check(struct call *c, struct entity *e, bool is_new);
 bool row_is_free(struct call *c, const struct entity *e); /* nothing hangs in it: it may go */

@@ -1,4 +1,4 @@
-/* The audit log and the prices in force. */
+/* The audit log. */
 #include "admin_api.h"
 #include "base/clock.h"
 
@@ -83,42 +83,4 @@ void audit_check(struct call *c) {
                r.broken_at ? "false" : "true", (unsigned long long)r.rows,
                (unsigned long long)r.first, (unsigned long long)r.last,
                (unsigned long long)r.broken_at, head);
-}
-
-static void append_rate(struct bytes *out, const char *name, uint64_t nano_per_million) {
-  bytes_printf(out, ",\"%s\":", name);
-  bytes_append_fixed(out, nano_per_million, 9);
-}
-
-static const struct price *price_now(const struct model *m, int64_t now_ms) {
-  const struct price *price = &m->price;
-  for (size_t i = 0; i < m->price_change_count && m->price_changes[i].from_ms <= now_ms; i++)
-    price = &m->price_changes[i].price;
-  return price;
-}
-
-void prices_list(struct call *c) {
-  bytes_append_text(&c->out, "{\"object\":\"list\",\"per_tokens\":1000000,\"currency\":");
-  json_quote(&c->out, c->config->currency);
-  bytes_append_text(&c->out, ",\"data\":[");
-  for (size_t i = 0; i < c->config->model_count; i++) {
-    const struct model *m = &c->config->models[i];
-    const struct price *p = price_now(m, c->now_ms);
-    bytes_append_text(&c->out,
-                      i ? ",{\"object\":\"price\",\"model\":" : "{\"object\":\"price\",\"model\":");
-    json_quote(&c->out, m->name);
-    bytes_printf(&c->out, ",\"known\":%s", p->known ? "true" : "false");
-    if (p->known) {
-      append_rate(&c->out, "input", p->rates.input);
-      append_rate(&c->out, "cache_read", p->rates.cache_read);
-      append_rate(&c->out, "cache_write_5m", p->rates.cache_write_5m);
-      append_rate(&c->out, "cache_write_1h", p->rates.cache_write_1h);
-      append_rate(&c->out, "output", p->rates.output);
-      append_rate(&c->out, "image", p->image);
-      append_rate(&c->out, "request", p->request);
-      append_text(&c->out, "price_version", p->version);
-    }
-    bytes_append_byte(&c->out, '}');
-  }
-  bytes_append_text(&c->out, "],\"has_more\":false,\"next_cursor\":null}\n");
 }

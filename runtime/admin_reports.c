@@ -6,7 +6,7 @@ enum { PAGE_ROWS = 100, PAGE_ROWS_MAX = 1000, DAYS_USUAL = 30 };
 
 /* A caller below the tenant's reach sees what belongs to the project it is in, or to its own key.
  */
-static bool read_filter(struct call *c, struct usage_filter *filter) {
+bool call_filter(struct call *c, struct usage_filter *filter) {
   static const char *const names[] = {
 #define DIMENSION(name, column) #column,
       USAGE_DIMENSIONS(DIMENSION)
@@ -82,7 +82,7 @@ static bool read_usage(struct call *c, struct usage_query *q) {
   struct slice by = call_param(c, "by"), trend = call_param(c, "trend");
   if (!call_param_time(c, "to", c->now_ms + MS_PER_DAY, &to_ms) ||
       !call_param_time(c, "from", to_ms - DAYS_USUAL * (int64_t)MS_PER_DAY, &from_ms) ||
-      !call_param_u64(c, "limit", PAGE_ROWS, PAGE_ROWS_MAX, &limit) || !read_filter(c, &q->filter))
+      !call_param_u64(c, "limit", PAGE_ROWS, PAGE_ROWS_MAX, &limit) || !call_filter(c, &q->filter))
     return false;
   q->from_day = from_ms / MS_PER_DAY;
   q->to_day = to_ms / MS_PER_DAY;
@@ -173,7 +173,7 @@ static bool read_requests(struct call *c, struct request_query *q, uint64_t *lim
       !call_param_u64(c, "status", 0, 999, &status) ||
       !call_param_u64(c, "cursor", 0, INT64_MAX, &q->before) ||
       !call_param_time(c, "from", 0, &q->from_ms) || !call_param_time(c, "to", 0, &q->to_ms) ||
-      !read_filter(c, &q->filter))
+      !call_filter(c, &q->filter))
     return false;
   q->status = (uint32_t)status;
   q->limit = (uint32_t)*limit + 1;
@@ -198,7 +198,7 @@ void request_show(struct call *c) {
   struct request_query query = {.request_id = c->id, .limit = 1};
   struct request_rows rows = {.call = c, .limit = 1, .is_whole = true};
   struct request_sink sink = {on_request, &rows};
-  if (!read_filter(c, &query.filter)) return;
+  if (!call_filter(c, &query.filter)) return;
   enum store_result result = c->backend.store->calls->requests(c->backend.store, &query, &sink);
   if (result != STORE_FINE)
     call_fail_store(c, result);
@@ -242,7 +242,7 @@ void litellm_spend(struct call *c) {
   if (!call_param_u64(c, "limit", PAGE_ROWS, PAGE_ROWS_MAX, &rows.limit) ||
       !call_param_u64(c, "cursor", 0, INT64_MAX, &query.before) ||
       !call_param_time(c, "start_date", 0, &query.from_ms) ||
-      !call_param_time(c, "end_date", 0, &query.to_ms) || !read_filter(c, &query.filter))
+      !call_param_time(c, "end_date", 0, &query.to_ms) || !call_filter(c, &query.filter))
     return;
   if (call_param(c, "user_id").len) query.filter.values[USAGE_BY_USER] = call_param(c, "user_id");
   query.limit = (uint32_t)rows.limit;

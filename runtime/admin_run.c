@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "observe/log.h"
 
-enum { BODY_BYTES = 256 << 10, JSON_DEPTH = 12, IDEMPOTENCY_BYTES = 255 };
+enum { BODY_BYTES = 256 << 10, TABLE_BYTES = 16 << 20, JSON_DEPTH = 12, IDEMPOTENCY_BYTES = 255 };
 
 void admin_call_free(struct call *c) {
   if (!c) return;
@@ -66,6 +66,10 @@ void admin_changed(void *token) {
 static void on_pool_done(uv_work_t *work, int status) {
   (void)status;
   struct visit *v = work->data;
+  if (v->call->reloads && !v->admin->is_closing && !v->admin->callbacks->reload(v->admin->context))
+    call_fail(v->call, 409, NULL,
+              "it was written, but the configuration could not be read anew, so it is not in force "
+              "yet; the log says why");
   if (v->call->changed && !v->admin->is_closing)
     v->admin->callbacks->changed(v->admin->context, v);
   else
@@ -260,7 +264,8 @@ bool admin_api_request(struct visit *v, const struct http_request *request) {
   if (!c->status && !c->backend.store)
     call_fail(c, 503, NULL, "set store in the configuration to manage anything");
   if (!c->status) take_idempotency(c, request);
-  stream_set_body_limit(v->stream, BODY_BYTES);
+  bool is_table = strcmp(route->name, "prices_import") == 0;
+  stream_set_body_limit(v->stream, is_table ? TABLE_BYTES : BODY_BYTES);
   v->takes_body = true;
   return true;
 }

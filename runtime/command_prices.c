@@ -1,4 +1,5 @@
-/* `gateyes prices`: brings price lists of others into a table that keeps every version. */
+/* `gateyes prices`: brings price lists of others into a table that keeps every version, of a file
+ * or of the running gateway. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,19 +9,26 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "command_admin.h"
+#include "command_door.h"
+#include "command_http.h"
 #include "commands.h"
 #include "config/price_import.h"
 
 enum { SOURCE_BYTES_MAX = 256 << 20 };
 
 struct words {
-  const char *file, *to, *from;
+  const char *file, *to, *from, *config;
   bool json, free;
 };
 
 static int usage(void) {
   fprintf(stderr, "usage: gateyes prices import FILE|- [--to prices.json] [--from DATE] [--free]\n"
-                  "       gateyes prices list [prices.json] [--json]\n");
+                  "       gateyes prices list [prices.json] [--json]\n"
+                  "of the running gateway (see gateyes keys for the key and the address):\n"
+                  "       gateyes prices push FILE|- [--from DATE] [--free] [--config PATH]\n"
+                  "       gateyes prices current|versions|show VERSION|explain REQUEST_ID "
+                  "[--config PATH] [--json]\n");
   return 2;
 }
 
@@ -31,6 +39,10 @@ static bool read_words(int argc, char **argv, struct words *w) {
       w->to = argv[++i];
     else if (strcmp(argv[i], "--from") == 0 && has_value)
       w->from = argv[++i];
+    else if (strcmp(argv[i], "--config") == 0 && has_value)
+      w->config = argv[++i];
+    else if (strncmp(argv[i], "--config=", 9) == 0)
+      w->config = argv[i] + 9;
     else if (strcmp(argv[i], "--json") == 0)
       w->json = true;
     else if (strcmp(argv[i], "--free") == 0)
@@ -56,27 +68,6 @@ static bool read_all(const char *path, struct bytes *out) {
   if (got == 0) return true;
   fprintf(stderr, "%s: cannot be read: %s\n", path, got < 0 ? strerror(error) : "it is too large");
   return false;
-}
-
-/* Whole or not at all, also when the machine stops in between. */
-static bool write_whole(const char *path, struct slice text) {
-  struct bytes beside;
-  bytes_init(&beside);
-  bytes_printf(&beside, "%s.new", path);
-  const char *name = bytes_text(&beside);
-  int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  bool is_written = fd >= 0;
-  while (is_written && text.len) {
-    ssize_t put = write(fd, text.data, text.len);
-    is_written = put > 0;
-    if (put > 0) text = slice_skip(text, (size_t)put);
-  }
-  is_written = is_written && fsync(fd) == 0;
-  if (fd >= 0) close(fd);
-  is_written = is_written && rename(name, path) == 0;
-  if (!is_written) fprintf(stderr, "%s: cannot be written: %s\n", path, strerror(errno));
-  bytes_fini(&beside);
-  return is_written;
 }
 
 /* False when the file is there and is no table. No file: *out is NULL. */
@@ -106,7 +97,8 @@ static bool add_version(const struct words *w, struct slice source, const struct
   price_version_name(old, v.from_ms, &name);
   v.version = bytes_slice(&name);
   price_table_write(old, &v, bytes_slice(&i->prices), &table);
-  bool is_written = write_whole(w->to, bytes_slice(&table));
+  bool is_written = price_table_save(w->to, bytes_slice(&table));
+  if (!is_written) fprintf(stderr, "%s: cannot be written: %s\n", w->to, strerror(errno));
   if (is_written)
     printf("%s: version %.*s with %zu prices; left out: %zu without a cost, %zu that cost 0\n",
            w->to, (int)v.version.len, v.version.data, i->taken, i->without_cost, i->free);
@@ -115,7 +107,70 @@ static bool add_version(const struct words *w, struct slice source, const struct
   return is_written;
 }
 
-static int import(const struct words *w) {
+/* Asks the gateway, and prints the answer. */
+static int ask(const struct words *w, const struct admin_call *call, const char *columns) {
+  struct admin_door door;
+  struct admin_reply reply;
+  if (!admin_door_open("prices", w->config, &door)) return 1;
+  bool is_answered = admin_ask(&door, call, &reply);
+  bool fine = is_answered && (reply.status == 200 || reply.status == 201);
+  if (is_answered && w->json)
+    fputs(bytes_text(&reply.body), stdout);
+  else if (fine)
+    admin_print(bytes_slice(&reply.body), columns);
+  else if (is_answered)
+    admin_print_error("prices", bytes_slice(&reply.body));
+  bytes_fini(&reply.body);
+  admin_door_close(&door);
+  return fine ? 0 : 1;
+}
+
+static bool push(const struct words *w, const struct price_import *i) {
+  struct bytes body;
+  bytes_init(&body);
+  bytes_append_text(&body, "{\"source\":");
+  json_quote(&body, slice_of(w->file));
+  if (w->from) bytes_printf(&body, ",\"from\":\"%s\"", w->from);
+  bytes_append_text(&body, ",\"prices\":");
+  bytes_append_slice(&body, bytes_slice(&i->prices));
+  bytes_append_byte(&body, '}');
+  struct admin_call call = {"POST", "/admin/v1/prices", bytes_slice(&body)};
+  int status = ask(w, &call, "");
+  bytes_fini(&body);
+  return status == 0;
+}
+
+/* Names in paths are versions and request ids: nothing else is let through. */
+static bool is_plain(const char *text) {
+  return *text &&
+         strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+             strlen(text);
+}
+
+static int look(const struct words *w, const char *verb) {
+  static const struct {
+    const char *verb, *path, *columns;
+  } ways[] = {
+      {"current", "/admin/v1/prices",
+       "model known input cache_read output price_version from source"},
+      {"versions", "/admin/v1/prices/versions", "version from count has_begun source"},
+      {"show", "/admin/v1/prices/versions/%s", ""},
+      {"explain", "/admin/v1/requests/%s/price", ""},
+  };
+  for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+    bool has_name = strchr(ways[i].path, '%');
+    if (strcmp(verb, ways[i].verb) != 0) continue;
+    if (has_name != (w->file != NULL) || (has_name && !is_plain(w->file))) return usage();
+    char path[160];
+    snprintf(path, sizeof path, "%.*s%s%s", (int)strcspn(ways[i].path, "%"), ways[i].path,
+             has_name ? w->file : "", has_name ? strchr(ways[i].path, '%') + 2 : "");
+    struct admin_call call = {"GET", path, {"", 0}};
+    return ask(w, &call, ways[i].columns);
+  }
+  return usage();
+}
+
+static int import(const struct words *w, bool is_push) {
   struct bytes source;
   struct arena arena;
   struct price_import i;
@@ -129,7 +184,7 @@ static int import(const struct words *w) {
     is_fine = false;
   }
   if (is_fine) fputs(bytes_text(&i.refused), stderr);
-  is_fine = is_fine && add_version(w, bytes_slice(&source), &i, &arena);
+  is_fine = is_fine && (is_push ? push(w, &i) : add_version(w, bytes_slice(&source), &i, &arena));
   price_import_fini(&i);
   arena_fini(&arena);
   bytes_fini(&source);
@@ -185,8 +240,9 @@ int prices_main(int argc, char **argv) {
     fprintf(stderr, "--from %s is no date; write 2026-12-01 or 2026-12-01T00:00:00Z\n", w.from);
     return 2;
   }
-  if (strcmp(argv[1], "import") == 0 && w.file) return import(&w);
-  if (strcmp(argv[1], "list") != 0) return usage();
+  bool is_push = strcmp(argv[1], "push") == 0;
+  if ((is_push || strcmp(argv[1], "import") == 0) && w.file) return import(&w, is_push);
+  if (strcmp(argv[1], "list") != 0) return look(&w, argv[1]);
   if (!w.file) w.file = w.to;
   return list(&w);
 }

@@ -171,8 +171,10 @@ static void on_rows_changed(void *context, void *token) {
   server_directory_look(s->directory, on_looked, token);
 }
 
-static const struct admin_callbacks admin_callbacks = {describe_exchanges, readiness, ask_scripts,
-                                                       give_backend, on_rows_changed};
+static bool on_file_written(void *context);
+
+static const struct admin_callbacks admin_callbacks = {
+    describe_exchanges, readiness, ask_scripts, give_backend, on_rows_changed, on_file_written};
 
 /* A worker that does not run yet has what it needs before its first request. */
 static void on_scripts(void *context, const struct keeper_news *news) {
@@ -293,7 +295,7 @@ static bool apply(struct server *s, struct config *next, struct config_problems 
   return true;
 }
 
-static void reload(struct server *s) {
+static bool reload(struct server *s) {
   struct config_problems problems;
   config_problems_init(&problems);
   struct config *next = load_config(s->path, &problems);
@@ -309,11 +311,17 @@ static void reload(struct server *s) {
     config_unref(next);
   }
   config_problems_fini(&problems);
+  return fine;
+}
+
+static bool on_file_written(void *context) {
+  struct server *s = context;
+  return s->phase == PHASE_SERVING && reload(s);
 }
 
 static void on_lua_changed(void *context) {
   struct server *s = context;
-  if (s->phase == PHASE_SERVING) reload(s);
+  if (s->phase == PHASE_SERVING) (void)reload(s);
 }
 
 static void on_scripts_answer(void *context, void *token, int status, struct slice body) {
@@ -341,14 +349,14 @@ static void on_hangup(uv_signal_t *signal, int number) {
   (void)number;
   struct server *s = signal->data;
   log_reopen();
-  if (s->phase == PHASE_SERVING) reload(s);
+  if (s->phase == PHASE_SERVING) (void)reload(s);
 }
 
 static void on_file_change(uv_fs_poll_t *watch, int status, const uv_stat_t *before,
                            const uv_stat_t *after) {
   (void)before, (void)after;
   struct server *s = watch->data;
-  if (status == 0 && s->phase == PHASE_SERVING) reload(s);
+  if (status == 0 && s->phase == PHASE_SERVING) (void)reload(s);
 }
 
 static void stop_workers(struct server *s) {

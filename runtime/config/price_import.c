@@ -1,5 +1,9 @@
 #include "config/price_import.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/json.h"
 
@@ -225,4 +229,23 @@ void price_version_name(const struct price_table *old, int64_t from_ms, struct b
     bytes_printf(out, "%.10s.%u", date, n);
     if (!has_version(old, bytes_slice(out))) return;
   }
+}
+
+bool price_table_save(const char *path, struct slice text) {
+  struct bytes beside;
+  bytes_init(&beside);
+  bytes_printf(&beside, "%s.new", path);
+  const char *name = bytes_text(&beside);
+  int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  bool is_written = fd >= 0;
+  while (is_written && text.len) {
+    ssize_t put = write(fd, text.data, text.len);
+    is_written = put > 0;
+    if (put > 0) text = slice_skip(text, (size_t)put);
+  }
+  is_written = is_written && fsync(fd) == 0;
+  if (fd >= 0) close(fd);
+  is_written = is_written && rename(name, path) == 0;
+  bytes_fini(&beside);
+  return is_written;
 }

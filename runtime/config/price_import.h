@@ -24,5 +24,7 @@ struct price_import_version {
 /* The whole table with the new version behind the old ones (NULL: none), as it is to be written. */
 void price_table_write(const struct price_table *old, const struct price_import_version *v,
                        struct slice prices, struct bytes *out);
+/* Whole or not at all, also when the machine stops in between. False: errno. */
+bool price_table_save(const char *path, struct slice text);
 /* "2026-11-22.1": the day of from_ms and the first number that no version has. */
 void price_version_name(const struct price_table *old, int64_t from_ms, struct bytes *out);

@@ -50,8 +50,8 @@ void call_fail_store(struct call *c, enum store_result result) {
   else if (result == STORE_CONFLICT)
     call_fail(c, 409, NULL, "it is there already, or changes at this moment");
   else
-    call_fail(c, 503, NULL, "the store is %s; nothing was changed, try again",
-              store_result_name(result));
+    call_fail(c, 503, NULL, "the store is %s; nothing was changed, %s", store_result_name(result),
+              result == STORE_FULL ? "make room on its disk" : "try again");
 }
 
 static int hex_of(char c) {

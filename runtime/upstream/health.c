@@ -5,6 +5,8 @@
 #include <string.h>
 #include <uv.h>
 
+#include "observe/log.h"
+
 enum { BUCKETS = 1024, FIRST_TOKEN_WEIGHT = 8, ERROR_WEIGHT = 16 };
 
 struct health_target {
@@ -154,26 +156,32 @@ static void average(atomic_uint *value, uint32_t sample, uint32_t weight) {
   } while (!atomic_compare_exchange_weak(value, &old, next));
 }
 
-static uint64_t ejected_until(struct health_target *t, uint64_t now_ms) {
+static void eject(struct health_target *t, uint64_t now_ms, enum failure_kind kind) {
   uint64_t ms = (uint64_t)(atomic_fetch_add(&t->ejections, 1) + 1) * EJECT_STEP_MS;
-  return now_ms + (ms < EJECT_MAX_MS ? ms : EJECT_MAX_MS);
+  if (ms > EJECT_MAX_MS) ms = EJECT_MAX_MS;
+  atomic_store(&t->ejected_until_ms, now_ms + ms);
+  log_process(LOG_WARN, "target %.*s/%.*s: set aside for %u s, %u failures in a row, the last: %s",
+              (int)t->provider.len, t->provider.data, (int)t->model.len, t->model.data,
+              (unsigned)(ms / 1000), atomic_load(&t->failures_in_row), failure_info(kind)->label);
 }
 
 static void on_success(struct health_target *t) {
   atomic_store(&t->failures_in_row, 0);
   if (!atomic_load(&t->ejected_until_ms)) return;
   atomic_store(&t->ejections, 0);
-  atomic_store(&t->ejected_until_ms, 0);
+  if (atomic_exchange(&t->ejected_until_ms, 0))
+    log_process(LOG_INFO, "target %.*s/%.*s: answers again", (int)t->provider.len, t->provider.data,
+                (int)t->model.len, t->model.data);
 }
 
 /* While a target is ejected only its probe counts: what began before tells nothing new. */
-static void on_failure(struct health_target *t, uint64_t now_ms, bool is_probe) {
+static void on_failure(struct health_target *t, uint64_t now_ms, enum failure_kind kind,
+                       bool is_probe) {
   unsigned row = atomic_fetch_add(&t->failures_in_row, 1) + 1;
   uint_fast64_t none = 0;
-  if (is_probe)
-    atomic_store(&t->ejected_until_ms, ejected_until(t, now_ms));
-  else if (row >= EJECT_AFTER && atomic_compare_exchange_strong(&t->ejected_until_ms, &none, 1))
-    atomic_store(&t->ejected_until_ms, ejected_until(t, now_ms));
+  if (is_probe ||
+      (row >= EJECT_AFTER && atomic_compare_exchange_strong(&t->ejected_until_ms, &none, 1)))
+    eject(t, now_ms, kind);
 }
 
 void health_leave(struct health_visit *v, uint64_t now_ms, enum failure_kind kind) {
@@ -182,7 +190,7 @@ void health_leave(struct health_visit *v, uint64_t now_ms, enum failure_kind kin
   if (kind == FAILURE_NONE)
     on_success(t);
   else if (failure_info(kind)->trips_breaker)
-    on_failure(t, now_ms, v->is_probe);
+    on_failure(t, now_ms, kind, v->is_probe);
   if (kind == FAILURE_NONE || failure_info(kind)->trips_breaker)
     average(&t->error_permille, kind == FAILURE_NONE ? 0 : 1000, ERROR_WEIGHT);
   if (v->is_probe) atomic_store(&t->is_probing, false);

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
+
 #include "exchange_policy.h"
 
 struct window {
@@ -28,6 +30,7 @@ enum phase { PHASE_IDLE, PHASE_ENDING, PHASE_PIECES };
 
 struct guard {
   struct exchange *x;
+  uv_timer_t timer; /* runs while words are held back */
   struct sse sse;
   struct list frames, windows;
   size_t pending_bytes;
@@ -41,6 +44,7 @@ struct guard {
   enum phase phase;
   struct window *flushing;
   bool waits, finishing, stopped;
+  bool is_letting_go; /* the window that is flushed goes on */
 };
 
 /* Windows. */
@@ -190,7 +194,7 @@ static bool has_own_piece(const struct guard *g, const struct window *w) {
 static void take_flushed(struct guard *g) {
   struct window *w = g->flushing;
   g->flushing = NULL;
-  w->is_open = false;
+  w->is_open = g->is_letting_go;
   if (g->word.len == 0) return;
   if (g->x->route.dialect == DIALECT_RESPONSES) bytes_append_slice(&w->said, bytes_slice(&g->word));
   write_flushed(g, w, bytes_slice(&g->word));
@@ -202,7 +206,8 @@ static bool flush_windows(struct guard *g) {
     struct window *w = list_entry(node, struct window, link);
     if (!w->is_open || !is_ending(g, w) || has_own_piece(g, w)) continue;
     g->flushing = w;
-    struct policy_delta delta = {w->channel, w->index, {"", 0}, true};
+    struct policy_delta delta = {
+        .channel = w->channel, .index = w->index, .text = {"", 0}, .is_last = true};
     if (!ask(g, &delta) || is_denied(g)) return false;
     take_flushed(g);
   }
@@ -263,7 +268,10 @@ static bool ask_pieces(struct guard *g, const struct queued *frame) {
     bool is_last = piece->is_whole || (w ? is_ending(g, w) : g->texts.ends_all);
     for (size_t i = 0; !is_last && i < g->texts.end_count; i++)
       is_last = (piece->index & g->texts.ends[i].mask) == g->texts.ends[i].value;
-    struct policy_delta delta = {piece->channel, piece->index, decoded(g, piece), is_last};
+    struct policy_delta delta = {.channel = piece->channel,
+                                 .index = piece->index,
+                                 .text = decoded(g, piece),
+                                 .is_last = is_last};
     if (!ask(g, &delta) || is_denied(g)) return false;
     take_piece(g, frame);
   }
@@ -354,6 +362,55 @@ static void run(struct guard *g) {
   flush_windows(g);
 }
 
+static uint64_t hold_ns(const struct guard *g) {
+  return (uint64_t)g->x->config->scripts_hold_ms * 1000000u;
+}
+
+/* When the next window's words have been held for long enough; 0: none are held. */
+static uint64_t due_ns(const struct guard *g) {
+  uint64_t due = 0;
+  list_each(node, &g->windows) {
+    const struct window *w = list_entry(node, struct window, link);
+    uint64_t since = w->is_open ? policy_held_since_ns(g->x->run, w->channel, w->index) : 0;
+    if (since && (!due || since + hold_ns(g) < due)) due = since + hold_ns(g);
+  }
+  return due;
+}
+
+static void on_timer(uv_timer_t *timer) {
+  struct guard *g = timer->data;
+  relay_overdue(g->x);
+}
+
+/* While a hook waits or frames wait behind one, whatever comes next arms it again. */
+static void arm(struct guard *g) {
+  bool is_idle = !g->waits && !g->stopped && !g->finishing && list_empty(&g->frames);
+  uint64_t due = hold_ns(g) && is_idle ? due_ns(g) : 0, now = clock_mono_ns();
+  if (!due)
+    uv_timer_stop(&g->timer);
+  else
+    uv_timer_start(&g->timer, on_timer, due > now ? (due - now) / 1000000u + 1 : 1, 0);
+}
+
+void guard_let_go(struct guard *g) {
+  uint64_t now = clock_mono_ns();
+  if (g->waits || g->stopped || g->finishing || !list_empty(&g->frames)) return;
+  g->is_letting_go = true;
+  list_each(node, &g->windows) {
+    struct window *w = list_entry(node, struct window, link);
+    uint64_t since = w->is_open ? policy_held_since_ns(g->x->run, w->channel, w->index) : 0;
+    if (!since || since + hold_ns(g) > now) continue;
+    g->flushing = w;
+    struct policy_delta delta = {
+        .channel = w->channel, .index = w->index, .text = {"", 0}, .is_overdue = true};
+    if (!ask(g, &delta)) return;
+    if (is_denied(g)) break;
+    take_flushed(g);
+  }
+  g->is_letting_go = false;
+  arm(g);
+}
+
 void guard_continue(struct guard *g) {
   if (!g->waits) return;
   g->waits = false;
@@ -362,7 +419,9 @@ void guard_continue(struct guard *g) {
     take_flushed(g);
   else
     take_piece(g, list_entry(g->frames.next, struct queued, link));
+  g->is_letting_go = false;
   run(g);
+  arm(g);
 }
 
 static struct slice put(char **at, struct slice text) {
@@ -394,7 +453,13 @@ struct guard *guard_new(struct exchange *x) {
   list_init(&g->frames);
   list_init(&g->windows);
   arena_init(&g->arena);
+  must(uv_timer_init(x->host->loop, &g->timer) == 0);
+  g->timer.data = g;
   return g;
+}
+
+static void on_closed(uv_handle_t *handle) {
+  free(handle->data);
 }
 
 void guard_free(struct guard *g) {
@@ -412,18 +477,20 @@ void guard_free(struct guard *g) {
   bytes_fini(&g->word);
   bytes_fini(&g->response);
   arena_fini(&g->arena);
-  free(g);
+  uv_close((uv_handle_t *)&g->timer, on_closed);
 }
 
 void guard_feed(struct guard *g, struct slice data) {
   if (g->stopped) return;
   must(sse_feed(&g->sse, data) == SSE_READ);
   run(g);
+  arm(g);
 }
 
 void guard_finish(struct guard *g) {
   if (g->finishing) return;
   g->finishing = true;
+  uv_timer_stop(&g->timer);
   (void)!sse_finish(&g->sse);
   run(g);
 }

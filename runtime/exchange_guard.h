@@ -16,6 +16,8 @@ void guard_feed(struct guard *g, struct slice data);
 void guard_finish(struct guard *g);
 /* A hook that waited has answered. */
 void guard_continue(struct guard *g);
+/* Words have been held back for scripts.hold: what may go is in guard_released. */
+void guard_let_go(struct guard *g);
 bool guard_is_busy(const struct guard *g); /* a hook waits, or frames wait behind one */
 size_t guard_pending_bytes(const struct guard *g);
 struct bytes *guard_released(struct guard *g); /* what may go out now: the caller empties it */

@@ -311,6 +311,12 @@ void relay_guard_answered(struct exchange *x) {
   if (!guard_is_busy(x->guard)) exchange_wake(x);
 }
 
+void relay_overdue(struct exchange *x) {
+  if (x->failure != FAILURE_NONE || x->relay_ended) return;
+  guard_let_go(x->guard);
+  if (x->failure == FAILURE_NONE) flush(x);
+}
+
 /* Words that were held back are the client's, unless a policy has just denied them. */
 void relay_release(struct exchange *x) {
   if (!x->guard || policies_denied(x) || guard_is_busy(x->guard)) return;

@@ -96,7 +96,8 @@ static bool is_ending(const struct side *side, uint32_t index) {
 }
 
 static void ask(struct shadow *s, struct spoken *w, struct slice text, bool is_last) {
-  struct policy_delta delta = {w->channel, w->index, text, is_last};
+  struct policy_delta delta = {
+      .channel = w->channel, .index = w->index, .text = text, .is_last = is_last};
   struct bytes out;
   if (s->is_over) return;
   bytes_init(&out);

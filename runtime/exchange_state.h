@@ -261,6 +261,7 @@ void relay_read_end(struct exchange *x);
 void relay_data(struct exchange *x, struct slice data);
 void relay_finish(struct exchange *x); /* the provider ended its stream cleanly */
 void relay_guard_answered(struct exchange *x);
+void relay_overdue(struct exchange *x); /* the guard has held words for as long as it may */
 void relay_release(struct exchange *x); /* what the guard holds, before an error ends the stream */
 enum step_result relay_step(struct exchange *x);
 

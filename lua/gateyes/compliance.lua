@@ -137,7 +137,8 @@ local function note(report, finding, action, place)
   row.count = row.count + 1
   if strength[action] > strength[row.action] then row.action = action end
   if #row.places < most_places then
-    row.places[#row.places + 1] = place .. " " .. gateyes.hash.keyed(finding.value or ""):sub(1, 12)
+    local hash = finding.cut and "cut" or gateyes.hash.keyed(finding.value or ""):sub(1, 12)
+    row.places[#row.places + 1] = place .. " " .. hash
   end
 end
 
@@ -282,6 +283,29 @@ local function is_silent(settings)
   return settings.action == "none" and not next(settings.actions)
 end
 
+local function has_teeth(settings)
+  local function bites(action) return edits[action] or action == "block" end
+  if settings.output ~= "same" then return bites(settings.output) end
+  if bites(settings.action) then return true end
+  for _, action in pairs(settings.actions) do
+    if bites(action) then return true end
+  end
+  return false
+end
+
+-- Words that were held back for long enough: what is found in them as they stand, and in the place of what may be the
+-- beginning of more a mask. Half an argument of a tool is of no use to anybody, and stays.
+local function overdue_of(settings, delta, upto)
+  local found = gateyes.detect(delta.text, rules_of(settings).detector)
+  local held = {}
+  if has_teeth(settings) then
+    local from = upto + 1
+    for _, finding in ipairs(found) do from = math.max(from, finding.last + 1) end
+    held = splice.risky(delta.text, from)
+  end
+  return found, held
+end
+
 local function on_delta(settings, delta, context)
   local notes = context.notes
   if notes.applies == false then return nil end
@@ -290,7 +314,8 @@ local function on_delta(settings, delta, context)
   local place = place_of(notes, delta)
   local found, upto = {}, #delta.text
   if not silent then found, upto = delta:detect(rules_of(settings).detector) end
-  local spans = {}
+  local overdue, spans, held = delta.overdue and delta.channel ~= "tool_arguments", {}, {}
+  if overdue and not silent then found, held = overdue_of(settings, delta, upto) end
   if #found > 0 then
     local report, blocks
     report, spans, blocks = judge_window(settings, found, place)
@@ -299,7 +324,8 @@ local function on_delta(settings, delta, context)
     if found.truncated and #spans > 0 then return refuse_flood(context) end
   end
   local text = delta.text
-  local cut = { text = text, spans = spans, upto = upto, last = delta.last }
+  for _, span in ipairs(held) do spans[#spans + 1] = span end
+  local cut = { text = text, spans = spans, upto = overdue and #text or upto, last = delta.last, overdue = overdue }
   local released, rest = splice.window(cut, place.words, context)
   place.offset = place.offset + #text - #rest
   if delta.last then notes.places[place.name] = nil end

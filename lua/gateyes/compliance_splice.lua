@@ -72,8 +72,9 @@ local function token_of(vault, kind, value)
 end
 
 function splice.replacement(span, context, text)
+  if span.action == "held" then return "[HELD]" end
   local kind = span.finding.kind
-  if span.action == "mask" then return "[" .. kind:upper() .. "]" end
+  if span.action == "mask" or span.finding.cut then return "[" .. kind:upper() .. "]" end
   local value = span.finding.value
   if span.joined or not value then value = span.value or text.text:sub(span.first, span.last) end
   if span.action == "hash" then return "[" .. kind:upper() .. ":" .. gateyes.hash.keyed(value):sub(1, 12) .. "]" end
@@ -126,6 +127,35 @@ local function held_from(text, from, upto)
   return first and low + first - 1
 end
 
+local function digits_of(run)
+  return select(2, gateyes.text.fold(run):gsub("%d", ""))
+end
+
+-- A word that may be the beginning of a number or of a key: four digits, or a dozen characters as no word has them.
+local function is_risky(run, digits)
+  if digits >= 4 then return true end
+  return #run >= 12 and not run:find("[\128-\255]") and (digits > 0 or run:find("%l%u") ~= nil or run == run:upper())
+end
+
+-- Such words in text[from ..], as spans; numbers in groups, as "622 202 11", count as one.
+function splice.risky(text, from)
+  local spans, group, at = {}, nil, from
+  while true do
+    local first, last = text:find("%S+", at)
+    if not first then return spans end
+    local run = text:sub(first, last)
+    local digits, is_number = digits_of(run), gateyes.text.fold(run):find("^[%d%-%.()+/]+$") ~= nil
+    if is_number and group then
+      group.digits, group.last = group.digits + digits, last
+    else
+      group = { first = first, last = last, digits = digits, action = "held" }
+    end
+    if is_risky(text:sub(group.first, last), group.digits) and spans[#spans] ~= group then spans[#spans + 1] = group end
+    if not is_number then group = nil end
+    at = last + 1
+  end
+end
+
 -- What may go of a window, and what is held back. cut: text, spans in order, upto (what is certain), last.
 function splice.window(cut, words, context)
   local vault, text, out, at = context.notes.vault, cut.text, {}, 1
@@ -139,7 +169,7 @@ function splice.window(cut, words, context)
     at = last + 1
   end
   local upto = cut.last and #text or math.max(cut.upto, at - 1)
-  if vault and not cut.last then
+  if vault and not cut.last and not cut.overdue then
     local first = held_from(text, at, upto)
     if first then upto = first - 1 end
   end

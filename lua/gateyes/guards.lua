@@ -105,7 +105,7 @@ local function on_delta(judge, delta, context)
   local settings = context.settings
   if not settings.output or context.notes.applies == false then return nil end
   local text, out = delta.text, {}
-  while #text >= settings.window_bytes or (delta.last and #text > 0) do
+  while #text >= settings.window_bytes or ((delta.last or delta.overdue) and #text > 0) do
     local piece = gateyes.text.truncate(text, settings.window_bytes)
     if piece == "" then piece = text:sub(1, settings.window_bytes) end
     local with, denied = judge_window(judge, piece, delta, context)

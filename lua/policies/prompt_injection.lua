@@ -150,7 +150,7 @@ function policy.on_delta(delta, context)
         message = "the reply repeats an attempt to override instructions" }
     end
   end
-  if settings.output ~= "block" then upto = #delta.text end
+  if settings.output ~= "block" or delta.overdue then upto = #delta.text end
   return delta.text:sub(1, upto), delta.text:sub(upto + 1)
 end
 

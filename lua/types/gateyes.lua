@@ -208,6 +208,7 @@ function candidate:note(why) end
 ---@field text string What was held back of this text, and what is new.
 ---@field channel "text"|"reasoning"|"tool_arguments"|"refusal" What kind of text it is.
 ---@field index integer Which of several texts of that kind.
+---@field overdue boolean What is held back has been for `scripts.hold`, and nothing new has come: it is time to let go what can be. What is held back longer all the same is asked about again after as long.
 ---@field last boolean Nothing follows: nothing can be held back any more. A reply that is no stream comes as one window.
 local delta = {}
 

@@ -332,11 +332,17 @@ static void push_ripe(lua_State *L, struct window *w, size_t count, size_t base)
   lua_createtable(L, (int)count, 0);
   for (size_t i = 0; i < count; i++) {
     const struct detect_finding *f = &w->pending.items[i];
-    if (f->offset < base) continue; /* the hook let its beginning go */
-    push_finding(L, f, base);
     struct detect_finding here = *f;
+    size_t gone = f->offset < base ? base - f->offset : 0; /* that the hook has let go */
+    if (gone >= f->length) continue;
+    here.offset += gone;
+    here.length -= gone;
+    push_finding(L, &here, base);
     here.offset -= base;
-    if (here.offset + here.length <= w->text.len) set_value(L, bytes_slice(&w->text), &here);
+    if (gone)
+      set_flag(L, "cut", true);
+    else if (here.offset + here.length <= w->text.len)
+      set_value(L, bytes_slice(&w->text), &here);
     lua_rawseti(L, -2, ++kept);
   }
   if (w->pending.truncated) {

@@ -36,6 +36,11 @@ void delta_last(lua_State *L, struct surface *s) {
   lua_pushboolean(L, s->run->call == POLICY_ON_REPLY || s->run->delta->is_last);
 }
 
+void delta_overdue(lua_State *L, struct surface *s) {
+  (void)surface_window(L, s);
+  lua_pushboolean(L, s->run->call == POLICY_ON_DELTA && s->run->delta->is_overdue);
+}
+
 static struct policy_run *reply_of(lua_State *L, struct surface *s) {
   (void)surface_check(s, L, OBJECT_REPLY);
   if (s->run->hook != POLICY_ON_REPLY) luaL_error(L, "a reply lasts as long as its on_reply");

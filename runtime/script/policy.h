@@ -202,10 +202,15 @@ struct policy_delta {
   enum policy_channel channel;
   uint32_t index; /* of the choice, part or tool call: each has a window of its own */
   struct slice text;
-  bool is_last; /* of this channel and index: nothing may be held back any more */
+  bool is_last;    /* of this channel and index: nothing may be held back any more */
+  bool is_overdue; /* there is no new text: what is held back has been for long enough */
 };
 
 /* Appends what may go to the client now to out, which lives until the call has ended. */
+/* Since when, by the monotonic clock, a policy has held back the oldest text of that window; 0:
+ * none does, or it holds streams to their end. */
+uint64_t policy_held_since_ns(const struct policy_run *run, enum policy_channel channel,
+                              uint32_t index);
 enum policy_progress policy_on_delta(struct policy_run *run, const struct policy_delta *delta,
                                      struct bytes *out);
 

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "detect/detect.h"
 #include "script/policy_private.h"
 #include "script/state.h"
@@ -40,6 +41,17 @@ static struct window *window_get(struct policy_run *run, enum policy_channel cha
   return w;
 }
 
+uint64_t policy_held_since_ns(const struct policy_run *run, enum policy_channel channel,
+                              uint32_t index) {
+  uint64_t since_ns = 0;
+  for (const struct window *w = run->windows; w; w = w->next) {
+    if (w->channel != channel || w->index != index || !w->since_ns) continue;
+    if (run->chain->policies[w->policy].holds_stream) continue;
+    if (!since_ns || w->since_ns < since_ns) since_ns = w->since_ns;
+  }
+  return since_ns;
+}
+
 void policy_windows_fini(struct policy_run *run) {
   while (run->windows) {
     struct window *next = run->windows->next;
@@ -77,10 +89,12 @@ bool policy_wants_delta(struct policy_run *run) {
   const struct loaded_policy *policy = policy_now(run);
   bool holds = policy->holds_stream;
   if (!holds && !(policy->hooks & 1u << POLICY_ON_DELTA)) return false;
-  if (run->passed.len == 0 && !run->delta->is_last) return false;
+  if (run->passed.len == 0 && !run->delta->is_last && !run->delta->is_overdue) return false;
   run->window = window_get(run, run->delta->channel, run->delta->index);
   bytes_append_slice(&run->window->text, bytes_slice(&run->passed));
   run->window->unfed += run->passed.len;
+  run->window->fresh = run->passed.len;
+  if (run->passed.len && !run->window->since_ns) run->window->since_ns = clock_mono_ns();
   bytes_clear(&run->passed);
   run->hook = POLICY_ON_DELTA;
   if (holds) return wants_held(run);
@@ -130,6 +144,7 @@ static bool is_last(const struct policy_run *run) {
 }
 
 static void pass_window(struct policy_run *run) {
+  run->window->since_ns = 0;
   bytes_append_slice(&run->passed, bytes_slice(&run->window->text));
   bytes_clear(&run->window->text);
 }
@@ -157,6 +172,8 @@ const char *policy_take_delta(struct policy_run *run, lua_State *L, int results)
   bytes_append_slice(&run->passed, released);
   bytes_clear(&run->window->text);
   bytes_append_slice(&run->window->text, held);
+  if (held.len <= run->window->fresh || !held.len || (run->delta && run->delta->is_overdue))
+    run->window->since_ns = held.len ? clock_mono_ns() : 0;
   return NULL;
 }
 

@@ -63,6 +63,8 @@ struct window { /* of one policy and one text */
   struct detect_stream *stream; /* of delta:detect; NULL: not called */
   struct detect_rules *rules;
   struct detect_findings pending; /* that may yet overlap with others */
+  uint64_t since_ns;              /* when the first byte of text came; 0: there is no text */
+  size_t fresh;                   /* bytes of its end that came with this call */
   size_t fed, unfed; /* bytes that the stream has had; of the window's end, that it has not */
 };
 

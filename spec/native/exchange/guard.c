@@ -39,7 +39,7 @@ enum policy_progress policy_on_delta(struct policy_run *run, const struct policy
   char *found;
   while (text->len && (found = memmem(text->data, text->len, "SECRET", WORD)))
     memset(found, '*', WORD);
-  size_t keep = delta->is_last ? 0 : live_prefix(bytes_slice(text));
+  size_t keep = delta->is_last || delta->is_overdue ? 0 : live_prefix(bytes_slice(text));
   bytes_append(out, text->data, text->len - keep);
   bytes_drop_front(text, text->len - keep);
   if (memmem(out->data ? out->data : "", out->len, "DENIED", 6)) verdict.kind = VERDICT_DENY;
@@ -49,6 +49,25 @@ enum policy_progress policy_on_delta(struct policy_run *run, const struct policy
 const struct verdict *policy_verdict(const struct policy_run *run) {
   (void)run;
   return &verdict;
+}
+
+/* Held-back words are overdue at once, when a test asks for that. */
+static bool is_overdue;
+static uv_loop_t loop;
+static struct exchange_host host = {.loop = &loop};
+static struct config config = {.scripts_hold_ms = 1};
+
+uint64_t policy_held_since_ns(const struct policy_run *run, enum policy_channel channel,
+                              uint32_t index) {
+  (void)run;
+  for (size_t i = 0; i < held_count; i++)
+    if (held[i].channel == channel && held[i].index == index && held[i].text.len && is_overdue)
+      return 1;
+  return 0;
+}
+
+void relay_overdue(struct exchange *x) {
+  guard_let_go(x->guard);
 }
 
 void policies_deny_reply(struct exchange *x, const struct verdict *v) {
@@ -182,7 +201,7 @@ static void pass(struct guard *g, struct slice stream, size_t step) {
 static void check_split(const struct stream_kind *kind, struct spelled text, bool is_waiting) {
   begin();
   waits = is_waiting;
-  struct exchange x = {.route.dialect = kind->dialect};
+  struct exchange x = {.host = &host, .config = &config, .route.dialect = kind->dialect};
   struct bytes stream = {0};
   kind->write(&stream, text);
   struct guard *g = guard_new(&x);
@@ -215,7 +234,7 @@ static void check_all_splits(void) {
 static void check_untouched(void) {
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
     begin();
-    struct exchange x = {.route.dialect = kinds[k].dialect};
+    struct exchange x = {.host = &host, .config = &config, .route.dialect = kinds[k].dialect};
     struct bytes stream = {0};
     kinds[k].write(&stream, (struct spelled){SLICE("plain "), SLICE("words")});
     struct guard *g = guard_new(&x);
@@ -233,7 +252,7 @@ static void check_untouched(void) {
 
 static void check_denied(void) {
   begin();
-  struct exchange x = {.route.dialect = DIALECT_CHAT};
+  struct exchange x = {.host = &host, .config = &config, .route.dialect = DIALECT_CHAT};
   struct bytes stream = {0};
   write_chat(&stream, (struct spelled){SLICE("fine so far "), SLICE("DENIED SECRET")});
   struct guard *g = guard_new(&x);
@@ -252,7 +271,7 @@ static void check_denied(void) {
 /* Words in several choices and calls at once do not run into one another. */
 static void check_interleaved(void) {
   begin();
-  struct exchange x = {.route.dialect = DIALECT_CHAT};
+  struct exchange x = {.host = &host, .config = &config, .route.dialect = DIALECT_CHAT};
   struct guard *g = guard_new(&x);
   guard_feed(g, SLICE("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a SEC\"}},"
                       "{\"index\":1,\"delta\":{\"content\":\"b SEC\"}}]}\n\n"
@@ -271,11 +290,32 @@ static void check_interleaved(void) {
   guard_free(g);
 }
 
+/* Words that are held back go out on time, and those that follow after them. */
+static void check_overdue(void) {
+  begin();
+  is_overdue = true;
+  struct exchange x = {.host = &host, .config = &config, .route.dialect = DIALECT_CHAT};
+  struct guard *g = x.guard = guard_new(&x);
+  guard_feed(g, SLICE("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a SEC\"}}]}\n\n"));
+  CHECK(memmem(guard_released(g)->data, guard_released(g)->len, "SEC", 3) == NULL);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  CHECK(memmem(guard_released(g)->data, guard_released(g)->len, "\"SEC\"", 5) != NULL);
+  size_t before = guard_released(g)->len;
+  guard_feed(g, SLICE("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"OND\"}}]}\n\n"));
+  CHECK(memmem(guard_released(g)->data + before, guard_released(g)->len - before, "OND", 3));
+  is_overdue = false;
+  guard_free(g);
+}
+
 int main(void) {
+  must(uv_loop_init(&loop) == 0);
+  check_overdue();
   check_all_splits();
   check_untouched();
   check_denied();
   check_interleaved();
   begin();
+  uv_run(&loop, UV_RUN_DEFAULT);
+  must(uv_loop_close(&loop) == 0);
   return checks_end();
 }

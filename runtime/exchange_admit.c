@@ -107,13 +107,19 @@ static void fill_claim(struct exchange *x) {
                               .tenant = p->tenant,
                               .model = x->model->name,
                               .customer = x->customer,
-                              .input_tokens = tokens_prompt(x),
-                              .output_tokens = output_at_most(x),
                               .refuse_unpriced =
                                   !slice_equal_text(x->config->unpriced, "allow_unpriced")};
   r->ttl_ms = ttl_ms(&x->config->upstream);
   add_projects(x, r);
-  r->is_unpriced = !price_claim(x, r);
+}
+
+/* The worst case, once; counting the prompt is the dearest part of a reservation. */
+static void weigh_claim(struct exchange *x) {
+  if (x->is_weighed || !limiter_weighs(x->host->limiter)) return;
+  x->is_weighed = true;
+  x->claim.input_tokens = tokens_prompt(x);
+  x->claim.output_tokens = output_at_most(x);
+  x->claim.is_unpriced = !price_claim(x, &x->claim);
 }
 
 static enum step_result refuse(struct exchange *x) {
@@ -133,6 +139,7 @@ enum step_result admit_step(struct exchange *x) {
                          "sent; try again later, the operator has been told");
   if (limiter_is_empty(x->host->limiter)) return STEP_NEXT;
   fill_claim(x);
+  weigh_claim(x);
   struct limit_refusal refusal;
   if (limiter_reserve(x->host->limiter, &x->claim, &x->reservation, &refusal)) {
     x->has_standing = x->reservation != NULL;
@@ -148,6 +155,7 @@ enum step_result admit_step(struct exchange *x) {
 bool admit_attempt(struct exchange *x, const struct model_target *target) {
   if (limiter_is_empty(x->host->limiter) || x->route.endpoint != ENDPOINT_GENERATE) return true;
   limiter_release(x->host->limiter, &x->attempt_reservation); /* of the attempt before */
+  weigh_claim(x);                                             /* definitions may have changed */
   struct limit_request request = x->claim;
   request.provider = target->provider->name;
   struct limit_refusal refusal;

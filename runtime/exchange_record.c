@@ -58,7 +58,10 @@ static void write_attempt_list(const struct exchange *x, struct bytes *line) {
 
 static void write_attempts(const struct exchange *x, struct bytes *line) {
   bytes_append_text(line, ",\"attempts\":");
-  write_attempt_list(x, line);
+  if (x->attempts_text.len)
+    bytes_append_slice(line, x->attempts_text);
+  else
+    write_attempt_list(x, line);
 }
 
 static void write_usage(const struct exchange *x, struct bytes *line) {
@@ -156,12 +159,10 @@ static struct slice written(struct exchange *x, const struct bytes *text) {
 }
 
 static struct slice attempts_of(struct exchange *x) {
-  struct bytes text;
-  bytes_init(&text);
-  write_attempt_list(x, &text);
-  struct slice kept = written(x, &text);
-  bytes_fini(&text);
-  return kept;
+  struct bytes *scratch = &x->host->scratch;
+  bytes_clear(scratch);
+  write_attempt_list(x, scratch);
+  return x->attempts_text = written(x, scratch);
 }
 
 static void fill_trace(struct exchange *x, struct ledger_record *r) {

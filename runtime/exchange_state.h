@@ -148,21 +148,23 @@ struct exchange {
   struct reservation *reservation, *attempt_reservation;
   struct limit_refusal *refusal;
   struct limit_standing standing;
-  bool has_standing;
+  bool has_standing, is_weighed;
   bool is_bounded;      /* a hard limit holds that a longer answer would break */
   uint64_t most_output; /* tokens reserved for each choice where the client asks for more, or for no
                            figure; else 0 */
   struct slice clamped; /* "max_tokens=4096": what the provider was told instead */
   struct slice customer;
 
-  struct bytes transcript; /* of a stream whose content is kept: what the client was given */
-  bool is_booked;          /* usage, cost and ledger are done */
-  uint64_t ticket;         /* of the record that is put into the journal; 0: none waits there */
-  bool is_kept;            /* the response has been stored, if it is to be */
-  bool error_relayed;      /* the client has the provider's own error event */
-  bool has_event;          /* the running attempt sent a frame that is no comment */
-  bool opened;             /* the client has the head of a stream */
-  bool committed;          /* and content: no other target can take over */
+  struct bytes transcript;    /* of a stream whose content is kept: what the client was given */
+  bool is_booked;             /* usage, cost and ledger are done */
+  struct slice attempts_text; /* JSON, as the ledger's record has it; empty: none was made, or
+                                 attempts have gone on since */
+  uint64_t ticket;            /* of the record that is put into the journal; 0: none waits there */
+  bool is_kept;               /* the response has been stored, if it is to be */
+  bool error_relayed;         /* the client has the provider's own error event */
+  bool has_event;             /* the running attempt sent a frame that is no comment */
+  bool opened;                /* the client has the head of a stream */
+  bool committed;             /* and content: no other target can take over */
   uint64_t written_ns;
   struct answer answer;
   enum failure_kind failure;

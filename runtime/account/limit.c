@@ -34,15 +34,25 @@ void limiter_free(struct limiter *l) {
   free(l);
 }
 
+static bool set_weighs(const struct limit_set *set) {
+  for (size_t i = 0; i < set->count; i++) {
+    enum limit_kind kind = set->rules[i].definition.kind;
+    if (kind != LIMIT_REQUESTS && kind != LIMIT_CONCURRENT) return true;
+  }
+  return false;
+}
+
 size_t limiter_apply(struct limiter *l, const struct limit_definition *definitions, size_t count) {
   uv_mutex_lock(&l->apply_lock);
   struct limit_set *set = limit_set_new(&l->families, definitions, count);
   size_t left_out = set->left_out;
+  if (set_weighs(set)) atomic_store(&l->weighs, true); /* before anyone is measured by it */
   atomic_store(&l->definition_count, set->count);
   uv_mutex_lock(&l->set_lock);
   struct limit_set *old = l->set;
   l->set = set;
   uv_mutex_unlock(&l->set_lock);
+  atomic_store(&l->weighs, set_weighs(set));
   limit_set_unref(old);
   limit_families_sweep(&l->families);
   uv_mutex_unlock(&l->apply_lock);
@@ -64,6 +74,10 @@ struct limit_set *limiter_set_ref(struct limiter *l) {
   struct limit_set *set = limit_set_ref(l->set);
   uv_mutex_unlock(&l->set_lock);
   return set;
+}
+
+bool limiter_weighs(const struct limiter *l) {
+  return atomic_load_explicit(&l->weighs, memory_order_relaxed);
 }
 
 static uint64_t add(uint64_t a, uint64_t b) {

@@ -44,6 +44,8 @@ void limiter_free(struct limiter *l); /* no reservation may be open */
  * window, scope) stands before them. */
 size_t limiter_apply(struct limiter *l, const struct limit_definition *definitions, size_t count);
 bool limiter_is_empty(const struct limiter *l); /* no definitions: ADMIT may skip everything */
+/* Some definition counts tokens or money. Else nobody looks at a request's worst case. */
+bool limiter_weighs(const struct limiter *l);
 
 /* What a request is about. Empty names match no condition, except that requests without a customer
  * share one counter of "each customer" (the client chooses it, so leaving it out evades nothing).

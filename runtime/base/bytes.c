@@ -106,14 +106,21 @@ void bytes_fit(struct bytes *b, size_t more, size_t step) {
   b->data = must_realloc(b->data, b->cap);
 }
 
+/* Two digits for each division; end is behind the last of them. Returns the first. */
+static char *write_digits(char *end, uint64_t value) {
+  static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233"
+                              "34353637383940414243444546474849505152535455565758596061626364656667"
+                              "6869707172737475767778798081828384858687888990919293949596979899";
+  for (; value >= 100; value /= 100)
+    memcpy(end -= 2, pairs + value % 100 * 2, 2);
+  if (value >= 10) return memcpy(end - 2, pairs + value * 2, 2);
+  *--end = (char)('0' + value);
+  return end;
+}
+
 void bytes_append_u64(struct bytes *b, uint64_t value) {
-  char digits[20];
-  size_t at = sizeof digits;
-  do {
-    digits[--at] = (char)('0' + value % 10);
-    value /= 10;
-  } while (value);
-  bytes_append(b, digits + at, sizeof digits - at);
+  char digits[20], *end = digits + sizeof digits, *at = write_digits(end, value);
+  bytes_append(b, at, (size_t)(end - at));
 }
 
 void bytes_vprintf(struct bytes *b, const char *format, va_list list) {

@@ -405,6 +405,25 @@ static void test_apply(void) {
   limiter_free(l);
 }
 
+/* Only tokens and money make a request's worst case worth counting. */
+static void test_weighs(void) {
+  struct limit_definition d = {.id = SLICE("one"), .kind = LIMIT_REQUESTS, .amount = 5};
+  d.window.rolling_ns = MINUTE_NS;
+  struct limiter *l = start(&d, 1);
+  CHECK(!limiter_weighs(l));
+  static const enum limit_kind kinds[] = {LIMIT_INPUT_TOKENS, LIMIT_OUTPUT_TOKENS,
+                                          LIMIT_TOTAL_TOKENS, LIMIT_MONEY};
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    struct limit_definition both[] = {d, d};
+    both[1].kind = kinds[i];
+    CHECK(limiter_apply(l, both, 2) == 0 && limiter_weighs(l));
+    d.kind = LIMIT_CONCURRENT;
+    CHECK(limiter_apply(l, &d, 1) == 0 && !limiter_weighs(l));
+    d.kind = LIMIT_REQUESTS;
+  }
+  limiter_free(l);
+}
+
 /* A request that began before midnight counts where it began. */
 static void test_window_edge(void) {
   struct limiter *l = start(&budget, 1);
@@ -519,6 +538,7 @@ int main(void) {
   test_unpriced();
   test_expiry();
   test_apply();
+  test_weighs();
   test_window_edge();
   test_clock_steps();
   test_many_subjects();

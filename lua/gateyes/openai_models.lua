@@ -26,12 +26,34 @@ function openai_models.tools_forbid_effort(model)
   return name == "gpt" and version >= 5.2
 end
 
--- The word for "do not reason", or nil where leaving the field out is as near as one gets.
+local efforts = { "minimal", "low", "medium", "high", "xhigh", "max" }
+local rank = {}
+for position, word in ipairs(efforts) do rank[word] = position end
+
+-- The least and the most effort that a model takes beside "none".
+local function effort_range(name, version, model)
+  if name == "o" then return "low", "high" end
+  local codex, pro = model:find("-codex", 1, true), model:find("-pro", 1, true)
+  if version < 5.1 then return pro and "high" or codex and "low" or "minimal", "high" end
+  local most = version >= 5.6 and "max" or (version >= 5.2 or model:find("-codex-max", 1, true)) and "xhigh" or "high"
+  return pro and "medium" or "low", most
+end
+
+-- The word for "do not reason", or the nearest to it; nil where leaving the field out is as near as one gets.
 function openai_models.effort_of_disabled(model)
   local name, version = family(model)
-  if name == "o" then return "low" end
-  if name ~= "gpt" or version < 5 then return nil end
-  return version < 5.1 and "minimal" or "none"
+  if not openai_models.reasons(model) then return nil end
+  local special = model:find("-codex", 1, true) or model:find("-pro", 1, true)
+  if name == "gpt" and version >= 5.1 and not special then return "none" end
+  return (effort_range(name, version, model))
+end
+
+-- The word nearest to `effort` that the model does not refuse; any other server's model is asked as it is.
+function openai_models.effort(model, effort)
+  local name, version = family(model)
+  if not openai_models.reasons(model) or not rank[effort] then return effort end
+  local least, most = effort_range(name, version, model)
+  return efforts[math.max(rank[least], math.min(rank[effort], rank[most]))]
 end
 
 -- Does sampling (temperature, top_p, penalties, logprobs, stop) have to stay at its default?

@@ -198,7 +198,7 @@ local function openai_effort(writer, body, effort)
     return "none"
   end
   if effort == "none" then return openai_models.effort_of_disabled(model) end
-  return effort
+  return openai_models.effort(model, effort)
 end
 
 local function openrouter_reasoning(reasoning, effort)

@@ -261,7 +261,7 @@ local function effort_of(reasoning_options, model)
     asked = canonical.effort_of_budget(reasoning_options.budget_tokens)
   end
   if asked == "none" and openai_models.reasons(model) then return openai_models.effort_of_disabled(model) end
-  return asked
+  return openai_models.effort(model, asked)
 end
 
 -- A client that asked to think expects to read some of it; OpenAI shows summaries, and only on demand.

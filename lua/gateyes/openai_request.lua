@@ -51,7 +51,8 @@ end
 local function function_tool(writer, tool)
   local strict = strict_of(writer, "tools", tool.strict, tool.parameters)
   return { type = "function", ["function"] = { name = openai_ids.tool_name(tool.name), description = tool.description,
-    parameters = tool.parameters, strict = strict } }
+    parameters = openai_schema.of_tool(tool.parameters, writer.context),
+    strict = strict } }
 end
 
 -- A free-form tool for a server that knows functions only: its text becomes the one argument.

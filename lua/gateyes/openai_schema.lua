@@ -1,6 +1,7 @@
 -- Whether OpenAI's strict mode takes a JSON schema: every object closed, every property required, no anyOf at the root,
 -- none of the keywords it refuses. https://platform.openai.com/docs/guides/structured-outputs (supported schemas)
 local json = require "gateyes.json"
+local openai_models = require "gateyes.openai_models"
 
 local openai_schema = {}
 
@@ -48,6 +49,23 @@ function fits(schema)
     return false
   end
   return not is_object(schema) or schema.additionalProperties == false and requires_all(schema)
+end
+
+local no_parameters = '{"type":"object","properties":{}}'
+
+-- The parameters of a tool (raw, or nil) with `properties`: OpenAI's models refuse them without ("object schema missing
+-- properties"), Anthropic and MCP ask for none. Other servers get them as they are.
+function openai_schema.of_tool(raw, context)
+  if context.dialect ~= "messages" or openai_models.reasons(context.model) == nil then return raw end
+  local members = raw and json.members(json.raw_text(raw))
+  if not members then return raw end
+  if #members == 0 then return json.raw(no_parameters) end
+  local typed = false
+  for _, member in ipairs(members) do
+    if member[1] == "properties" or member[1] == "$ref" then return raw end
+    if member[1] == "type" then typed = member[2] == '"object"' end
+  end
+  return typed and json.raw(json.raw_text(raw):sub(1, -2) .. ',"properties":{}}') or raw
 end
 
 -- raw: the schema as the client sent it.

@@ -191,8 +191,9 @@ end
 local function tool(writer, one)
   local description = one.description and quote(one.description)
   if one.type == "function" then
+    local parameters = openai_schema.of_tool(one.parameters, writer.context)
     return text.object("type", '"function"', "name", tool_name(one.name), "description", description,
-      "parameters", one.parameters and json.raw_text(one.parameters) or empty_schema,
+      "parameters", parameters and json.raw_text(parameters) or empty_schema,
       "strict", strict_of(writer, "tools", one.strict, one.parameters))
   end
   if one.type == "custom" then

@@ -133,7 +133,8 @@ static void check_value(struct check *c, int row, const struct value *v) {
     return;
   }
   if (!has_type(v, type)) {
-    problem(c, "expects a %.*s, not %s", (int)type.len, type.data, value_type_name(v->type));
+    problem(c, "expects %s %.*s, not %s", type.data[0] == 'i' ? "an" : "a", (int)type.len,
+            type.data, value_type_name(v->type));
     return;
   }
   if (!of.len && slice_equal_text(type, "list")) of = SLICE("string");

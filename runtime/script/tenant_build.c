@@ -91,8 +91,11 @@ bool tenant_build(const struct tenant_build *build, struct tenant_built *out,
   out->config = tenant_config_load(build->base, build->tenant, build->bundle, problems);
   out->standing = tenant_standing_new();
   out->scripts = must_calloc(build->worker_count + 1, sizeof *out->scripts);
-  bool fine = out->config && check_templates(build, problems) && load_all(build, out, problems) &&
-              run_specs(build, out, problems);
+  /* One after the other, whatever is wrong: all of it is to be said at once. */
+  bool fine = out->config != NULL;
+  fine = check_templates(build, problems) && fine;
+  fine = (!out->config || load_all(build, out, problems)) && fine;
+  fine = (!out->config || run_specs(build, out, problems)) && fine;
   if (fine && problems->count == before) return true;
   tenant_built_fini(out);
   return false;

@@ -63,13 +63,17 @@ static void check_translations(const struct bundle *bundle, struct config_proble
   }
 }
 
-static void check_scripts(const struct config *c, const struct bundle *bundle,
-                          struct config_problems *problems) {
+static void check_policies(const struct config *c, const struct bundle *bundle,
+                           struct config_problems *problems) {
   for (size_t i = 0; i < c->tenant->policy_count; i++) {
     const struct tenant_policy *p = &c->tenant->policies[i];
     struct wanted wanted = {"policies", SLICE("policies/"), p->name, p->line};
     require_script(c, bundle, &wanted, problems);
   }
+}
+
+static void check_adapters(const struct config *c, const struct bundle *bundle,
+                           struct config_problems *problems) {
   for (size_t i = 0; i < c->provider_count; i++) {
     const struct provider *p = &c->providers[i];
     struct wanted wanted = {"providers", SLICE("adapters/"), p->adapter, p->line};
@@ -87,10 +91,12 @@ static struct config *build(struct config *base, const struct config_text *text,
   bool is_read = text->source.len == 0 || config_text_tree(text, &arena, &root, problems);
   struct tenant_file file = {text->scope->tenant, text->name, &root};
   if (is_read && problems->count == 0) c = config_build_tenant(base, &file, &arena, problems);
-  if (c) check_scripts(c, bundle, problems);
+  if (c) check_adapters(c, bundle, problems);
   check_translations(bundle, problems);
   arena_fini(&arena);
-  if (problems->count == 0) return c;
+  bool can_load = problems->count == 0;
+  if (c) check_policies(c, bundle, problems);
+  if (can_load) return c;
   config_unref(c);
   return NULL;
 }

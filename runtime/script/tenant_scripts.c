@@ -84,15 +84,22 @@ static struct policy_entry entry_of(const struct tenant_scripts *s, const struct
                                    p->passes_on_error ? POLICY_ERROR_PASSES : POLICY_ERROR_DENIES};
 }
 
+/* Of one that is missing has been said so, and the others are looked at. */
+static bool has_policy(struct tenant_scripts *s, struct slice name) {
+  struct slice parts[] = {SLICE("policies/"), name, SLICE(".lua")};
+  return bundle_find(s->bundle, arena_join(&s->arena, parts, 3)) != NULL;
+}
+
 /* The tenant's own come first; room is for those behind them. */
 static struct policy_entries entries_of(struct tenant_scripts *s, size_t room,
                                         struct policy_entry **behind) {
   const struct tenant_settings *t = s->config->tenant;
   struct policy_entry *items = arena_alloc(&s->arena, (t->policy_count + room + 1) * sizeof *items);
+  size_t count = 0;
   for (size_t i = 0; i < t->policy_count; i++)
-    items[i] = entry_of(s, &t->policies[i]);
-  if (behind) *behind = items + t->policy_count;
-  return (struct policy_entries){items, t->policy_count};
+    if (has_policy(s, t->policies[i].name)) items[count++] = entry_of(s, &t->policies[i]);
+  if (behind) *behind = items + count;
+  return (struct policy_entries){items, count};
 }
 
 static struct policy_chain *open_chain(struct tenant_scripts *s, struct sandbox *sandbox,

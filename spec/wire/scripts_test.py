@@ -315,12 +315,18 @@ class Scripts(GatewayCase):
         self.assertEqual((status, error), (0, ""))
         self.assertIn("1 tenants", text)
         self.put(bad, {"tenant.lua": "return {\n polices = 1,\n shadow = 2 }"}, root)
-        self.put(worse, {"lib/x_spec.lua": "it('fails', function() assert.is_true(false) end)"}, root)
+        self.put(worse, {"lib/x_spec.lua": "it('fails', function() assert.is_true(false) end)",
+                         "tenant.lua": "return { policies = { 'gone',\n { name = 'typed', limit = 9.5, more = 1 } } }",
+                         "policies/typed.lua": "local policy = { name = 'typed', settings = { limit = { type = 'integer' } } }\n"
+                                               "function policy.on_request() end\nreturn policy\n"}, root)
         status, text, error = self.run_command("check", root)
         self.assertEqual((status, text), (1, ""))
         self.assertEqual([line.split(": ")[0] for line in error.splitlines()[:3]],
-                         [root + "/bad/tenant.lua:2", root + "/bad/tenant.lua:3",
-                          "tenant worse"])
+                         [root + "/bad/tenant.lua:2", root + "/bad/tenant.lua:3", root + "/worse/tenant.lua:1"])
+        for sentence in ("/worse/tenant.lua:1: policies: there is no file policies/gone.lua",
+                         "/worse/tenant.lua:2: policies.typed.limit: expects an integer, not",
+                         "/worse/tenant.lua:2: policies.typed.more: no such setting"):
+            self.assertIn(sentence, error)
         self.assertIn('tenant worse: spec lib/x_spec.lua, line 1, "fails": ', error)
         self.assertEqual(self.run_command("check", os.path.join(root, good))[0], 0)
 

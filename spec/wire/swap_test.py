@@ -1,8 +1,9 @@
 """New generations of a tenant's scripts under load: none lost, none mixed, nothing kept.
-GATEYES_SWAPS and GATEYES_STREAMS make it longer; 1000 and 500 are the full form."""
+GATEYES_SWAPS and GATEYES_STREAMS make it longer; 1000 and 500 are the full form, with wrk for full load."""
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import threading
 import time
@@ -10,11 +11,14 @@ import unittest
 import urllib.request
 
 from client import Client
-from harness import ADMIN_KEY, KEY, SLACK, GatewayCase, chat_body, wait_for
+from harness import ADMIN_KEY, KEY, SLACK, GatewayCase, Mock, chat_body, wait_for
 from streams import BODIES, FRAMES, PATHS, is_complete
 from upstream import CHUNKED, Upstream, chunk, head, stream
 
 SWAPS, STREAMS = int(os.environ.get("GATEYES_SWAPS", "25")), int(os.environ.get("GATEYES_STREAMS", "30"))
+IS_FULL = SWAPS > 100
+ROUNDS = 20 if IS_FULL else 5
+BUDGET_MS = 10  # of a policy, as it is when nobody sets one
 PART = b"".join(FRAMES["chat"][:6])
 FIRST = """local mark = require "lib.mark"
 local policy = { name = "first" }
@@ -37,13 +41,17 @@ BROKEN = (
 )
 
 
+def p99_ms(durations):
+    return sorted(durations)[int(len(durations) * 0.99)] * 1000
+
+
 class Swap(GatewayCase):
     uses_mock = False
 
     @classmethod
     def configuration(cls):
         cls.root = tempfile.mkdtemp(prefix="gateyes-swap-")
-        cls.upstream = Upstream()
+        cls.upstream, cls.fast = Upstream(), Mock()
         cls.is_open = threading.Event()
         cls.mixed, cls.lock = [], threading.Lock()
 
@@ -59,13 +67,15 @@ class Swap(GatewayCase):
         cls.upstream.plays = {"m": plain, "held": held}
         return {"tenants": cls.root, "workers": 2, "scripts": {"keep": 5, "cpu": "1s", "wall": "5s"},
                 "limits": {"connections": 20000},
-                "providers": {"o": {"adapter": "openai", "base_url": cls.upstream.url + "/v1"}},
-                "models": {"m": {"targets": ["o/m"]}, "held": {"targets": ["o/held"]}},
+                "providers": {"o": {"adapter": "openai", "base_url": cls.upstream.url + "/v1"},
+                              "fast": {"adapter": "openai", "base_url": "http://127.0.0.1:%d/v1" % cls.fast.port}},
+                "models": {"m": {"targets": ["o/m"]}, "held": {"targets": ["o/held"]}, "fast": {"targets": ["fast/m"]}},
                 "keys": [{"name": "wire", "key": KEY, "tenant": "acme"}]}
 
     @classmethod
     def end(cls):
         super().end()
+        cls.fast.stop()
         shutil.rmtree(cls.root)
 
     @classmethod
@@ -101,10 +111,12 @@ class Swap(GatewayCase):
             clients.append((client, reply))
         return clients
 
-    def run_load(self, stopping, failures, seen):
+    def run_load(self, stopping, failures, seen, times):
         client = Client(self.gateway.port)
         while not stopping.is_set():
+            began = time.monotonic()
             reply = client.ask(PATHS["chat"], chat_body("m", True))
+            times.append((began, time.monotonic() - began))
             if reply is None or reply.status != 200 or not is_complete("chat", reply):
                 failures.append(reply and (reply.status, reply.body[-200:]))
                 client.close()
@@ -115,6 +127,24 @@ class Swap(GatewayCase):
                 client.close()
                 client = Client(self.gateway.port)
         client.close()
+
+    def start_wrk(self):
+        """As many requests as the machine can take, beside those that are looked at one by one."""
+        if not IS_FULL or not shutil.which("wrk"):
+            return None
+        body = os.path.join(self.gateway.folder, "wrk.json")
+        with open(body, "w") as file:
+            json.dump(chat_body("fast", False), file)
+        tool = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench", "tools", "wrk.lua")
+        return subprocess.Popen(["wrk", "-t", "1", "-c", "32", "-d", "3600", "--timeout", "30s", "-s", tool,
+                                 "http://127.0.0.1:%d%s" % (self.gateway.port, PATHS["chat"]), "--", body,
+                                 "Authorization: Bearer " + KEY], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def end_wrk(self, wrk):
+        if not wrk:
+            return None
+        wrk.send_signal(2)
+        return json.loads(wrk.communicate(timeout=60)[1].strip().splitlines()[-1])
 
     def ask_scripts(self, path, body=None):
         data = None if body is None else json.dumps(body).encode()
@@ -170,17 +200,37 @@ class Swap(GatewayCase):
             answer = client.ask(PATHS["chat"], chat_body("m", True))
         self.assertEqual(answer.headers["x-gateyes-generation"], str(first))
 
+    def judge_times(self, times, periods):
+        """Times with and without swaps lie side by side, so that what else the machine does is in both."""
+        quiet, swapping = [], []
+        for began, took in times:
+            if began >= periods[0][0]:
+                is_quiet = any(first <= began < last for first, last in periods)
+                (quiet if is_quiet else swapping).append(took)
+        step = p99_ms(swapping) - p99_ms(quiet)
+        print("p99 %.2f ms, worst %.0f ms without swaps (%d requests), %.2f ms and %.0f ms during them (%d)"
+              % (p99_ms(quiet), max(quiet) * 1000, len(quiet), p99_ms(swapping), max(swapping) * 1000, len(swapping)))
+        self.assertLess(step, BUDGET_MS * SLACK + p99_ms(quiet) / 2)  # the half is how steady a tail is by itself
+
     def test_swaps(self):
         first = self.push(self.files(1))[1]["running"]
         self.is_open.clear()
         clients = self.open_streams(first)
-        stopping, failures, seen = threading.Event(), [], []
-        threads = [threading.Thread(target=self.run_load, args=(stopping, failures, seen)) for _ in range(4)]
+        stopping, failures, seen, times, periods = threading.Event(), [], [], [], []
+        threads = [threading.Thread(target=self.run_load, args=(stopping, failures, seen, times)) for _ in range(4)]
+        wrk = self.start_wrk()
         for thread in threads:
             thread.start()
         running, warm, began = first, None, time.monotonic()
+        period, took_last = began, 0.3
         try:
             for number in range(2, SWAPS + 2):
+                if (number - 2) % max(1, SWAPS // ROUNDS) == 0:  # a while without swaps, as long as one with them
+                    took_last = max(0.3, time.monotonic() - period) if periods else took_last
+                    quiet = time.monotonic()
+                    time.sleep(took_last)
+                    period = time.monotonic()
+                    periods.append((quiet, period))
                 broken = number % 5 == 0
                 files = dict(self.files(number), **(BROKEN[number // 5 % len(BROKEN)] if broken else {}))
                 status, reply = self.push(files)
@@ -192,6 +242,10 @@ class Swap(GatewayCase):
             stopping.set()
             for thread in threads:
                 thread.join()
+            counted = self.end_wrk(wrk)
+        if counted:
+            self.assertEqual((counted["failed"], counted["lost"]), (0, 0))
+        self.judge_times(times, periods)
         took = time.monotonic() - began
         self.assertEqual(failures, [])
         self.assertEqual(self.mixed, [])
@@ -202,9 +256,9 @@ class Swap(GatewayCase):
             client.read_body(reply)
             client.close()
             self.assertTrue(is_complete("chat", reply), reply.body[-200:])
-        if SWAPS > 100:
-            print("%d swaps in %.1f s, %d streams open, %d requests beside them, 0 failed, 0 mixed; memory grew by %.1f MiB"
-                  % (SWAPS, took, STREAMS, len(seen), grown / 2**20))
+        if IS_FULL:
+            print("%d swaps in %.1f s, %d streams open, %d requests looked at and %s of wrk's beside them, 0 failed, 0 mixed; "
+                  "memory grew by %.1f MiB" % (SWAPS, took, STREAMS, len(seen), counted and counted["requests"], grown / 2**20))
         if SLACK == 1:  # a sanitizer keeps what was freed
             self.assertLess(grown, 24 * 2**20)
         with self.gateway.client() as client:

@@ -34,7 +34,7 @@ static void wrong(const char *source, const char *sentence) {
   struct config_problems p;
   config_problems_init(&p);
   struct config *c = tenant(source, &p);
-  CHECK(!c && p.count > 0);
+  CHECK(p.count > 0);
   bool found = false;
   for (size_t i = 0; i < p.count; i++)
     found = found || strstr(p.items[i], sentence);

@@ -43,6 +43,7 @@ end
 local function minutes(text)
   local hour, minute = text:match "^(%d%d):(%d%d)$"
   hour, minute = tonumber(hour), tonumber(minute)
+  if hour == 24 and minute == 0 then return 1440 end -- the end of a day, as people write it
   return hour and hour < 24 and minute < 60 and hour * 60 + minute or nil
 end
 

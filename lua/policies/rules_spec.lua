@@ -64,6 +64,8 @@ describe("rules", function()
     kit.now(1767222000) -- Wednesday, 2025-12-31 23:00 UTC
     assert.is_true(holds { hours = "22:00-06:00", days = "wed" })
     assert.is_false(holds { hours = "06:00-22:00" })
+    assert.is_true(holds { hours = "00:00-24:00" })
+    assert.is_true(holds { hours = "22:00-24:00" } ~= holds { hours = "00:00-22:00" })
     assert.equal("legal/m", first({ { when = { hours = "06:30-07:30", days = { "thu" } }, targets = "legal" } }, {},
       { utc_offset = "+08:00" }))
   end)

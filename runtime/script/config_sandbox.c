@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "config/names.h"
+#include "script/bundle.h"
 #include "script/text_library.h"
 
 enum {
@@ -243,6 +244,31 @@ static int call_secret_file(lua_State *L) {
                    path, why, meant_file(s, path)));
 }
 
+/* Data that others write, such as rows of rules: a tenant's lies in its folder, and is part of the
+ * generation. */
+static int call_file(lua_State *L) {
+  struct config_sandbox *s = self(L);
+  const char *name = luaL_checkstring(L, 1);
+  if (s->scope) {
+    const struct bundle_file *file =
+        s->scope->bundle ? bundle_own_find(s->scope->bundle, slice_of(name)) : NULL;
+    if (!file)
+      return push_faulty(
+          L, arena_printf(&s->arena, "there is no file %s in the tenant's folder", name));
+    lua_pushlstring(L, file->text.data, file->text.len);
+    return 1;
+  }
+  const char *path = beside_config(s, name);
+  struct bytes text;
+  bytes_init(&text);
+  const char *why = config_text_read(path, BUNDLE_FILE_BYTES, &text);
+  if (!why) lua_pushlstring(L, text.len ? text.data : "", text.len);
+  bytes_fini(&text);
+  if (!why) return 1;
+  return push_faulty(
+      L, arena_printf(&s->arena, "file %s cannot be read (%s)%s", path, why, meant_file(s, path)));
+}
+
 static void copy_fields(lua_State *L, int from, const char *const *names) {
   for (; *names; names++) {
     lua_getfield(L, from, *names);
@@ -302,6 +328,7 @@ static int prepare(lua_State *L) {
   offer_library(L, LUA_MATHLIBNAME, numbers);
   offer_call(L, s, "env", call_env);
   offer_call(L, s, "secret_file", call_secret_file);
+  offer_call(L, s, "file", call_file);
   lua_pushliteral(L, ""); /* ("x"):dump() would reach what the table leaves out */
   lua_getmetatable(L, -1);
   lua_getfield(L, 2, LUA_STRLIBNAME);

@@ -2,6 +2,7 @@
 #pragma once
 #include "config/config.h"
 
+struct bundle; /* script/bundle.h */
 struct lua_State;
 
 struct config_secret {
@@ -16,6 +17,7 @@ struct config_secret {
 struct config_scope {
   struct slice tenant;
   struct slice secrets_folder; /* empty: no secret files */
+  const struct bundle *bundle; /* whose own files file reads; NULL: none */
 };
 
 struct config_sandbox {

@@ -104,7 +104,7 @@ static struct config *build(struct config *base, const struct config_text *text,
 struct config *tenant_config_load(struct config *base, struct slice tenant,
                                   const struct bundle *bundle, struct config_problems *problems) {
   const struct bundle_file *file = bundle_own_find(bundle, SLICE("tenant.lua"));
-  struct config_scope scope = {tenant, base->tenant_secrets_path};
+  struct config_scope scope = {tenant, base->tenant_secrets_path, bundle};
   struct config_problems own; /* sorted by line for itself */
   config_problems_init(&own);
   const char *name = file ? arena_text(&own.arena, file->name) : "tenant.lua";

@@ -1,5 +1,6 @@
 """Routing policies as the strategy of a model, and prices of single targets."""
 import collections
+import json
 import os
 import shutil
 import subprocess
@@ -97,7 +98,7 @@ class Strategies(GatewayCase):
 
     def test_works_for_models_of_tenants(self):
         folder = os.path.join(self.root, "default")
-        os.makedirs(folder)
+        os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, "tenant.lua.new"), "w", encoding="utf-8") as file:
             file.write('return { models = { mine = { targets = { "o/a", "o/b" }, strategy = "round_robin" } } }')
         os.rename(file.name, os.path.join(folder, "tenant.lua"))
@@ -109,6 +110,44 @@ class Strategies(GatewayCase):
                 client.ask(PATHS["chat"], body)
             self.send(client, "first")  # the operator's strategies hold for tenants with scripts, too
         self.assertEqual({"a": 2, "b": 2, "c": 1}, collections.Counter(self.asked()))
+
+    def test_rules_in_a_file(self):
+        """Whoever knows no Lua writes JSON; a change of it is a generation like any other."""
+        folder = os.path.join(self.root, "default")
+        os.makedirs(folder, exist_ok=True)
+
+        def put(name, text):
+            with open(os.path.join(folder, name + ".new~"), "w", encoding="utf-8") as file:
+                file.write(text)
+            os.rename(file.name, os.path.join(folder, name))
+
+        def state():
+            return json.loads(self.gateway.get_admin("/admin/tenants/default/scripts")[1])
+
+        def asked(text):
+            self.upstream.forget()
+            with self.gateway.client() as client:
+                body = chat_body("ruled", True, messages=[{"role": "user", "content": text}])
+                self.assertEqual(client.ask(PATHS["chat"], body).status, 200)
+            return self.asked()
+        put("rules.json", json.dumps([{"when": {"text": ["contract", "合同"]}, "targets": "o/b"}]))
+        put("tenant.lua", 'return { models = { ruled = { targets = { "o/a", "o/b" } } }, '
+                          'policies = { { name = "rules", rules = file "rules.json" } } }')
+        wait_for(lambda: self.ask(PATHS["chat"], chat_body("ruled", True)).status == 200, 10, "the tenant's model")
+        self.assertEqual((asked("请看合同"), asked("hello")), (["b"], ["a"]))
+        put("rules.json", json.dumps([{"when": {"text": "hello"}, "targets": "o/b"}]))
+        wait_for(lambda: asked("hello") == ["b"], 10, "the new rows")
+        self.assertEqual(asked("请看合同"), ["a"])
+        put("rules.json", '[{"when": {"txt": "hello"}, "targets": "o/a"}]')
+        refused = wait_for(lambda: state()["refused"], 10, "the refusal")
+        self.assertIn("policies.rules: rules[1].when.txt", refused["problems"][0])
+        put("rules.json", "[{")
+        wait_for(lambda: "is no JSON" in str(state()["refused"]), 10, "the next refusal")
+        self.assertEqual(asked("hello"), ["b"])
+        os.remove(os.path.join(folder, "rules.json"))
+        wait_for(lambda: "there is no file rules.json in the tenant's folder" in str(state()["refused"]), 10, "that it is missed")
+        put("tenant.lua", "return {}")
+        wait_for(lambda: not state()["refused"], 10, "the end of the rules")
 
     def test_refuses_what_is_wrong(self):
         self.assertIn("policies.sticky.by", self.check({"name": "sticky", "by": "moon"}))

@@ -66,7 +66,7 @@ class Swap(GatewayCase):
             yield stream(BODIES["chat"])
         cls.upstream.plays = {"m": plain, "held": held}
         return {"tenants": cls.root, "workers": 2, "scripts": {"keep": 5, "cpu": "1s", "wall": "5s"},
-                "limits": {"connections": 20000},
+                "limits": {"connections": 20000}, "upstream": {"idle": 900},
                 "providers": {"o": {"adapter": "openai", "base_url": cls.upstream.url + "/v1"},
                               "fast": {"adapter": "openai", "base_url": "http://127.0.0.1:%d/v1" % cls.fast.port}},
                 "models": {"m": {"targets": ["o/m"]}, "held": {"targets": ["o/held"]}, "fast": {"targets": ["fast/m"]}},

@@ -17,7 +17,8 @@ FROM ${BASE}
 RUN apt-get update -q && \
     apt-get install -y -q --no-install-recommends libluajit-5.1-2 libuv1 libcurl4 libc-ares2 libssl3 libsqlite3-0 ca-certificates tzdata && \
     rm -rf /var/lib/apt/lists/* /var/cache/apt/* && \
-    useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin gateyes
+    useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin gateyes && \
+    install -d -m 0700 -o 10001 -g 10001 /var/lib/gateyes
 COPY examples/container/gateyes.lua /etc/gateyes/gateyes.lua
 COPY --from=build /src/build/release/gateyes /usr/local/bin/gateyes
 COPY --from=build /src/build/release/tokenizers /usr/local/share/gateyes/tokenizers

@@ -8,8 +8,8 @@ return {
   -- Inside the container, for its health check. To scrape metrics from outside: 0.0.0.0:8081 and a key.
   admin = { listen = { env("GATEYES_ADMIN_LISTEN", "127.0.0.1:8081") } },
 
-  -- Requests and their cost are not kept: the container's own files are read-only, and gone with it. Mount a volume
-  -- and name a file on it to keep them: sqlite:/var/lib/gateyes/gateyes.db
+  -- Requests and their cost are not kept: the container's own files are read-only, and gone with it. To keep
+  -- them, mount a volume at /var/lib/gateyes and name a file on it: sqlite:/var/lib/gateyes/gateyes.db
   store = env("GATEYES_STORE", "none"),
 
   -- Who answers. A real provider looks the same, with a credential:

@@ -157,9 +157,11 @@ class Image(unittest.TestCase):
         name = self.buildah("from", "--pull-never", IMAGE)
         root = self.buildah("mount", name)
         script = ('mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && ! touch "$0/tmp/x" 2>/dev/null && '
+                  'mount -t tmpfs -o uid=%s,mode=700 volume "$0/var/lib/gateyes" && '
                   'exec chroot --userspec=%s:%s "$0" /usr/local/bin/gateyes serve --config /etc/gateyes/gateyes.lua')
-        gateway = subprocess.Popen(["unshare", "-m", "sh", "-c", script % (USER, USER), root], stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self.settings(), text=True)
+        gateway = subprocess.Popen(["unshare", "-m", "sh", "-c", script % (USER, USER, USER), root], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   env=dict(self.settings(), GATEYES_STORE="sqlite:/var/lib/gateyes/gateyes.db"))
         try:
             self.wait_until_ready()
             self.assertEqual(status_of(gateway.pid, "Uid"), [USER] * 4)
@@ -171,6 +173,7 @@ class Image(unittest.TestCase):
             self.buildah("umount", name)
             self.buildah("rm", name)
         self.assertEqual(gateway.returncode, 0, output)
+        self.assertIn("the key for the admin API is gy-", output)
 
     def test_nothing_but_the_product_is_inside(self):
         name = self.buildah("from", "--pull-never", IMAGE)
@@ -178,6 +181,8 @@ class Image(unittest.TestCase):
         try:
             self.assertFalse((root / "src").exists())
             self.assertFalse((root / "usr/bin/gcc").exists())
+            kept = (root / "var/lib/gateyes").stat()
+            self.assertEqual((str(kept.st_uid), kept.st_mode & 0o777), (USER, 0o700))
             self.assertEqual(sorted(path.name for path in (root / "usr/local/bin").iterdir()), ["gateyes"])
             missing = [line for line in run("chroot", root, "ldd", "/usr/local/bin/gateyes").splitlines() if "not found" in line]
             self.assertEqual(missing, [])

@@ -3,9 +3,8 @@
 #include <stdlib.h>
 
 #include "account/estimate.h"
+#include "account/image.h"
 #include "tokenizer/registry.h"
-
-enum { IMAGE_TOKENS = 765 }; /* OpenAI's formula for 1024 x 1024, high detail: 170 x 4 + 85 */
 
 struct counting {
   const struct tokenizer *tokenizer;
@@ -48,11 +47,7 @@ static void count_raw(struct counting *c, struct slice raw) {
 static void on_string(const struct estimate_string *string, void *user) {
   struct counting *c = user;
   bool names_kind = slice_equal_text(string->key, "type");
-  bool is_image = names_kind && (slice_equal_text(string->text, "image_url") ||
-                                 slice_equal_text(string->text, "input_image") ||
-                                 slice_equal_text(string->text, "image"));
-  if (is_image && !string->is_key) c->tokens += IMAGE_TOKENS;
-  if (!string->is_key && !names_kind) count_raw(c, string->text);
+  if (!string->is_key && !string->is_media && !names_kind) count_raw(c, string->text);
 }
 
 /* A string, a list of strings or parts, or tokens that the client has made itself. */
@@ -108,7 +103,16 @@ static struct counting counting_of(struct exchange_host *host, const struct toke
   return c;
 }
 
-static uint64_t count_prompt(struct exchange *x) {
+/* By the first target: another one of the model may count images otherwise. */
+static uint64_t count_images(const struct exchange *x, struct slice body) {
+  const struct model_target *target = x->model && x->model->target_count ? x->model->targets : NULL;
+  struct image_rule rule =
+      image_rule_of(target ? target->model : x->public_model,
+                    target && slice_equal_text(target->provider->adapter, "anthropic"));
+  return image_tokens_of_request(&rule, body);
+}
+
+static uint64_t count_texts(struct exchange *x) {
   struct slice body = bytes_slice(&x->body);
   if (!x->tokenizer) {
     struct estimate prompt = {0};
@@ -126,7 +130,8 @@ static uint64_t count_prompt(struct exchange *x) {
 
 uint64_t tokens_prompt(struct exchange *x) {
   find_tokenizer(x);
-  if (!x->has_prompt_tokens) x->prompt_tokens = count_prompt(x);
+  if (!x->has_prompt_tokens)
+    x->prompt_tokens = count_texts(x) + count_images(x, bytes_slice(&x->body));
   x->has_prompt_tokens = true;
   return x->prompt_tokens;
 }

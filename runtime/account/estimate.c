@@ -155,7 +155,10 @@ void estimate_strings(struct slice json,
     json_skip_space(&c);
     string.is_key = c.at < c.end && *c.at == ':';
     if (string.is_key) counts = is_counted_key(string.text);
-    if (counts && !slice_starts(string.text, SLICE("data:"))) on_string(&string, user);
+    string.is_media = !string.is_key && (slice_starts(string.text, SLICE("data:")) ||
+                                         slice_equal_text(string.key, "image_url") ||
+                                         (!counts && slice_equal_text(string.key, "data")));
+    if (counts || string.is_media) on_string(&string, user);
     if (string.is_key) string.key = string.text;
   }
 }
@@ -167,7 +170,7 @@ struct json_estimate {
 
 static void on_estimated(const struct estimate_string *string, void *user) {
   struct json_estimate *j = user;
-  if (string->is_key && !j->is_prompt) return;
+  if (string->is_media || (string->is_key && !j->is_prompt)) return;
   feed_raw(j->estimate, string->text);
   end_string(j->estimate);
 }

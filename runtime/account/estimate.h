@@ -28,9 +28,10 @@ struct estimate_string {
   struct slice key; /* the newest one before it; empty: none. Raw, as text is */
   struct slice text;
   bool is_key;
+  bool is_media; /* encoded, or a link to it: not to be counted by its text */
 };
 
-/* The strings that estimate_json counts, keys included. */
+/* The strings that estimate_json counts, keys included, and media. */
 void estimate_strings(struct slice json,
                       void (*on_string)(const struct estimate_string *string, void *user),
                       void *user);

@@ -47,7 +47,8 @@ static void write_attempt_list(const struct exchange *x, struct bytes *line) {
     number(line, NAME("status"), (uint64_t)r->status);
     if (r->failure != FAILURE_NONE)
       text(line, NAME("failure"), slice_of(failure_info(r->failure)->label));
-    if (r->sentence) text(line, NAME("message"), slice_of(r->sentence));
+    const char *message = r->sentence ? r->sentence : r->excerpt;
+    if (message) text(line, NAME("message"), slice_of(message));
     milliseconds(line, NAME("connect_ms"), r->timing.started, r->timing.connected);
     milliseconds(line, NAME("head_ms"), r->timing.started, r->timing.head);
     milliseconds(line, NAME("duration_ms"), r->timing.started, r->timing.ended);

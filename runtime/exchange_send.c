@@ -292,12 +292,24 @@ static bool is_error_body(struct exchange *x) {
   return (flags & METER_ERROR) && x->route.dialect != DIALECT_RESPONSES;
 }
 
+/* The client is told the status; the log also what a proxy on the way has to say. Not where it may
+ * repeat the credential. */
+static void keep_excerpt(struct exchange *x) {
+  enum { EXCERPT_BYTES = 200 };
+  struct slice body = bytes_slice(&x->reply);
+  bool is_private = x->upstream_status == 401 || x->upstream_status == 403;
+  if (x->upstream_status < 400 || is_private || !body.len || is_object(body)) return;
+  if (body.len > EXCERPT_BYTES) body.len = EXCERPT_BYTES;
+  record_of(x)->excerpt = arena_text(&x->arena, body);
+}
+
 static enum step_result attempt_ended(struct exchange *x) {
   if (is_no_answer(x->upstream_status)) {
     record_of(x)->sentence = arena_printf(
         &x->arena, "the provider answered with status %d; check its base_url", x->upstream_status);
     return attempt_failed(x, FAILURE_UPSTREAM_PROTOCOL);
   }
+  keep_excerpt(x);
   if (x->upstream_status >= 300) return attempt_failed(x, kind_of_status(x->upstream_status));
   if (x->is_stream && !x->is_event_stream) {
     record_of(x)->sentence =

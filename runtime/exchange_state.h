@@ -47,6 +47,7 @@ struct attempt_record { /* one line of the log's `attempts` */
   struct attempt_timing timing;
   const char *sentence; /* for the log; NULL: the provider has answered with words of its own */
   const char *told;     /* the same for the client; NULL: what sentence says */
+  const char *excerpt;  /* of an answer that was no JSON, for the log; or NULL */
 };
 
 struct answer { /* the reply to the client, when it is not a relayed stream */

@@ -51,13 +51,11 @@ function decode.reply(body, context)
   }
 end
 
-local longest_excerpt = 300
-
 -- `headers` may be a map of lower-case names or nil.
 function decode.error(status, headers, body)
   local decoded = json.decode(body or "")
   local failure = stream_in.failure_of(decoded, status)
-  if type(decoded) ~= "table" and body and body:find("%S") then failure.message = body:sub(1, longest_excerpt) end
+  if type(decoded) ~= "table" then failure.message = canonical.plain_message(status, body or "") end
   failure.request_id = failure.request_id or headers and headers["request-id"] or nil
   return failure
 end

@@ -33,6 +33,19 @@ function canonical.data_url(media_type, data)
   return "data:" .. media_type .. ";base64," .. data
 end
 
+local longest_line = 300
+
+-- What a client may hear of an error body that is no JSON. A short line about the client's own mistake helps; a page of
+-- HTML does not, and behind a status of 500 and above it is mostly a proxy that speaks, of hosts that are not the
+-- client's affair. The log has its first words.
+function canonical.plain_message(status, body)
+  local text = body:match "^%s*(.-)%s*$"
+  if status >= 500 or text == "" or text:sub(1, 1) == "<" or #text > longest_line or text:find("%c") then
+    return "The provider answered with status " .. status
+  end
+  return text
+end
+
 -- All text parts joined; what a provider that takes one string gets.
 function canonical.text_of(parts, separator)
   local texts = {}

@@ -1,13 +1,12 @@
 -- Error bodies of chat completions servers -> failure. OpenAI sends { error = { … } }, Ollama { error = "…" }, Mistral
 -- and vLLM { message = … } at the top, FastAPI { detail = … }, Google's endpoint an array around one of these.
+local canonical = require "gateyes.canonical"
 local json = require "gateyes.json"
 local fields = require "gateyes.fields"
 local chat_words = require "gateyes.chat_words"
 local openai_reply = require "gateyes.openai_reply"
 
 local openai_errors = {}
-
-local longest = 300
 
 -- FastAPI: a text, or a list of { loc = { … }, msg = "…" }.
 local function detail_of(detail)
@@ -32,19 +31,10 @@ local function problem_of(body)
   return detail_of(body.detail or body.message)
 end
 
--- A page of HTML says nothing to a client; a short line of text may.
-local function plain_message(status, body)
-  local text = body:match "^%s*(.-)%s*$"
-  if text == "" or text:sub(1, 1) == "<" or #text > longest or text:find("%c") then
-    return "The provider answered with status " .. status
-  end
-  return text
-end
-
 function openai_errors.decode(status, _, body)
   local problem = problem_of(json.decode(body or "") or nil)
   if problem then return openai_reply.failure_of(status, problem) end
-  return chat_words.failure_of(status, nil, nil, plain_message(status, body or ""))
+  return chat_words.failure_of(status, nil, nil, canonical.plain_message(status, body or ""))
 end
 
 return openai_errors

@@ -100,8 +100,11 @@ describe("anthropic.decode_error", function()
       [502] = "api_error", [503] = "overloaded_error", [504] = "timeout_error", [529] = "overloaded_error" }
     for status, kind in pairs(types) do
       local failure = anthropic.decode_error(status, {}, "<html>upstream says no</html>")
-      assert.same({ status, kind, "<html>upstream says no</html>" }, { failure.status, failure.type, failure.message })
+      assert.same({ status, kind, "The provider answered with status " .. status },
+        { failure.status, failure.type, failure.message })
     end
+    assert.equal("prompt too long", anthropic.decode_error(400, {}, "prompt too long\n").message)
+    assert.equal("The provider answered with status 503", anthropic.decode_error(503, {}, "no host 10.1.2.3").message)
     assert.is_string(anthropic.decode_error(500, {}, "").message)
     assert.is_string(anthropic.decode_error(500, {}, "[1]").message)
     assert.equal("invalid_request_error",

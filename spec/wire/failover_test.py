@@ -80,6 +80,8 @@ class Failover(GatewayCase):
         for status in (400, 404, 413, 422):
             cls.upstream.plays["c%d" % status] = refusal(status)
         cls.upstream.plays["error-frame"] = [stream(sse({"error": {"message": "overloaded", "type": "server_error"}}))]
+        cls.upstream.plays["page"] = [whole(b"<html><p>no answer from 10.1.2.3:8000</p></html>", 503, "text/html")]
+        cls.upstream.plays["line"] = [whole(b"no answer from 10.1.2.3:8000", 503, "text/plain")]
         begun = stream(b"".join(FRAMES["chat"][:3]))[:-5]
         cls.upstream.plays.update({"mute": [STALL], "cut": [begun, FIN], "silent": [begun, STALL], "tokenless": [begun[:begun.index(b"\r\n\r\n") + 4], STALL]})
         cls.upstream.plays["no-frames"] = [stream(b"")]
@@ -94,10 +96,11 @@ class Failover(GatewayCase):
                      "mute-tls": dict(openai, base_url="https://127.0.0.1:%d/v1" % mute, timeouts={"tls": "200ms"}),
                      "full-queue": dict(openai, base_url="http://here.test:%d/v1" % full, timeouts={"connect": "200ms"}),
                      "untrusted": dict(openai, base_url=cls.impostor.url + "/v1"),
-                     "quick": dict(openai, timeouts={"head": "200ms", "idle": "200ms", "first_token": "200ms"})}
+                     "claude": {"adapter": "anthropic", "base_url": cls.upstream.url}, "quick": dict(openai, timeouts={"head": "200ms", "idle": "200ms", "first_token": "200ms"})}
         models = {name: {"targets": ["o/" + name]} for name in cls.upstream.plays}
         models.update({name + "+": {"targets": ["o/" + name, "o/good"]} for name in cls.upstream.plays if name != "good"})
         models.update({name: {"targets": ["quick/" + name]} for name in ("mute", "silent", "tokenless")})
+        models.update({"claude-" + name: {"targets": ["claude/" + name]} for name in ("page", "line")})
         for name in cls.unreachable:
             models[name] = {"targets": [name + "/x"]}
             models[name + "+"] = {"targets": [name + "/x", "o/good"]}
@@ -149,6 +152,12 @@ class Failover(GatewayCase):
                 self.assertRegex(told, r"the provider [a-z-]+ .*; (try again|the operator)", name)
                 row = self.gateway.row(reply.id)
                 self.assertRegex(row["attempts"][0]["message"], r"127\.0\.0\.1|\.test|localhost", name)
+
+    def test_what_a_proxy_says_is_for_the_log(self):
+        for name in ("page", "line", "claude-page", "claude-line"):
+            reply = self.chat(name)
+            self.assertEqual((reply.status, reply.error()["message"]), (503, "The provider answered with status 503"), name)
+            self.assertIn("10.1.2.3", self.gateway.row(reply.id)["attempts"][0]["message"])
 
     def test_a_refused_credential_is_the_operators_affair(self):
         for name in ("s401", "s402", "s403"):

@@ -134,6 +134,13 @@ function readers.search_result(block, path, context)
   return { type = "text", text = table.concat(head, "\n"), cache = blocks.cache_of(block) }
 end
 
+-- What a client's own search for tools found. To others no tool is deferred: the result says which one was meant.
+function readers.tool_reference(block, path)
+  local name, failure = string_at(block, "tool_name", path)
+  if failure then return nil, failure end
+  return { type = "text", text = "Tool found: " .. name, cache = blocks.cache_of(block) }
+end
+
 function readers.tool_use(block, path)
   local id, failure = string_at(block, "id", path)
   if failure then return nil, failure end

@@ -51,6 +51,25 @@ local function read_numbers(root, request)
   end
 end
 
+-- Claude Code's note to Anthropic's billing, one line that differs with each request: for others it says nothing, and in
+-- front of the prompt it makes every cached prefix useless.
+local billing = "x-anthropic-billing-header:"
+
+local function without_billing(parts, context)
+  local kept = {}
+  for _, part in ipairs(parts) do
+    if part.text:sub(1, #billing) == billing then
+      context.drop("system.x-anthropic-billing-header", "a note to Anthropic's billing")
+      local line_end = part.text:find("\n", 1, true)
+      part.text = line_end and part.text:sub(line_end + 1) or ""
+      if part.text ~= "" then kept[#kept + 1] = part end
+    else
+      kept[#kept + 1] = part
+    end
+  end
+  return kept
+end
+
 local function read_system(root, request, context)
   if not raw_or_nil(root.system) then return end
   local parts, failure = blocks.parts(root.system, "system", context)
@@ -58,6 +77,7 @@ local function read_system(root, request, context)
   for index, part in ipairs(parts) do
     if part.type ~= "text" then return invalid("system." .. index - 1, "Input should be a text block") end
   end
+  parts = without_billing(parts, context)
   request.system = #parts > 0 and parts or nil
 end
 

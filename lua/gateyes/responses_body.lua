@@ -45,7 +45,8 @@ end
 local function block(writer, part)
   local made = content.input_block(part)
   if not made then
-    drop(writer, part.type, "no place in an input message")
+    local name = part.type == "raw" and writer.input .. "." .. (part.kind or part.format) or part.type
+    drop(writer, name, "no place in an input message")
     return nil
   end
   if part.cache then

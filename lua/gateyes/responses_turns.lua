@@ -79,9 +79,26 @@ local function on_call(state, item)
   }
 end
 
-local function on_output(state, item, members)
+-- Items that a provider ran or that only OpenAI's own tools know.
+local function on_other(state, raw, kind, item)
+  local part = { type = "raw", format = "responses", kind = kind, raw = json.raw(raw, true) }
+  if kind:find("_output$") or kind == "mcp_approval_response" or kind == "additional_tools" then
+    local turn = last_turn(state, "user")
+    if not turn or not state.outputs then turn = new_turn(state, "user") end
+    turn.parts[#turn.parts + 1] = part
+    state.outputs = true
+  else
+    if type(item.call_id) == "string" then state.foreign[item.call_id] = true end
+    local parts = assistant_turn(state, false)
+    parts[#parts + 1] = part
+  end
+end
+
+local function on_output(state, item, members, raw)
   local id, failure = call_id_of(state, item)
   if not id then return failure end
+  -- The output of a call that others do not get would be one without a call.
+  if state.foreign[id] then return on_other(state, raw, item.type, item) end
   local parts, bad = content.parts(members.output, state.where .. ".output")
   if not parts then return bad end
   local turn = last_turn(state, "user")
@@ -121,20 +138,6 @@ local kinds = {
   reasoning = on_reasoning,
 }
 
--- Items that a provider ran or that only OpenAI's own tools know.
-local function on_other(state, raw, kind)
-  local part = { type = "raw", format = "responses", kind = kind, raw = json.raw(raw, true) }
-  if kind:find("_output$") or kind == "mcp_approval_response" or kind == "additional_tools" then
-    local turn = last_turn(state, "user")
-    if not turn or not state.outputs then turn = new_turn(state, "user") end
-    turn.parts[#turn.parts + 1] = part
-    state.outputs = true
-  else
-    local parts = assistant_turn(state, false)
-    parts[#parts + 1] = part
-  end
-end
-
 local function on_item(state, raw)
   local members = text.members(raw)
   local item = members and json.decode(raw)
@@ -143,13 +146,14 @@ local function on_item(state, raw)
   if not kind then return canonical.invalid(state.where .. ".type", "'" .. state.where .. ".type' is missing.") end
   local handle = kinds[kind]
   if handle ~= on_output and handle then state.outputs = false end
-  if handle then return handle(state, item, members) end
-  return on_other(state, raw, kind)
+  if handle then return handle(state, item, members, raw) end
+  return on_other(state, raw, kind, item)
 end
 
 -- -> { system = parts, turns = turns, has_phase = bool } | nil, failure
 function turns.read(items)
-  local state = { system = {}, turns = {}, names = {}, open_calls = 0, has_message = false, outputs = false }
+  local state = { system = {}, turns = {}, names = {}, foreign = {}, open_calls = 0, has_message = false,
+    outputs = false }
   for i, raw in ipairs(items) do
     state.where = "input[" .. (i - 1) .. "]"
     local failure = on_item(state, raw)

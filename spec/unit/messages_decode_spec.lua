@@ -116,9 +116,10 @@ describe("messages.decode", function()
     assert.is_nil(parts[3].is_error)
     assert.same({}, parts[3].cache)
     local inner = parts[3].parts
-    assert.same({ "text", "image", "file", "text", "raw" },
+    assert.same({ "text", "image", "file", "text", "text" },
       { inner[1].type, inner[2].type, inner[3].type, inner[4].type, inner[5].type })
     assert.equal("T\nhttps://s.test\nfound", inner[4].text)
+    assert.equal("Tool found: later", inner[5].text)
   end)
 
   it("knows who issued a thinking block", function()

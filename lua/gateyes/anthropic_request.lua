@@ -51,8 +51,8 @@ local function read_numbers(root, request)
   end
 end
 
--- Claude Code's note to Anthropic's billing, one line that differs with each request: for others it says nothing, and in
--- front of the prompt it makes every cached prefix useless.
+-- Claude Code's note to Anthropic's billing, one line that differs with each request: for others it says nothing, and
+-- in front of the prompt it makes every cached prefix useless.
 local billing = "x-anthropic-billing-header:"
 
 local function without_billing(parts, context)

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "auth/service.h"
 #include "base/clock.h"
 #include "exchange_policy.h"
 #include "exchange_shadow_state.h"
@@ -12,7 +13,7 @@ static const struct policy_callbacks callbacks = {on_done};
 
 bool shadow_may(const struct shadow *s, unsigned hooks) {
   if (!s || !s->run || s->is_over) return false;
-  return policy_chain_hooks(tenant_scripts_policies(s->scripts)) & hooks;
+  return policy_chain_hooks(s->chain) & hooks;
 }
 
 void shadow_begin(struct shadow *s) {
@@ -64,17 +65,31 @@ static void compare_requests(struct shadow *s) {
   bytes_fini(&own);
 }
 
+/* A service's version brings policies of its own behind the tenant's. */
+static struct policy_chain *chain_of(struct shadow *s, struct slice *problem) {
+  const struct exchange *x = s->x;
+  struct slice policies = x->version ? x->version->policies : SLICE("");
+  return policies.len ? tenant_scripts_chain(s->scripts, policies, problem)
+                      : tenant_scripts_policies(s->scripts);
+}
+
 void shadow_request(struct exchange *x) {
   struct tenant_scripts *scripts =
       x->scripts && !x->shadow ? tenant_set_shadow_find(x->host->tenants, x->principal->tenant)
                                : NULL;
   if (!scripts) return;
   struct shadow *s = x->shadow = must_calloc(1, sizeof *s);
-  struct policy_chain *chain = tenant_scripts_policies(scripts);
+  struct slice problem = {"", 0};
   s->x = x;
   s->scripts = tenant_scripts_ref(scripts);
   shadow_reply_init(s);
-  if (chain) s->run = policy_run_new(chain, policies_request(x), &callbacks, NULL);
+  s->chain = chain_of(s, &problem);
+  if (problem.len) {
+    shadow_decide(s, "on_request", SLICE("pass"), problem);
+    s->is_over = true;
+    return;
+  }
+  if (s->chain) s->run = policy_run_new(s->chain, policies_request(x), &callbacks, NULL);
   if (shadow_may(s, 1u << POLICY_ON_REQUEST)) {
     shadow_begin(s);
     shadow_end(s, policy_on_request(s->run));

@@ -29,6 +29,7 @@ struct side { /* one of the two streams that are compared */
 struct shadow {
   struct exchange *x;
   struct tenant_scripts *scripts;
+  struct policy_chain *chain;
   struct policy_run *run; /* NULL: it has no policies */
   bool is_over, is_spent; /* it sees no more of this request; since its time was over */
   bool was_routed, has_route, has_reply;

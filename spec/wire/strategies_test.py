@@ -111,8 +111,30 @@ class Strategies(GatewayCase):
             self.send(client, "first")  # the operator's strategies hold for tenants with scripts, too
         self.assertEqual({"a": 2, "b": 2, "c": 1}, collections.Counter(self.asked()))
 
-    def test_rules_in_a_file(self):
-        """Whoever knows no Lua writes JSON; a change of it is a generation like any other."""
+    def test_refuses_what_is_wrong(self):
+        self.assertIn("policies.sticky.by", self.check({"name": "sticky", "by": "moon"}))
+        self.assertIn("needs header", self.check({"name": "sticky", "by": "header"}))
+        rules = [{"when": {"modle": "x"}, "targets": "o"}]
+        self.assertIn("rules[1].when.modle", self.check({"name": "rules", "rules": rules}))
+        self.assertIn("policies.nothing", self.check("nothing"))
+        self.assertEqual("", self.check("latency"))
+
+    def check(self, strategy):
+        config = {"providers": {"o": {"adapter": "openai", "base_url": self.upstream.url}},
+                  "models": {"m": {"targets": ["o/a"], "strategy": strategy}}}
+        path = os.path.join(self.gateway.folder, "checked.lua")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("return " + lua(config))
+        done = subprocess.run([BINARY, "check", "--config", path], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode == 0, done.stderr == "")
+        served = subprocess.run([BINARY, "serve", "--config", path], capture_output=True, text=True, timeout=60) \
+            if done.returncode else done
+        self.assertEqual(done.returncode, served.returncode)
+        return done.stderr
+
+    def test_written_rules(self):
+        """Whoever knows no Lua writes JSON; a change of it is a generation like any other. The last test by its name:
+        each generation begins to take turns anew."""
         folder = os.path.join(self.root, "default")
         os.makedirs(folder, exist_ok=True)
 
@@ -148,27 +170,6 @@ class Strategies(GatewayCase):
         wait_for(lambda: "there is no file rules.json in the tenant's folder" in str(state()["refused"]), 10, "that it is missed")
         put("tenant.lua", "return {}")
         wait_for(lambda: not state()["refused"], 10, "the end of the rules")
-
-    def test_refuses_what_is_wrong(self):
-        self.assertIn("policies.sticky.by", self.check({"name": "sticky", "by": "moon"}))
-        self.assertIn("needs header", self.check({"name": "sticky", "by": "header"}))
-        rules = [{"when": {"modle": "x"}, "targets": "o"}]
-        self.assertIn("rules[1].when.modle", self.check({"name": "rules", "rules": rules}))
-        self.assertIn("policies.nothing", self.check("nothing"))
-        self.assertEqual("", self.check("latency"))
-
-    def check(self, strategy):
-        config = {"providers": {"o": {"adapter": "openai", "base_url": self.upstream.url}},
-                  "models": {"m": {"targets": ["o/a"], "strategy": strategy}}}
-        path = os.path.join(self.gateway.folder, "checked.lua")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("return " + lua(config))
-        done = subprocess.run([BINARY, "check", "--config", path], capture_output=True, text=True, timeout=60)
-        self.assertEqual(done.returncode == 0, done.stderr == "")
-        served = subprocess.run([BINARY, "serve", "--config", path], capture_output=True, text=True, timeout=60) \
-            if done.returncode else done
-        self.assertEqual(done.returncode, served.returncode)
-        return done.stderr
 
 
 if __name__ == "__main__":

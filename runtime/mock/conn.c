@@ -229,6 +229,8 @@ static void take_plain(struct conn *c, const char *data, size_t len) {
 
 static void take_cipher(struct conn *c, const char *data, size_t len) {
   struct bytes plain;
+  if (c->server->tls_fault == MOCK_TLS_RESET) conn_reset(c);
+  if (c->server->tls_fault == MOCK_TLS_RESET || c->server->tls_fault == MOCK_TLS_STALL) return;
   bytes_init(&plain);
   bool alive = tls_session_feed(c->tls, (struct slice){data, len}, &plain, &c->cipher);
   if (conn_flush_cipher(c)) alive = false;

@@ -12,10 +12,12 @@ struct options {
   const char *addresses[ADDRESS_MAX];
   struct mock_listen listen;
   struct mock_settings settings;
+  const char *tls_fault;
 };
 
 static const char usage[] =
     "usage: gateyes mock [--listen host:port]... [--tls-certificate file --tls-key file]\n"
+    "                    [--tls-fault stall|reset|old]\n"
     "                    [--knobs \"key=value;...\"] [--scenario file.lua]\n";
 
 static int refuse(const char *why, const char *what) {
@@ -26,12 +28,21 @@ static int refuse(const char *why, const char *what) {
 static const char **find_option(struct options *o, const char *name) {
   if (strcmp(name, "--tls-certificate") == 0) return &o->listen.certificate;
   if (strcmp(name, "--tls-key") == 0) return &o->listen.key;
+  if (strcmp(name, "--tls-fault") == 0) return &o->tls_fault;
   if (strcmp(name, "--knobs") == 0) return &o->settings.knobs;
   if (strcmp(name, "--scenario") == 0) return &o->settings.scenario;
   if (strcmp(name, "--listen") == 0 && o->listen.address_count < ADDRESS_MAX) {
     return &o->addresses[o->listen.address_count++];
   }
   return NULL;
+}
+
+static bool read_fault(struct options *o) {
+  static const char *const names[] = {
+      [MOCK_TLS_STALL] = "stall", [MOCK_TLS_RESET] = "reset", [MOCK_TLS_OLD] = "old"};
+  for (int i = MOCK_TLS_STALL; o->tls_fault && i <= MOCK_TLS_OLD; i++)
+    if (strcmp(o->tls_fault, names[i]) == 0) o->listen.tls_fault = (enum mock_tls_fault)i;
+  return !o->tls_fault || (o->listen.tls_fault != MOCK_TLS_RIGHT && o->listen.certificate);
 }
 
 static int parse(struct options *o, int argc, char **argv) {
@@ -45,6 +56,7 @@ static int parse(struct options *o, int argc, char **argv) {
   if (!o->listen.certificate != !o->listen.key) {
     return refuse("a certificate needs a key, and a key a certificate:", "--tls-key");
   }
+  if (!read_fault(o)) return refuse("stall, reset or old, beside a certificate:", "--tls-fault");
   if (!o->listen.address_count) o->addresses[o->listen.address_count++] = "127.0.0.1:9100";
   return 0;
 }

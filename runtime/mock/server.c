@@ -117,6 +117,8 @@ static int make_tls(struct mock_server *server, const struct mock_listen *listen
   bytes_init(&problem);
   server->tls = tls_server_context(listen->certificate, listen->key, &problem);
   if (!server->tls) fprintf(stderr, "gateyes mock: %s\n", bytes_text(&problem));
+  server->tls_fault = listen->tls_fault;
+  if (server->tls && server->tls_fault == MOCK_TLS_OLD) tls_make_old(server->tls);
   bytes_fini(&problem);
   return server->tls ? 0 : 1;
 }

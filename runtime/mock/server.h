@@ -8,11 +8,19 @@
 
 struct mock_state;
 
+enum mock_tls_fault {
+  MOCK_TLS_RIGHT,
+  MOCK_TLS_STALL, /* the handshake gets no answer */
+  MOCK_TLS_RESET, /* and then a RST */
+  MOCK_TLS_OLD,   /* TLS 1.1 at most */
+};
+
 struct mock_server {
   uv_loop_t loop;
   uv_signal_t stop_signals[2];
   struct mock_state *state;
   SSL_CTX *tls; /* NULL: plain */
+  enum mock_tls_fault tls_fault;
   struct list connections;
   struct list listeners;
   uint64_t connection_count, request_count;
@@ -21,7 +29,8 @@ struct mock_server {
 
 struct mock_listen {
   const char *certificate, *key; /* PEM files, or both NULL */
-  const char **addresses;        /* "host:port"; port 0 takes a free one and prints it */
+  enum mock_tls_fault tls_fault;
+  const char **addresses; /* "host:port"; port 0 takes a free one and prints it */
   size_t address_count;
 };
 

@@ -30,6 +30,12 @@ SSL_CTX *tls_server_context(const char *certificate, const char *key, struct byt
   return NULL;
 }
 
+void tls_make_old(SSL_CTX *context) {
+  must(SSL_CTX_set_cipher_list(context, "ALL:@SECLEVEL=0") == 1); /* else it would not start */
+  must(SSL_CTX_set_min_proto_version(context, TLS1_VERSION) == 1);
+  must(SSL_CTX_set_max_proto_version(context, TLS1_1_VERSION) == 1);
+}
+
 struct tls_session *tls_session_new(SSL_CTX *context) {
   struct tls_session *session = must_calloc(1, sizeof *session);
   session->ssl = SSL_new(context);

@@ -8,6 +8,8 @@ struct tls_session;
 
 /* NULL with a sentence in *problem. Files are PEM. */
 SSL_CTX *tls_server_context(const char *certificate, const char *key, struct bytes *problem);
+/* TLS 1.0 and 1.1 alone, which clients must refuse (RFC 8996). */
+void tls_make_old(SSL_CTX *context);
 struct tls_session *tls_session_new(SSL_CTX *context);
 void tls_session_free(struct tls_session *session);
 /* Takes bytes from the socket; appends what they decrypt to, and what must be answered. False: the

@@ -10,6 +10,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from certificates import make  # noqa: E402
 from mock_faults import Bytes, Heads, Taking  # noqa: E402,F401
 from mock_formats import Chat, Messages, Others, Responses  # noqa: E402,F401
 from mock_support import Mock, MockCase, USED_KNOBS, connect, read_answer, request_bytes  # noqa: E402
@@ -182,6 +183,21 @@ class Process(unittest.TestCase):
             finally:
                 self.assertEqual(mock.stop(), 0)
 
+    def test_faults_of_tls(self):
+        with tempfile.TemporaryDirectory() as folder:
+            certificate, key = make(folder, "fault", ("localhost", "127.0.0.1"))
+            context = ssl.create_default_context(cafile=certificate)
+            for fault, error in (("stall", TimeoutError), ("reset", ConnectionResetError), ("old", ssl.SSLError)):
+                mock = Mock("--tls-certificate", certificate, "--tls-key", key, "--tls-fault", fault)
+                try:
+                    sock = connect(mock.port)
+                    sock.settimeout(0.3)
+                    with self.assertRaises(error):
+                        context.wrap_socket(sock, server_hostname="127.0.0.1")
+                    sock.close()
+                finally:
+                    self.assertEqual(mock.stop(), 0)
+
     def test_a_scenario_file(self):
         with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
             file.write("""return function(request, knobs)
@@ -202,7 +218,7 @@ class Process(unittest.TestCase):
                 self.assertEqual(mock.stop(), 0)
 
     def test_wrong_usage(self):
-        for options, status in ((["--listen"], 2), (["--nothing", "1"], 2), (["--tls-key", "k"], 2),
+        for options, status in ((["--listen"], 2), (["--nothing", "1"], 2), (["--tls-key", "k"], 2), (["--tls-fault", "stall"], 2),
                                 (["--listen", "nowhere"], 1), (["--knobs", "nothing=1"], 1),
                                 (["--scenario", "/nothing.lua"], 1)):
             done = subprocess.run([os.environ["GATEYES_BIN"], "mock"] + options, capture_output=True, text=True,

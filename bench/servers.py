@@ -27,23 +27,35 @@ return {
   },
   keys = {
     { name = "other", key = "gy-another-key" },
-    { name = "bench", key = "gy-bench-key", models = { "bench-*" } },
+    { name = "bench", key = "gy-bench-key", tenant = "bench", models = { "bench-*" } },
   },
 }
 """
 
-# What the plain gateway leaves out: the difference is what limits, a budget and the ledger cost.
-EXTRA = {
-    "gateyes": """
+LIMITS = """
   store = "sqlite:%(folder)s/gateyes.db",
   quotas = {
     { name = "requests", scope = { key = "*" }, requests = 1000000000000, window = "1m" },
     { name = "tokens", scope = { tenant = "*" }, total_tokens = 1000000000000000, window = "1h" },
     { name = "at once", scope = { key = "bench" }, concurrent = 1000000 },
-    { name = "budget", scope = { tenant = "default" }, money = 1000000000, window = "month" },
-  },""",
+    { name = "budget", scope = { tenant = "bench" }, money = 1000000000, window = "month" },
+  },"""
+
+# What each gateway has besides: the differences are what limits, a budget and the ledger cost, and a policy.
+EXTRA = {
     "gateyes-plain": "  store = \"none\",",
+    "gateyes": LIMITS,
+    "gateyes-policy": LIMITS + "\n  tenants = \"%(folder)s/tenants\",",
 }
+
+# A policy that ships, with on_request: it looks for words in every text of the request.
+TENANT = """
+return {
+  policies = {
+    { name = "keywords", output = "none", lists = { projects = { words = { "Project Nightingale", "夜莺计划" } } } },
+  },
+}
+"""
 
 NGINX = """
 worker_processes 1;
@@ -190,12 +202,18 @@ def start(name, gateyes, upstream, core, folder, workers=1, prefix=()):
         "nginx": (NGINX, [which("nginx"), "-p", folder, "-c", config]),
         "haproxy": (HAPROXY, [which("haproxy"), "-f", config]),
         "gateyes": (GATEYES, [gateyes, "serve", "--config", config]),
+        "gateyes-policy": (GATEYES, [gateyes, "serve", "--config", config]),
         "gateyes-plain": (GATEYES, [gateyes, "serve", "--config", config]),
     }[name]
     if not command[0]:
         return None
     with open(config, "w") as f:
         f.write(text % values)
+    if name == "gateyes-policy":
+        tenant = os.path.join(folder, "tenants", "bench")
+        os.makedirs(tenant, exist_ok=True)
+        with open(os.path.join(tenant, "tenant.lua"), "w") as f:
+            f.write(TENANT)
     return Server(name, [*prefix, *command], core, folder, port)
 
 

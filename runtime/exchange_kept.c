@@ -135,13 +135,29 @@ static bool walk(struct search *s, uint32_t depth) {
   return json_scan_value(&s->cursor, 1);
 }
 
-/* Most bodies hold none of these words. An escape may stand for any letter of them. */
+/* text stands behind a quote: does the name of a member that matters begin there? */
+static bool may_begin(struct slice text) {
+  static const struct slice names[] = {
+      SLICE("file_id"),      SLICE("container"), SLICE("vector_store"), SLICE("skill_id"),
+      SLICE("conversation"), SLICE("prompt\""),  SLICE("audio\""),      SLICE("voice\"")};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (text.len && text.data[0] == names[i].data[0] && slice_starts(text, names[i])) return true;
+  return false;
+}
+
+/* The next `byte` of text, and what follows it. */
+static bool cut_behind(struct slice *text, char byte) {
+  const char *at = text->len ? memchr(text->data, byte, text->len) : NULL;
+  if (at) *text = slice_skip(*text, (size_t)(at + 1 - text->data));
+  return at != NULL;
+}
+
+/* Most bodies hold none of these names. An escape may stand for any letter of them. */
 static bool may_hold(struct slice body) {
-  static const char *const marks[] = {"file_id",   "container",      "vector_store",
-                                      "skill_id",  "\"conversation", "\"prompt\"",
-                                      "\"audio\"", "\"voice\"",      "\\u00"};
-  for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
-    if (memmem(body.data, body.len, marks[i], strlen(marks[i]))) return true;
+  for (struct slice rest = body; cut_behind(&rest, '"');)
+    if (may_begin(rest)) return true;
+  for (struct slice rest = body; cut_behind(&rest, '\\');)
+    if (slice_starts(rest, SLICE("u00"))) return true;
   return false;
 }
 

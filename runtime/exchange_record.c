@@ -150,7 +150,10 @@ void record_write_line(const struct exchange *x, struct bytes *line) {
   }
   if (x->run && policy_trace_count(x->run)) {
     bytes_append_text(line, ",\"trace\":");
-    policy_trace_json(x->run, line);
+    if (x->trace_text.len)
+      bytes_append_slice(line, x->trace_text);
+    else
+      policy_trace_json(x->run, line);
   }
   bytes_append_text(line, "}\n");
 }
@@ -170,7 +173,7 @@ static void fill_trace(struct exchange *x, struct ledger_record *r) {
   struct bytes text;
   bytes_init(&text);
   policy_trace_json(x->run, &text);
-  r->trace = written(x, &text);
+  r->trace = x->trace_text = written(x, &text);
   bytes_fini(&text);
 }
 

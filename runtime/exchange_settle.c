@@ -109,7 +109,7 @@ static enum step_result take_record(struct exchange *x) {
 
 enum step_result settle_book(struct exchange *x) {
   book(x);
-  x->attempts_text.len = 0; /* the stream's end is still to come */
+  x->attempts_text.len = x->trace_text.len = 0; /* the stream's end is still to come */
   return take_record(x);
 }
 

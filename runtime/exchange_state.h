@@ -156,16 +156,16 @@ struct exchange {
   struct slice clamped; /* "max_tokens=4096": what the provider was told instead */
   struct slice customer;
 
-  struct bytes transcript;    /* of a stream whose content is kept: what the client was given */
-  bool is_booked;             /* usage, cost and ledger are done */
-  struct slice attempts_text; /* JSON, as the ledger's record has it; empty: none was made, or
-                                 attempts have gone on since */
-  uint64_t ticket;            /* of the record that is put into the journal; 0: none waits there */
-  bool is_kept;               /* the response has been stored, if it is to be */
-  bool error_relayed;         /* the client has the provider's own error event */
-  bool has_event;             /* the running attempt sent a frame that is no comment */
-  bool opened;                /* the client has the head of a stream */
-  bool committed;             /* and content: no other target can take over */
+  struct bytes transcript; /* of a stream whose content is kept: what the client was given */
+  bool is_booked;          /* usage, cost and ledger are done */
+  /* JSON, as the ledger's record has it; empty: there is none, or it has grown since. */
+  struct slice attempts_text, trace_text;
+  uint64_t ticket;    /* of the record that is put into the journal; 0: none waits there */
+  bool is_kept;       /* the response has been stored, if it is to be */
+  bool error_relayed; /* the client has the provider's own error event */
+  bool has_event;     /* the running attempt sent a frame that is no comment */
+  bool opened;        /* the client has the head of a stream */
+  bool committed;     /* and content: no other target can take over */
   uint64_t written_ns;
   struct answer answer;
   enum failure_kind failure;

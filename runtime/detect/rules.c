@@ -107,12 +107,19 @@ static void contexts_compile(struct detect_rules *rules) {
   }
 }
 
+static bool has_shapes(const struct detect_kinds *kinds) {
+  for (int kind = 0; kind < DETECT_KINDS; kind++)
+    if (kind != DETECT_KEYWORD && detect_kinds_has(kinds, (enum detect_kind)kind)) return true;
+  return false;
+}
+
 struct detect_rules *detect_rules_new(const struct detect_options *options, struct bytes *problem) {
   if (!lists_check(options, problem)) return NULL;
   struct detect_rules *rules = must_calloc(1, sizeof *rules);
   ref_init(&rules->ref);
   rules->kinds = options->kinds;
   if (options->list_count) must(detect_kinds_add(&rules->kinds, SLICE("keyword")));
+  rules->has_shapes = has_shapes(&rules->kinds);
   rules->min_score = options->min_score ? options->min_score : DETECT_SCORE_DEFAULT;
   rules->ignore_test_numbers = options->ignore_test_numbers;
   automaton_init(&rules->automaton);

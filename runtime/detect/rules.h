@@ -28,6 +28,7 @@ struct detect_rules {
   uint32_t *seed_words; /* table of hashes, see crypto_seed.c */
   uint8_t min_score;
   bool ignore_test_numbers;
+  bool has_shapes; /* kinds besides the words of lists: numbers and tokens are looked at, too */
 };
 
 static inline bool scan_wants(const struct scan *s, enum detect_kind kind) {

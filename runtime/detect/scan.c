@@ -141,10 +141,11 @@ void scan_run(struct scan *s) {
   uint32_t state = 0;
   s->live = s->len;
   char before = 0;
+  bool has_shapes = s->rules->has_shapes;
   for (size_t at = 0; at < s->len; at++) {
     char c = s->text[at];
-    bool alnum = is_alnum(c);
-    if (at >= s->from) {
+    if (has_shapes && at >= s->from) {
+      bool alnum = is_alnum(c);
       if (alnum && !is_alnum(before))
         on_run(s, at);
       else if (!alnum && (c == '@' || c == ':'))

@@ -98,8 +98,8 @@ static void phrase_hit(struct scan *s, const struct phrase *p, unsigned first, u
 }
 
 void match_seed(struct scan *s, const struct token *t) {
-  struct phrase p = {.count = 0};
   if (!scan_wants(s, DETECT_SEED_PHRASE)) return;
+  struct phrase p = {.count = 0};
   if (word_index(s->rules, s->text + t->start, t->end - t->start) < 0 || follows_word(s, t->start))
     return;
   if (!phrase_read(s, &p, t->start)) {

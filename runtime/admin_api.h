@@ -153,6 +153,7 @@ bool row_check(struct call *c, struct entity *e, bool is_new);
 bool call_filter(struct call *c, struct usage_filter *filter);
 /* admin_limits.c */
 bool limit_check(struct call *c, struct entity *e, bool is_new);
+bool limit_lets_rename(struct call *c, const struct entity *user);
 bool row_is_free(struct call *c, const struct entity *e); /* nothing hangs in it: it may go */
 
 #define ROUTE(method, path, action, handler, kind, params, summary) void handler(struct call *c);

@@ -148,7 +148,7 @@ bool row_check(struct call *c, struct entity *e, bool is_new) {
   if (is_new && has_tenant && !check_tenant(c, e)) return false;
   switch (e->kind) {
   case ENTITY_PROJECT: return check_there(c, ENTITY_PROJECT, e->owner, "parent", e->tenant);
-  case ENTITY_USER: return check_roles(c, e);
+  case ENTITY_USER: return check_roles(c, e) && limit_lets_rename(c, e);
   case ENTITY_KEY: return check_key(c, e);
   case ENTITY_ROLE: return check_role_row(c, e);
   case ENTITY_LIMIT: return limit_check(c, e, is_new);

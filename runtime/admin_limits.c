@@ -104,8 +104,47 @@ bool limit_check(struct call *c, struct entity *e, bool is_new) {
   bool fine = problems.count == 0;
   config_problems_fini(&problems);
   if (!fine || count == 0) return fine;
+  /* Names are unique among a tenant's limits, whoever makes two of them at once. */
+  if (is_new)
+    e->lookup = slice_of(arena_printf(&c->arena, "%.*s/%.*s", (int)e->tenant.len, e->tenant.data,
+                                      (int)e->name.len, e->name.data));
   if (!is_new && !json_find(c->body, "scope").data) return true;
   return check_tenant_named(c, e) && check_scope(c, e, definitions);
+}
+
+struct naming { /* is there a limit that names this user? */
+  struct call *call;
+  struct slice user, tenant;
+  const char *limit; /* its name; NULL: none */
+};
+
+static void on_naming_row(void *context, const struct entity *e) {
+  struct naming *n = context;
+  struct slice scope = json_find(e->body, "scope"), own = call_text(n->call, scope, "tenant");
+  struct slice tenant = e->tenant.len ? e->tenant : own;
+  if (tenant.len && !slice_equal(tenant, n->tenant)) return;
+  if (slice_equal(call_text(n->call, scope, "user"), n->user))
+    n->limit = arena_text(&n->call->arena, e->name);
+}
+
+bool limit_lets_rename(struct call *c, const struct entity *user) {
+  struct entity old;
+  struct naming naming = {.call = c, .tenant = user->tenant};
+  struct entity_query query = {.kind = ENTITY_LIMIT};
+  struct entity_sink sink = {on_naming_row, &naming};
+  if (row_find_copy(c, ENTITY_USER, user->id, &old) != STORE_FINE) return true; /* it is new */
+  naming.user = old.name;
+  if (slice_equal(old.name, user->name)) return true;
+  enum store_result result = c->backend.store->calls->list(c->backend.store, &query, &sink);
+  if (result != STORE_FINE)
+    call_fail_store(c, result);
+  else if (naming.limit)
+    call_fail(
+        c, 409, "name",
+        "name: the limit %s holds for the user by this name and would hold for nobody; change "
+        "or remove it first",
+        naming.limit);
+  return result == STORE_FINE && !naming.limit;
 }
 
 struct uses {

@@ -41,7 +41,7 @@ void limiter_free(struct limiter *l); /* no reservation may be open */
 
 /* Replaces all definitions (copied); counters of those that stay keep their state, reservations
  * that are open stay valid. Returns how many were left out because an equal one (same id, kind,
- * window, scope) stands before them. */
+ * window, scope) stands before them: it takes the stricter amount. */
 size_t limiter_apply(struct limiter *l, const struct limit_definition *definitions, size_t count);
 bool limiter_is_empty(const struct limiter *l); /* no definitions: ADMIT may skip everything */
 /* Some definition counts tokens or money. Else nobody looks at a request's worst case. */

@@ -117,10 +117,22 @@ static void copy_definition(struct limit_set *set, struct limit_rule *rule,
   rule->counter = (struct counter_rule){form_of(d), d->window, d->amount, d->burst};
 }
 
-static bool is_listed(const struct limit_rule *first, const struct limit_family *family) {
-  for (const struct limit_rule *r = first; r; r = r->next)
-    if (r->family == family) return true;
-  return false;
+static struct limit_rule *find_listed(struct limit_rule *first, const struct limit_family *family) {
+  struct limit_rule *r = first;
+  while (r && r->family != family)
+    r = r->next;
+  return r;
+}
+
+/* Two that count the same under one name: what the stricter one forbids is forbidden. */
+static void merge(struct limit_rule *kept, const struct limit_rule *other) {
+  bool is_harder = kept->definition.is_soft && !other->definition.is_soft;
+  bool is_tighter = kept->definition.is_soft == other->definition.is_soft &&
+                    other->definition.amount < kept->definition.amount;
+  if (!is_harder && !is_tighter) return;
+  kept->definition.amount = other->definition.amount;
+  kept->definition.is_soft = other->definition.is_soft;
+  kept->counter.amount = other->counter.amount;
 }
 
 static void add(struct limit_set *set, struct limit_families *families,
@@ -130,7 +142,9 @@ static void add(struct limit_set *set, struct limit_families *families,
   const struct limit_condition *anchor = anchor_of(&rule->definition);
   struct limit_rule **list = anchor ? bucket_of(set, anchor->subject, anchor->name) : &set->open;
   rule->family = family_get(families, d);
-  if (is_listed(*list, rule->family)) {
+  struct limit_rule *listed = find_listed(*list, rule->family);
+  if (listed) {
+    merge(listed, rule);
     limit_family_unref(rule->family);
     *rule = (struct limit_rule){0};
     set->left_out++;

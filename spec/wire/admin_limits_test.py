@@ -105,6 +105,20 @@ class Scopes(ApiCase):
                 time.sleep(0.003)
             self.assertEqual(len(seen), 1, seen)
 
+    def test_a_name_is_given_once(self):
+        self.limit("once", {})
+        self.fails(409, None, "POST", "/admin/v1/limits", self.body("once", {}, requests=9))
+        self.good("POST", "/admin/v1/tenants", {"id": "third"})
+        self.limit("once", {}, tenant="third")
+
+    def test_a_user_that_a_limit_names_keeps_the_name(self):
+        user = self.good("POST", "/admin/v1/users", {"tenant": self.tenant(), "name": "named", "roles": ["developer"]})
+        self.limit("by-name", {"user": user["id"]})
+        self.assertIn("by-name", self.fails(409, "name", "PATCH", "/admin/v1/users/" + user["id"], {"name": "renamed"}))
+        self.good("PATCH", "/admin/v1/users/" + user["id"], {"email": "a@b.c"})
+        self.good("DELETE", "/admin/v1/limits/" + self.made.pop())
+        self.good("PATCH", "/admin/v1/users/" + user["id"], {"name": "renamed"})
+
     def test_use_of_one_tenant(self):
         other = self.good("POST", "/admin/v1/tenants", {"id": "elsewhere"})
         theirs = self.good("POST", "/admin/v1/keys", {"tenant": other["id"], "name": "theirs", "roles": ["developer"]})

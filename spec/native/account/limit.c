@@ -395,6 +395,12 @@ static void test_apply(void) {
   CHECK(limiter_apply(l, &d, 1) == 0);
   struct limit_definition twice[] = {d, d};
   CHECK(limiter_apply(l, twice, 2) == 1);
+  struct limit_definition stricter[] = {d, d};
+  stricter[0].is_soft = true;
+  stricter[1].amount = 0; /* what the second one forbids is forbidden */
+  CHECK(limiter_apply(l, stricter, 2) == 1);
+  CHECK(!passes(l, &anyone) && refusal.kind == LIMIT_REFUSED_BLOCKED);
+  CHECK(limiter_apply(l, &d, 1) == 0);
   r.cost_nanousd = 1500;
   CHECK(!passes(l, &r) && refusal.amount == 2000 && refusal.used == 300 && refusal.reserved == 300);
   limiter_apply(l, NULL, 0);

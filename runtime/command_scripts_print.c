@@ -26,7 +26,9 @@ static void print_generation(struct slice g) {
   bool runs = slice_equal(json_string_raw(role), SLICE("running"));
   printf("%c %6.*s  %s  ", runs ? '*' : ' ', (int)number.len, number.data, when);
   print_text(stdout, json_find(g, "source"));
-  printf("  %.*s files  %.12s  ", (int)files.len, files.data, sha256.len >= 12 ? sha256.data : "");
+  bool is_one = slice_equal(files, SLICE("1"));
+  printf("  %.*s %s  %.12s  ", (int)files.len, files.data, is_one ? "file" : "files",
+         sha256.len >= 12 ? sha256.data : "");
   print_text(stdout, role);
   printf("\n");
 }

@@ -79,6 +79,8 @@ struct job { /* what runs off the loop: one at a time, in the order asked for */
   size_t folder_count, folder_room;
   struct slice *watched;
   size_t watched_count, watched_room;
+  const char *odd_name; /* one of the folders that cannot be a tenant's */
+  size_t odd_count;
   uint8_t layers_digest[SHA256_BYTES], lua_digest[SHA256_BYTES];
 };
 
@@ -101,6 +103,7 @@ struct keeper {
   uv_timer_t settle_timer, poll_timer;
   bool is_surveyed, is_survey_queued, is_closing, is_complaining;
   atomic_bool cannot_keep; /* has been said */
+  size_t odd_count;        /* folders that cannot be tenants', when that was said */
   unsigned open_handles;
   void (*on_closed)(void *context);
 };

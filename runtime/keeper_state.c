@@ -44,6 +44,10 @@ static bool write_whole(const char *path, struct slice text) {
   return fine;
 }
 
+static bool make_folder(const char *path) {
+  return mkdir(path, 0700) == 0 || errno == EEXIST;
+}
+
 struct keeping {
   struct keeper *keeper;
   const struct config *config;
@@ -54,9 +58,8 @@ static void keep_text(const struct keeping *w, struct slice text) {
   struct arena a;
   arena_init(&a);
   const char *path = state_path(&a, w->config, w->tenant, w->file);
-  mkdir(state_path(&a, w->config, "", ""), 0700);
-  mkdir(state_path(&a, w->config, w->tenant, ""), 0700);
-  bool fine = write_whole(path, text);
+  bool fine = make_folder(state_path(&a, w->config, "", "")) &&
+              make_folder(state_path(&a, w->config, w->tenant, "")) && write_whole(path, text);
   int why = errno;
   if (!atomic_exchange(&w->keeper->cannot_keep, !fine) && !fine)
     log_process(LOG_WARN, "generations are not kept across a restart: %s cannot be written: %s",

@@ -46,7 +46,12 @@ bool keeper_is_tenant_name(struct slice name) {
 
 static void add_tenant(struct job *job, const char *root, const char *name) {
   const char *path = arena_printf(&job->arena, "%s/%s", root, name);
-  if (!keeper_is_tenant_name(slice_of(name)) || !is_folder(path)) return;
+  if (name[0] == '.' || !is_folder(path)) return;
+  if (!keeper_is_tenant_name(slice_of(name))) {
+    job->odd_name = path;
+    job->odd_count++;
+    return;
+  }
   if (job->folder_count == job->folder_room) {
     job->folder_room = job->folder_room ? job->folder_room * 2 : 16;
     job->folders = must_realloc(job->folders, job->folder_room * sizeof *job->folders);
@@ -202,8 +207,19 @@ static bool reload_layers(struct keeper *k) {
   return fine;
 }
 
+/* Its owner would take rules for granted that nobody reads. */
+static void tell_odd(struct keeper *k, const struct job *job) {
+  if (job->odd_count != k->odd_count && job->odd_count)
+    log_process(LOG_WARN,
+                "%s: its scripts are not read, since a tenant's name has at most 100 bytes and no "
+                "spaces",
+                job->odd_name);
+  k->odd_count = job->odd_count;
+}
+
 void keeper_survey_end(struct job *job) {
   struct keeper *k = job->keeper;
+  tell_odd(k, job);
   complain(k, job);
   set_watches(k, job);
   if (job->problems.count) return; /* nothing is known to be gone */

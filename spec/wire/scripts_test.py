@@ -118,6 +118,11 @@ class Scripts(GatewayCase):
         self.put("replaced", {"tenant.lua": "return { policies = {} }"})
         self.wait_running("replaced", 2)
 
+    def test_a_folder_that_is_nobodys(self):
+        self.put("two words", {"tenant.lua": "return {}"})
+        wait_for(lambda: self.root + "/two words: its scripts are not read" in self.gateway.process_log(), 10, "the warning")
+        shutil.rmtree(os.path.join(self.root, "two words"))
+
     def test_what_is_no_script(self):
         self.put("odd", {"tenant.lua": "return {}"})
         self.wait_running("odd", 1)

@@ -174,11 +174,9 @@ static void on_closed(struct http_stream *stream, bool complete, const char *rea
   if (!v->waiting) admin_visit_free(v);
 }
 
-static const char *error_body(int status, struct slice path, const char *sentence,
-                              struct bytes *out) {
-  (void)status, (void)path;
+static const char *error_body(const struct http_error *error, struct bytes *out) {
   bytes_append_text(out, "{\"error\":{\"code\":\"bad_request\",\"message\":");
-  json_quote(out, slice_of(sentence));
+  json_quote(out, slice_of(error->sentence));
   bytes_append_text(out, "}}\n");
   return "application/json";
 }

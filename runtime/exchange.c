@@ -189,6 +189,11 @@ static void on_closed(struct http_stream *stream, bool complete, const char *rea
   if (!x->running && !x->woken) free_if_over(x);
 }
 
+static const char *request_id(void *user) {
+  const struct exchange *x = user;
+  return x->id;
+}
+
 const struct http_handler *exchange_handler(void) {
   static const struct http_handler handler = {
       .on_request = on_request,
@@ -197,6 +202,7 @@ const struct http_handler *exchange_handler(void) {
       .on_writable = on_writable,
       .on_closed = on_closed,
       .error_body = error_http_body,
+      .request_id = request_id,
   };
   return &handler;
 }

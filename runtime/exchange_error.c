@@ -100,17 +100,17 @@ static const struct {
     {505, "invalid_request_error", "http_version"},
 };
 
-const char *error_http_body(int status, struct slice path, const char *sentence,
-                            struct bytes *out) {
-  struct error_detail detail = {.status = status,
+const char *error_http_body(const struct http_error *error, struct bytes *out) {
+  struct error_detail detail = {.status = error->status,
                                 .type = SLICE("invalid_request_error"),
                                 .code = SLICE("bad_request"),
-                                .message = slice_of(sentence)};
+                                .message = slice_of(error->sentence)};
   for (size_t i = 0; i < sizeof http_errors / sizeof *http_errors; i++) {
-    if (http_errors[i].status != status) continue;
+    if (http_errors[i].status != error->status) continue;
     detail.type = slice_of(http_errors[i].type);
     detail.code = slice_of(http_errors[i].code);
   }
-  error_write(route_is_anthropic(path) ? DIALECT_MESSAGES : DIALECT_CHAT, &detail, "", out);
+  enum dialect dialect = route_is_anthropic(error->path) ? DIALECT_MESSAGES : DIALECT_CHAT;
+  error_write(dialect, &detail, error->request_id, out);
   return "application/json";
 }

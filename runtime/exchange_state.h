@@ -195,7 +195,7 @@ void error_write(enum dialect dialect, const struct error_detail *error, const c
                  struct bytes *out);
 void error_frames(struct exchange *x, struct bytes *out);
 void error_fill(struct error_detail *detail, enum failure_kind kind);
-const char *error_http_body(int status, struct slice path, const char *sentence, struct bytes *out);
+const char *error_http_body(const struct http_error *error, struct bytes *out);
 
 /* exchange_steps.c: decodes the body, once. */
 enum step_result exchange_open_translation(struct exchange *x, struct generation *generation);

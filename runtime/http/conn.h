@@ -27,6 +27,12 @@ struct http_request {
   bool is_tls, is_http10;
 };
 
+struct http_error {
+  int status;
+  struct slice path;
+  const char *sentence, *request_id; /* request_id: empty where none was given out */
+};
+
 struct http_handler {
   /* The head is complete and legal. The handler keeps s until on_closed and must answer it. */
   void (*on_request)(struct http_stream *s, const struct http_request *request, void *context);
@@ -42,7 +48,9 @@ struct http_handler {
   void (*on_closed)(struct http_stream *s, bool complete, const char *reason, void *user);
   /* Body of an answer that http itself must give (400, 408, 413, 414, 417, 431, 501, 505) in the
    * protocol of the path; path may be empty. Appends to out, returns the content type. */
-  const char *(*error_body)(int status, struct slice path, const char *sentence, struct bytes *out);
+  const char *(*error_body)(const struct http_error *error, struct bytes *out);
+  /* The name of an announced request, for x-request-id; NULL: requests have none. */
+  const char *(*request_id)(void *user);
 };
 
 /* Starts listening on this loop. `limits` etc. come from config, replaced by http_server_reload. */

@@ -247,9 +247,13 @@ void outlet_error(struct http_stream *s, int status, const char *sentence) {
   struct http_server *server = s->conn->server;
   struct bytes body;
   bytes_init(&body);
-  struct header type = {.name = SLICE("Content-Type")};
-  type.value = slice_of(server->handler.error_body(status, path_of(s), sentence, &body));
+  bool is_named = s->announced && server->handler.request_id;
+  struct http_error error = {status, path_of(s), sentence,
+                             is_named ? server->handler.request_id(s->user) : ""};
+  struct header lines[] = {{.name = SLICE("Content-Type")},
+                           {SLICE("x-request-id"), slice_of(error.request_id)}};
+  lines[0].value = slice_of(server->handler.error_body(&error, &body));
   s->answer = ANSWER_NONE;
-  stream_respond(s, status, (struct headers){&type, 1}, bytes_slice(&body));
+  stream_respond(s, status, (struct headers){lines, is_named ? 2 : 1}, bytes_slice(&body));
   bytes_fini(&body);
 }

@@ -47,13 +47,14 @@ static bool check_request_line(struct http_stream *s) {
   size_t at = (size_t)(line.data - s->head.data);
   const char *space = memchr(line.data, ' ', line.len);
   if (!space || s->url_at != (size_t)(space + 1 - s->head.data))
-    return refuse(s, 400, "The request line is not valid.");
+    return refuse(s, 400, "The request line is not valid; send METHOD /path HTTP/1.1.");
   s->request.method = (struct slice){line.data, s->url_at - 1 - at};
   struct slice tail = slice_skip(bytes_slice(&s->head), s->url_at + s->url_bytes);
   if (slice_starts(tail, SLICE(" HTTP/1.1\r\n"))) return true;
   s->request.is_http10 = slice_starts(tail, SLICE(" HTTP/1.0\r\n"));
   if (s->request.is_http10) return true;
-  if (!slice_starts(tail, SLICE(" HTTP/"))) return refuse(s, 400, "The request line is not valid.");
+  if (!slice_starts(tail, SLICE(" HTTP/")))
+    return refuse(s, 400, "The request line is not valid; send METHOD /path HTTP/1.1.");
   return refuse(s, 505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.");
 }
 
@@ -75,13 +76,13 @@ static bool check_absolute(struct http_stream *s, struct slice target) {
   size_t scheme = slice_starts(target, SLICE("http://"))    ? 7
                   : slice_starts(target, SLICE("https://")) ? 8
                                                             : 0;
-  if (!scheme) return refuse(s, 400, "The request target is not valid.");
+  if (!scheme) return refuse(s, 400, "The request target is not valid; send a path.");
   struct slice rest = slice_skip(target, scheme);
   size_t len = 0;
   while (len < rest.len && rest.data[len] != '/' && rest.data[len] != '?')
     len++;
   if (len == 0 || !is_host((struct slice){rest.data, len}))
-    return refuse(s, 400, "The request target is not valid.");
+    return refuse(s, 400, "The request target is not valid; send a path.");
   struct slice path = slice_skip(rest, len);
   set_path(s, path);
   if (s->request.path.len == 0) s->request.path = SLICE("/");
@@ -101,7 +102,7 @@ static bool check_target(struct http_stream *s) {
   if (!slice_equal(target, SLICE("*"))) return check_absolute(s, target);
   set_path(s, target);
   if (slice_equal(s->request.method, SLICE("OPTIONS"))) return true;
-  return refuse(s, 400, "The request target is not valid.");
+  return refuse(s, 400, "The request target is not valid; send a path.");
 }
 
 struct seen {
@@ -119,7 +120,7 @@ static void see_connection(struct seen *seen, struct slice value) {
 
 static bool see_encoding(struct http_stream *s, struct seen *seen, struct slice value) {
   if (s->request.is_http10 || seen->encodings++)
-    return refuse(s, 400, "Transfer-Encoding is not valid here.");
+    return refuse(s, 400, "Transfer-Encoding is not valid here; send it once, and to HTTP/1.1.");
   if (!slice_equal_nocase(value, SLICE("chunked")))
     return refuse(s, 501, "Only the transfer coding \"chunked\" is supported.");
   s->body_kind = BODY_CHUNKED;
@@ -128,7 +129,7 @@ static bool see_encoding(struct http_stream *s, struct seen *seen, struct slice 
 
 static bool see_length(struct http_stream *s, struct seen *seen, struct slice value) {
   if (seen->lengths++ || !slice_to_u64(value, &s->request.content_length))
-    return refuse(s, 400, "Content-Length is not valid.");
+    return refuse(s, 400, "Content-Length is not valid; send one decimal number.");
   if (s->request.content_length > 0) s->body_kind = BODY_LENGTH;
   return true;
 }
@@ -149,7 +150,8 @@ static bool see(struct http_stream *s, struct seen *seen, const struct header *h
   switch (h->name.len) {
   case 4:
     if (!is_named(h, SLICE("host"))) return true;
-    if (seen->hosts++ || !is_host(h->value)) return refuse(s, 400, "Host is not valid.");
+    if (seen->hosts++ || !is_host(h->value))
+      return refuse(s, 400, "Host is not valid; send one, with a host and perhaps a port.");
     return true;
   case 6: return !is_named(h, SLICE("expect")) || see_expect(s, h->value);
   case 10:
@@ -171,7 +173,8 @@ static bool check_headers(struct http_stream *s) {
     if (!see(s, &seen, &s->lines[i])) return false;
   if (seen.encodings && seen.lengths)
     return refuse(s, 400, "Transfer-Encoding and Content-Length exclude each other.");
-  if (!seen.hosts && !s->request.is_http10) return refuse(s, 400, "Host is missing.");
+  if (!seen.hosts && !s->request.is_http10)
+    return refuse(s, 400, "Host is missing; HTTP/1.1 asks for one.");
   s->keep_alive = !seen.close && (!s->request.is_http10 || seen.keep_alive);
   s->is_close_asked = !s->keep_alive;
   s->request.has_body = s->body_kind != BODY_NONE;

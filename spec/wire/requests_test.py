@@ -61,6 +61,8 @@ class Limits(Case):
         self.assertEqual(self.upstream.records, [])
         reply = self.raw(declared % b"/v1/messages")
         self.assertEqual((reply.status, reply.json()["type"]), (413, "error"))
+        self.assertEqual(reply.json()["request_id"], reply.id)
+        self.assertEqual(self.gateway.row(reply.id)["status"], 413)
 
     def test_a_compressed_body_is_not_unpacked(self):
         bomb = zlib.compress(b"{" + b" " * (10 << 20) + b"}")

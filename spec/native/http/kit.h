@@ -158,9 +158,9 @@ static void on_closed(struct http_stream *s, bool complete, const char *reason, 
   uv_close((uv_handle_t *)&e->timer, free_echo);
 }
 
-static const char *error_body(int status, struct slice path, const char *sentence,
-                              struct bytes *out) {
-  bytes_printf(out, "%d %.*s %s", status, (int)path.len, path.data, sentence);
+static const char *error_body(const struct http_error *error, struct bytes *out) {
+  bytes_printf(out, "%d %.*s %s", error->status, (int)error->path.len, error->path.data,
+               error->sentence);
   return "text/plain";
 }
 

@@ -43,6 +43,24 @@ static const struct value_item tag_items[] = {
 static const struct value tag_settings = {
     .type = VALUE_MAP, .items = (struct value_item *)tag_items, .count = 1};
 
+static const struct value words[] = {{.type = VALUE_TEXT, .text = {"bluebird", 8}},
+                                     {.type = VALUE_TEXT, .text = {"CONFIDENTIAL", 12}}};
+static struct value_item word_items[2], label_items[1], list_items[1], keyword_items[1];
+static struct value keyword_settings;
+
+/* lists = { labels = { words = { … } } } */
+static void make_keyword_settings(void) {
+  for (size_t i = 0; i < 2; i++)
+    word_items[i].value = words[i];
+  label_items[0] =
+      (struct value_item){{"words", 5}, {.type = VALUE_LIST, .items = word_items, .count = 2}};
+  list_items[0] =
+      (struct value_item){{"labels", 6}, {.type = VALUE_MAP, .items = label_items, .count = 1}};
+  keyword_items[0] =
+      (struct value_item){{"lists", 5}, {.type = VALUE_MAP, .items = list_items, .count = 1}};
+  keyword_settings = (struct value){.type = VALUE_MAP, .items = keyword_items, .count = 1};
+}
+
 static struct bundle *bundle;
 static struct kv *store;
 static struct slice body;
@@ -100,6 +118,7 @@ static struct policy_entry entry_of(const char *name) {
   if (strcmp(name, "rules") == 0) entry.settings = &rule_settings;
   if (strcmp(name, "canary") == 0) entry.settings = &canary_settings;
   if (strcmp(name, "tags") == 0) entry.settings = &tag_settings;
+  if (strcmp(name, "keywords") == 0) entry.settings = &keyword_settings;
   return entry;
 }
 
@@ -146,9 +165,12 @@ static void write_body(struct bytes *out) {
 
 int main(int argc, char **argv) {
   static const char *const alone[] = {
-      "empty", "typical", "round_robin", "random",   "weighted", "least_load", "latency",
-      "cost",  "sticky",  "canary",      "priority", "tags",     "rules",      "complexity"};
-  enum { ALONE = sizeof alone / sizeof *alone };
+      "empty",      "typical",   "round_robin", "random",          "weighted",
+      "least_load", "latency",   "cost",        "sticky",          "canary",
+      "priority",   "tags",      "rules",       "complexity",      "pii",
+      "secrets",    "residency", "keywords",    "prompt_injection"};
+  enum { ALONE = sizeof alone / sizeof *alone, ROUTING = 12, COMPLIANCE = ALONE - ROUTING - 2 };
+  make_keyword_settings();
   long times = argc > 1 ? atol(argv[1]) : 5000;
   struct config_problems problems;
   struct bytes text;
@@ -169,7 +191,9 @@ int main(int argc, char **argv) {
          "no policy: no run at all", 0.0);
   for (size_t i = 0; i < ALONE; i++)
     measure(alone[i], &alone[i], 1, times);
-  measure("all routing policies at once", alone + 2, ALONE - 2, times / 4 + 1);
+  measure("all routing policies at once", alone + 2, ROUTING, times / 4 + 1);
+  measure("all compliance policies at once", alone + 2 + ROUTING, COMPLIANCE, times / 4 + 1);
+  measure("all of these at once", alone + 2, ROUTING + COMPLIANCE, times / 4 + 1);
   bundle_unref(bundle);
   bundle_unref(base);
   kv_free(store);

@@ -75,6 +75,16 @@ struct detect_rules *detect_rules_new(const struct detect_options *options,
 struct detect_rules *detect_rules_ref(struct detect_rules *rules);
 void detect_rules_unref(struct detect_rules *rules);
 
+/* One scan for several rules: rules that find all that each of these finds, to be followed by
+ * detect_select. false: other's findings cannot be told from those of shared, since it has lists or
+ * allowed values of its own, or other bounds. */
+bool detect_rules_cover(const struct detect_rules *shared, const struct detect_rules *other);
+/* Appends those findings of detect_scan(shared, …) that detect_scan(rules, …) gives. */
+void detect_select(const struct detect_rules *rules, const struct detect_findings *found,
+                   struct detect_findings *out);
+struct detect_kinds detect_rules_kinds(const struct detect_rules *rules);
+uint8_t detect_rules_min_score(const struct detect_rules *rules);
+
 /* Appends the findings of a whole text. */
 void detect_scan(const struct detect_rules *rules, struct slice text, struct detect_findings *out);
 

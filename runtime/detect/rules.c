@@ -123,14 +123,51 @@ struct detect_rules *detect_rules_new(const struct detect_options *options, stru
   rules->min_score = options->min_score ? options->min_score : DETECT_SCORE_DEFAULT;
   rules->ignore_test_numbers = options->ignore_test_numbers;
   automaton_init(&rules->automaton);
-  contexts_compile(rules);
-  secrets_words(rules);
-  special_words(rules);
+  if (rules->has_shapes) {
+    contexts_compile(rules);
+    secrets_words(rules);
+    special_words(rules);
+  }
   lists_compile(rules, options);
   allowed_compile(rules, options);
   automaton_build(&rules->automaton);
   if (detect_kinds_has(&rules->kinds, DETECT_SEED_PHRASE)) seed_words(rules);
   return rules;
+}
+
+/* A guess gives way to a proven secret at its place: whoever wants guesses wants all of those. */
+static bool wants_all_secrets(const struct detect_rules *rules, const struct detect_kinds *kinds) {
+  if (!detect_kinds_has(&rules->kinds, DETECT_SECRET_ASSIGNMENT)) return true;
+  for (int kind = 0; kind < DETECT_KINDS; kind++)
+    if (detect_kind_group((enum detect_kind)kind) == DETECT_GROUP_SECRET &&
+        detect_kinds_has(kinds, (enum detect_kind)kind) &&
+        !detect_kinds_has(&rules->kinds, (enum detect_kind)kind))
+      return false;
+  return true;
+}
+
+bool detect_rules_cover(const struct detect_rules *shared, const struct detect_rules *other) {
+  for (size_t i = 0; i < sizeof other->kinds.bits / sizeof *other->kinds.bits; i++)
+    if (other->kinds.bits[i] & ~shared->kinds.bits[i]) return false;
+  return !other->list_count && !other->allowed_count && !shared->list_count &&
+         !shared->allowed_count && other->min_score == shared->min_score &&
+         other->ignore_test_numbers == shared->ignore_test_numbers &&
+         wants_all_secrets(other, &shared->kinds);
+}
+
+void detect_select(const struct detect_rules *rules, const struct detect_findings *found,
+                   struct detect_findings *out) {
+  for (size_t i = 0; i < found->count; i++)
+    if (detect_kinds_has(&rules->kinds, found->items[i].kind))
+      detect_findings_add(out, found->items[i]);
+}
+
+struct detect_kinds detect_rules_kinds(const struct detect_rules *rules) {
+  return rules->kinds;
+}
+
+uint8_t detect_rules_min_score(const struct detect_rules *rules) {
+  return rules->min_score;
 }
 
 struct detect_rules *detect_rules_ref(struct detect_rules *rules) {

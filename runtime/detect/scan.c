@@ -117,6 +117,7 @@ static void hold_tail(struct scan *s, uint32_t state) {
          (is_alnum(s->text[back - 1]) || s->text[back - 1] == '+'))
     back--;
   scan_wait(s, back);
+  if (!s->rules->has_shapes) return;
   if (scan_wants(s, DETECT_EMAIL)) {
     size_t at = s->len;
     while (at > 0 && s->len - at <= MAIL_LOCAL_MAX && scan_mail_byte(s->text[at - 1]))

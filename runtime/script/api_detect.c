@@ -41,12 +41,27 @@ static struct detector *push_detector(lua_State *L, struct surface *s) {
   return d;
 }
 
+static void add_plain(struct surface *s, struct detect_kinds kinds) {
+  bool grows = false;
+  for (size_t i = 0; i < sizeof kinds.bits / sizeof *kinds.bits; i++) {
+    grows |= kinds.bits[i] & ~s->plain_kinds.bits[i];
+    s->plain_kinds.bits[i] |= kinds.bits[i];
+  }
+  s->plain_count++;
+  if (!grows) return;
+  detect_rules_unref(s->shared);
+  s->shared = NULL;
+}
+
 static void make_rules(lua_State *L, struct detector *d, const struct detect_options *options) {
   struct surface *s = d->surface;
   bytes_clear(&s->scratch);
   d->rules = detect_rules_new(options, &s->scratch);
   if (!d->rules) luaL_error(L, "%s", bytes_text(&s->scratch));
   s->detector_count++;
+  if (!options->list_count && !options->allowed_count && !options->ignore_test_numbers &&
+      detect_rules_min_score(d->rules) == DETECT_SCORE_DEFAULT)
+    add_plain(s, detect_rules_kinds(d->rules));
 }
 
 /* Text or a list of text at index, into memory that the collector owns (pushed). */
@@ -255,11 +270,50 @@ static void add_findings(lua_State *L, struct surface *s, struct slice scanned, 
   lua_setfield(L, LIST, "truncated");
 }
 
+static bool is_shareable(struct surface *s, const struct detect_rules *rules, size_t bytes) {
+  if (s->plain_count < 2 || bytes > PIECE_BYTES) return false;
+  if (!s->shared) {
+    struct detect_options options = {.kinds = s->plain_kinds};
+    bytes_clear(&s->scratch);
+    s->shared = detect_rules_new(&options, &s->scratch);
+    must(s->shared != NULL); /* only words of lists can be refused */
+  }
+  return detect_rules_cover(s->shared, rules);
+}
+
+static struct scans *scans_of(struct surface *s) {
+  struct policy_run *run = s->run;
+  struct scans *scans = &run->scans;
+  if (scans->rules == s->shared) return scans;
+  policy_scans_drop(run);
+  scans->count = policy_texts(run)->count;
+  scans->texts = must_calloc(scans->count + 1, sizeof *scans->texts);
+  scans->is_known = must_calloc(scans->count + 1, sizeof *scans->is_known);
+  scans->rules = detect_rules_ref(s->shared);
+  return scans;
+}
+
+/* By one scan for all plain detectors of the state. False: it cannot serve this one. */
+static bool scan_shared(struct surface *s, const struct detect_rules *rules, size_t index) {
+  struct scans *scans = scans_of(s);
+  struct detect_findings *found = &scans->texts[index];
+  if (!scans->is_known[index]) detect_scan(scans->rules, bytes_slice(&s->scratch), found);
+  scans->is_known[index] = true;
+  if (found->truncated) return false;
+  detect_findings_clear(&s->findings);
+  detect_select(rules, found, &s->findings);
+  return true;
+}
+
 static void scan_text(lua_State *L, struct surface *s, const struct detect_rules *rules,
                       int text_index) {
+  size_t bytes = policy_texts(s->run)->items[text_index].raw.len;
+  bool is_shared = is_shareable(s, rules, bytes);
   bytes_clear(&s->scratch);
   policy_text(s->run, (size_t)text_index, &s->scratch);
-  if (!scan(s, rules, bytes_slice(&s->scratch))) sandbox_check(L);
+  is_shared =
+      is_shared && s->scratch.len <= PIECE_BYTES && scan_shared(s, rules, (size_t)text_index);
+  if (!is_shared && !scan(s, rules, bytes_slice(&s->scratch))) sandbox_check(L);
   add_findings(L, s, bytes_slice(&s->scratch), text_index);
 }
 

@@ -7,7 +7,17 @@ static struct slice current(struct policy_run *run) {
   return run->owns_body ? bytes_slice(&run->body) : run->request.body;
 }
 
+void policy_scans_drop(struct policy_run *run) {
+  for (size_t i = 0; i < run->scans.count; i++)
+    detect_findings_fini(&run->scans.texts[i]);
+  free(run->scans.texts);
+  free(run->scans.is_known);
+  detect_rules_unref(run->scans.rules);
+  run->scans = (struct scans){0};
+}
+
 static void drop_texts(struct policy_run *run) {
+  policy_scans_drop(run);
   if (!run->has_texts) return;
   for (size_t i = 0; i < run->texts.count; i++) {
     if (!run->replaced[i]) continue;
@@ -44,6 +54,7 @@ struct bytes *policy_text_edit(struct policy_run *run, size_t index) {
     run->replaced[index] = must_alloc(sizeof(struct bytes));
     bytes_init(run->replaced[index]);
   }
+  policy_scans_drop(run);
   bytes_clear(run->replaced[index]);
   run->has_pending = true;
   return run->replaced[index];

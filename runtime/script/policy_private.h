@@ -68,6 +68,13 @@ struct window { /* of one policy and one text */
   size_t fed, unfed; /* bytes that the stream has had; of the window's end, that it has not */
 };
 
+struct scans { /* of the request's texts, by rules that several policies share */
+  struct detect_findings *texts;
+  bool *is_known;
+  size_t count;
+  struct detect_rules *rules; /* NULL: there are no scans */
+};
+
 struct wait { /* what the running hook waits for */
   bool is_active, is_sleep;
   void *fetch; /* NULL: sleeping, or none */
@@ -113,6 +120,7 @@ struct policy_run {
   bool owns_body, has_texts, has_pending;
   struct body_texts texts;
   struct bytes **replaced; /* beside the texts; NULL where a text stays */
+  struct scans scans;      /* of the texts as they now are */
   uint32_t version;        /* counts structural edits: texts taken before are stale */
 
   struct policy_tag tags[POLICY_TAGS_MAX];
@@ -151,6 +159,7 @@ struct bytes *policy_text_edit(struct policy_run *run, size_t index); /* cleared
 /* Takes a whole new body. */
 void policy_body_take(struct policy_run *run, struct bytes *body);
 void policy_body_fini(struct policy_run *run);
+void policy_scans_drop(struct policy_run *run);
 
 const char *policy_hook_name(enum policy_hook hook); /* "on_request" */
 

@@ -249,6 +249,7 @@ static int on_collect(lua_State *L) {
   struct surface *s = lua_touserdata(L, 1);
   if (s->own_store) kv_free(s->own_store);
   detect_findings_fini(&s->findings);
+  detect_rules_unref(s->shared);
   bytes_fini(&s->scratch);
   arena_fini(&s->arena);
   return 0;

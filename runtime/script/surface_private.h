@@ -48,6 +48,10 @@ struct surface {
   struct kv *own_store; /* of a spec */
   int detectors;        /* made of names of kinds: a table, in the registry */
   uint32_t detector_count;
+  /* Detectors with neither lists nor allowed values: one scan of a text serves them all. */
+  uint32_t plain_count;
+  struct detect_kinds plain_kinds;
+  struct detect_rules *shared;     /* of plain_kinds; NULL: to be made */
   struct detect_findings findings; /* of the newest scan */
 };
 

@@ -28,6 +28,53 @@ static const char *const texts[] = {
 
 enum { TEXTS = sizeof texts / sizeof *texts };
 
+/* One scan for several rules gives each of them what its own gives. */
+static void test_shared(void) {
+  static const char *const kinds[] = {
+      "pii",           "secrets", "pii secrets", "email payment_card", "secret_assignment",
+      "china network", "all"};
+  enum { RULES = sizeof kinds / sizeof *kinds };
+  struct detect_rules *shared = kit_rules((struct detect_options){0}, "all");
+  size_t covered = 0;
+  for (size_t k = 0; k < RULES; k++) {
+    struct detect_rules *rules = kit_rules((struct detect_options){0}, kinds[k]);
+    if (!detect_rules_cover(shared, rules)) {
+      CHECK(strcmp(kinds[k], "secret_assignment") == 0);
+      detect_rules_unref(rules);
+      continue;
+    }
+    covered++;
+    for (size_t i = 0; i < TEXTS; i++) {
+      struct detect_findings all, selected;
+      struct bytes want, got;
+      detect_findings_init(&all);
+      detect_findings_init(&selected);
+      bytes_init(&want);
+      bytes_init(&got);
+      detect_scan(shared, slice_of(texts[i]), &all);
+      detect_select(rules, &all, &selected);
+      kit_print(&selected, &got);
+      kit_scan(rules, slice_of(texts[i]), &want);
+      CHECK(slice_equal(bytes_slice(&got), bytes_slice(&want)));
+      detect_findings_fini(&all);
+      detect_findings_fini(&selected);
+      bytes_fini(&want);
+      bytes_fini(&got);
+    }
+    detect_rules_unref(rules);
+  }
+  CHECK(covered == RULES - 1);
+  struct slice word = SLICE("bird");
+  struct detect_rules *allowing =
+      kit_rules((struct detect_options){.allowed = &word, .allowed_count = 1}, "pii");
+  CHECK(!detect_rules_cover(shared, allowing));
+  detect_rules_unref(allowing);
+  allowing = kit_rules((struct detect_options){.min_score = 90}, "pii");
+  CHECK(!detect_rules_cover(shared, allowing));
+  detect_rules_unref(allowing);
+  detect_rules_unref(shared);
+}
+
 static void compare(const char *text, struct bytes *got, const struct bytes *want,
                     const char *how) {
   if (!slice_equal(bytes_slice(got), bytes_slice(want))) {
@@ -110,6 +157,7 @@ static void test_hold(const struct detect_rules *rules) {
 }
 
 int main(void) {
+  test_shared();
   static const struct slice words[] = {SLICE("bluebird"), SLICE("kill")},
                             except[] = {SLICE("kill process")}, falcon[] = {SLICE("falcon")},
                             partner[] = {SLICE("partner")};

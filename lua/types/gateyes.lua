@@ -28,6 +28,7 @@
 ---@field score integer How sure, 0 to 100.
 ---@field validated boolean A check digit or structure proved it.
 ---@field context boolean A word nearby said so.
+---@field cut boolean? It is a part of a value: the rest stands in the text before or after it in the same turn, or has been let go of a stream. `value` is nil.
 ---@field decoded boolean It stood inside base64: first and last cover the encoded text.
 ---@field value string The bytes found.
 ---@field text gateyes.Text? Of a request: where it was found.

@@ -49,6 +49,7 @@ struct detect_finding {
   uint8_t score;         /* 0 to 100: how sure */
   bool validated;        /* a check digit, checksum or structure proved it */
   bool context;          /* a word nearby said so */
+  bool cut;              /* a part of the value: the rest stands in another text, or is gone */
   bool decoded;          /* stood inside base64: offset and length cover the encoded bytes */
 };
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "detect/detect.h"
+#include "script/detect_parts.h"
 #include "script/sandbox.h"
 #include "script/surface_private.h"
 #include "script/watchdog.h"
@@ -232,6 +233,7 @@ static void push_finding(lua_State *L, const struct detect_finding *f, size_t ba
   set_flag(L, "validated", f->validated);
   set_flag(L, "context", f->context);
   set_flag(L, "decoded", f->decoded);
+  if (f->cut) set_flag(L, "cut", true);
 }
 
 static void set_value(lua_State *L, struct slice scanned, const struct detect_finding *f) {
@@ -260,7 +262,7 @@ static void add_findings(lua_State *L, struct surface *s, struct slice scanned, 
   int handle = lua_gettop(L);
   for (size_t i = 0; i < s->findings.count; i++) {
     push_finding(L, &s->findings.items[i], 0);
-    set_value(L, scanned, &s->findings.items[i]);
+    if (!s->findings.items[i].cut) set_value(L, scanned, &s->findings.items[i]);
     if (text_index >= 0) set_place(L, &policy_texts(s->run)->items[text_index], handle);
     lua_rawseti(L, LIST, (int)(before + i) + 1);
   }
@@ -305,8 +307,9 @@ static bool scan_shared(struct surface *s, const struct detect_rules *rules, siz
   return true;
 }
 
+/* parts: what texts of one turn hold together; may be NULL. */
 static void scan_text(lua_State *L, struct surface *s, const struct detect_rules *rules,
-                      int text_index) {
+                      const struct detect_parts *parts, int text_index) {
   size_t bytes = policy_texts(s->run)->items[text_index].raw.len;
   bool is_shared = is_shareable(s, rules, bytes);
   bytes_clear(&s->scratch);
@@ -314,7 +317,18 @@ static void scan_text(lua_State *L, struct surface *s, const struct detect_rules
   is_shared =
       is_shared && s->scratch.len <= PIECE_BYTES && scan_shared(s, rules, (size_t)text_index);
   if (!is_shared && !scan(s, rules, bytes_slice(&s->scratch))) sandbox_check(L);
+  if (parts) detect_parts_merge(parts, (size_t)text_index, &s->findings);
   add_findings(L, s, bytes_slice(&s->scratch), text_index);
+}
+
+/* Leaves the parts to the collector, since what follows may raise. */
+static void scan_request(lua_State *L, struct surface *s, const struct detect_rules *rules) {
+  size_t count = policy_texts(s->run)->count;
+  struct detect_parts *parts = detect_parts_push(L, s, rules);
+  for (size_t i = 0; i < count; i++) {
+    if (i % 16 == 15) sandbox_check(L);
+    scan_text(L, s, rules, parts, (int)i);
+  }
 }
 
 /* Stack: subject, rules, list of findings. */
@@ -328,14 +342,10 @@ int api_detect(lua_State *L) {
     if (!scan(s, rules, state_text(L, 1))) sandbox_check(L);
     add_findings(L, s, state_text(L, 1), -1);
   } else if (surface_handle(s, L, 1, OBJECT_TEXT)) {
-    scan_text(L, s, rules, (int)surface_text_index(L, s));
+    scan_text(L, s, rules, NULL, (int)surface_text_index(L, s));
   } else {
     (void)surface_check(s, L, OBJECT_REQUEST);
-    size_t count = policy_texts(s->run)->count;
-    for (size_t i = 0; i < count; i++) {
-      if (i % 16 == 15) sandbox_check(L);
-      scan_text(L, s, rules, (int)i);
-    }
+    scan_request(L, s, rules);
   }
   lua_settop(L, 3);
   return 1;
@@ -391,11 +401,10 @@ static void push_ripe(lua_State *L, struct window *w, size_t count, size_t base)
     if (gone >= f->length) continue;
     here.offset += gone;
     here.length -= gone;
+    here.cut = gone > 0;
     push_finding(L, &here, base);
     here.offset -= base;
-    if (gone)
-      set_flag(L, "cut", true);
-    else if (here.offset + here.length <= w->text.len)
+    if (!gone && here.offset + here.length <= w->text.len)
       set_value(L, bytes_slice(&w->text), &here);
     lua_rawseti(L, -2, ++kept);
   }

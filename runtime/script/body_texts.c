@@ -55,8 +55,29 @@ static bool is_one_of(struct slice key, const char *const *names) {
   return false;
 }
 
-/* Words of the protocols, which no person wrote. Whoever hides text in them is refused by the
- * provider, or names a thing that is not there. */
+static bool is_letter(char c) {
+  return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
+}
+
+/* Letters, digits and marks of identifiers and base64: no sentence, no address of a person. */
+static bool is_word(struct slice raw) {
+  for (size_t i = 0; i < raw.len; i++)
+    if (!is_letter(raw.data[i]) && !strchr("_-.:/+=", raw.data[i])) return false;
+  return true;
+}
+
+/* What is no text although a string: encoded media. Addresses are text, they carry parameters. */
+static bool is_opaque(struct slice raw) {
+  static const char *const texts[] = {
+      "data:text/", "data:,", "data:;", "data:application/json", "data:application/xml", NULL};
+  for (const char *const *text = texts; *text; text++)
+    if (slice_starts(raw, slice_of(*text))) return false;
+  if (slice_starts(raw, SLICE("data:"))) return true;
+  struct slice scheme = {raw.data, raw.len < 16 ? raw.len : 16};
+  return !memmem(scheme.data, scheme.len, "://", 3) && is_word(raw);
+}
+
+/* Words of the protocols, which no person wrote. What stands there and is no word is text. */
 static bool is_protocol(struct slice key) {
   static const char *const names[] = {"type",
                                       "role",
@@ -93,6 +114,13 @@ static bool is_media_key(struct slice key) {
   return is_one_of(key, names);
 }
 
+static bool is_protocol_word(struct slice key, struct slice raw) {
+  enum { WORD_BYTES = 200 };
+  bool is_seal = json_key_equal(key, SLICE("signature")) || json_key_equal(key, SLICE("id")) ||
+                 json_key_equal(key, SLICE("encrypted_content"));
+  return is_protocol(key) && (is_seal || raw.len <= WORD_BYTES) && is_word(raw);
+}
+
 static void scan_number(struct scan *s, struct json_cursor *c, enum text_where where) {
   const char *start = c->at;
   if (!json_scan_number(c)) {
@@ -127,7 +155,26 @@ static void scan_flat(struct scan *s, struct slice value, enum text_where where)
     json_skip_space(&c);
     bool is_key = c.at < c.end && *c.at == ':';
     if (is_key) key = content;
-    if (is_key ? where == TEXT_TOOL_ARGUMENTS : !skips || !is_protocol(key)) add(s, quoted, where);
+    bool is_text =
+        is_key ? where == TEXT_TOOL_ARGUMENTS : !skips || !is_protocol_word(key, content);
+    if (is_text) add(s, quoted, where);
+  }
+}
+
+/* What a picture or file says about itself, and where it lies; it is counted, not looked into. */
+static void scan_media(struct scan *s, struct slice value) {
+  struct json_cursor c = json_cursor_of(value);
+  s->texts->attachments++;
+  while (c.at < c.end) {
+    const char *start = c.at;
+    struct slice content;
+    bool escaped;
+    if (*c.at != '"') {
+      c.at++;
+      continue;
+    }
+    if (!json_scan_string(&c, &content, &escaped)) return;
+    if (!is_opaque(content)) add(s, (struct slice){start, (size_t)(c.at - start)}, TEXT_OTHER);
   }
 }
 
@@ -137,7 +184,7 @@ static void scan_source(struct scan *s, struct slice source) {
   if (slice_equal_text(type, "text") || slice_equal_text(type, "content"))
     scan_value(s, source, TEXT_FILE);
   else
-    s->texts->attachments++;
+    scan_media(s, source);
 }
 
 static enum text_where where_of_key(struct slice key, enum text_where where) {
@@ -167,9 +214,9 @@ static void scan_members(struct scan *s, struct slice object, enum text_where wh
   struct part part = part_of(object, where);
   for (struct json_walk w = json_walk_of(object); json_walk_next(&w);) {
     enum json_type type = json_type(w.value);
-    if (type == JSON_STRING && is_protocol(w.key)) continue;
+    if (type == JSON_STRING && is_protocol_word(w.key, json_string_raw(w.value))) continue;
     if (is_media_key(w.key))
-      s->texts->attachments++;
+      scan_media(s, w.value);
     else if (json_key_equal(w.key, SLICE("source")) && type == JSON_OBJECT)
       scan_source(s, w.value);
     else if (part.is_call && json_key_equal(w.key, SLICE("input")))
@@ -270,7 +317,7 @@ void body_texts_init(struct body_texts *texts, enum dialect dialect, struct slic
     enum json_type type = json_type(w.value);
     if (is_turns(dialect, w.key))
       scan_turns(&s, w.value);
-    else if (type != JSON_STRING || !is_protocol(w.key))
+    else if (type != JSON_STRING || !is_protocol_word(w.key, json_string_raw(w.value)))
       scan_value(&s, w.value, where_of_member(w.key));
   }
 }

@@ -242,6 +242,31 @@ class Guards(GatewayCase):
                 self.assertEqual("webhook_unavailable", stream.error["code"])
                 self.assertEqual("it is " + word, self.open("lax", "fine").rest())
 
+    def sent(self, tenant, *messages):
+        reply = self.ask("/v1/chat/completions", {"model": "m", "messages": list(messages)}, key="gy-%s-key-1" % tenant)
+        return reply.status, Provider.bodies[-1]["messages"] if Provider.bodies else None
+
+    def test_values_split_over_parts(self):
+        def parts(*texts):
+            return {"role": "user", "content": [{"type": "text", "text": t} for t in texts]}
+        status, got = self.sent("mask", parts("card 4111 1111", " 1111 1111, thanks"))
+        self.assertEqual([200, parts("card [PAYMENT_CARD]", "[PAYMENT_CARD], thanks")], [status] + got)
+        status, got = self.sent("mask", parts("card 4111", "1111", "1111", "1111 thanks", "mail jo@corp-mail.de"))
+        self.assertEqual([parts(*["card [PAYMENT_CARD]"] + ["[PAYMENT_CARD]"] * 2 + ["[PAYMENT_CARD] thanks", "mail [EMAIL]"])],
+                         got)
+        long = "x " * 2000
+        status, got = self.sent("mask", parts(long + "jane", "@corp-mail.de " + long, "and on"))
+        self.assertEqual([parts(long + "[EMAIL]", "[EMAIL] " + long, "and on")], got)
+        plain = parts("4111 1111", "and", "1111 1111")
+        self.assertEqual((200, [plain]), self.sent("mask", plain))
+        other = [{"role": "user", "content": "card 4111 1111"}, {"role": "user", "content": "1111 1111"}]
+        self.assertEqual((200, other), self.sent("mask", *other))
+        Provider.bodies.clear()
+        self.assertEqual((403, None), self.sent("stop", parts("card 4111 1111", " 1111 1111")))
+        many = parts(*["%d " % (n % 10) for n in range(30000)] + ["4111", "111111111111"])
+        status, got = self.sent("mask", many)
+        self.assertEqual("[PAYMENT_CARD]", got[0]["content"][-1]["text"])
+
     # Words that are held back.
 
     def stalled(self, tenant, before, wanted, after):

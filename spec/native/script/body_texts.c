@@ -52,6 +52,29 @@ static void test_chat(void) {
          "end\n2 2");
 }
 
+/* What is said where nobody says anything: in identifiers, and beside media. */
+static void test_hiding_places(void) {
+  expect(
+      DIALECT_CHAT,
+      "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":"
+      "{\"url\":\"https://x.test/a?mail=jo@corp.test\",\"note\":\"psst jo\"}},"
+      "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:text/plain,hello\"}},"
+      "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,iVBORw0K\"}},"
+      "{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"UklGRg==\",\"format\":\"wav\"}}]},"
+      "{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"jo@corp.test\",\"type\":\"function\","
+      "\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},"
+      "{\"role\":\"tool\",\"tool_call_id\":\"jo@corp.test\",\"content\":\"42\"}]}",
+      "other 1 https://x.test/a?mail=jo@corp.test\nother 1 psst jo\nother 1 data:text/plain,hello\n"
+      "assistant 2 jo@corp.test\nassistant 2 f\ntool_arguments 2 {}\ntool_result 3 "
+      "jo@corp.test\ntool_result 3 42\n4 0");
+  expect(
+      DIALECT_MESSAGES,
+      "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"source\":{\"type\":"
+      "\"url\",\"url\":\"https://x.test/?q=a%40b.test\"}},{\"type\":\"image\",\"source\":{\"type\":"
+      "\"base64\",\"media_type\":\"image/png\",\"data\":\"iVBORw0K\"}}]}]}",
+      "other 1 https://x.test/?q=a%40b.test\n2 0");
+}
+
 static void test_messages(void) {
   expect(DIALECT_MESSAGES,
          "{\"system\":[{\"type\":\"text\",\"text\":\"s\",\"cache_control\":{\"type\":"
@@ -220,6 +243,7 @@ static void test_tools(void) {
 
 int main(void) {
   test_chat();
+  test_hiding_places();
   test_messages();
   test_numbers();
   test_others();

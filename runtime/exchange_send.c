@@ -189,6 +189,14 @@ static enum failure_kind kind_of_status(int status) {
   return FAILURE_UPSTREAM_CLIENT;
 }
 
+/* Some servers repeat what they were sent. */
+static bool repeats_credential(struct exchange *x) {
+  enum { SHORT_BYTES = 8 }; /* what is shorter may stand in any text */
+  struct slice secret = record_of(x)->target->provider->credential;
+  return secret.len >= SHORT_BYTES &&
+         memmem(x->reply.data, x->reply.len, secret.data, secret.len) != NULL;
+}
+
 /* The provider's own words, in the client's protocol: untouched where both speak the same one. */
 static enum step_result fail_with_provider_error(struct exchange *x, enum failure_kind kind) {
   struct error_detail detail = {0};
@@ -203,6 +211,9 @@ static enum step_result fail_with_provider_error(struct exchange *x, enum failur
                               "the provider %s refused the gateway's credentials (status %d); the "
                               "operator of the gateway must mend them",
                               target->provider->name.data, x->upstream_status));
+  } else if (repeats_credential(x)) {
+    detail.message =
+        slice_of(arena_printf(&x->arena, "The provider answered with status %d", detail.status));
   } else if (x->is_native && x->is_json &&
              json_validate(bytes_slice(&x->reply), JSON_DEPTH_DEFAULT, NULL)) {
     x->answer =
@@ -298,7 +309,9 @@ static void keep_excerpt(struct exchange *x) {
   enum { EXCERPT_BYTES = 200 };
   struct slice body = bytes_slice(&x->reply);
   bool is_private = x->upstream_status == 401 || x->upstream_status == 403;
-  if (x->upstream_status < 400 || is_private || !body.len || is_object(body)) return;
+  if (x->upstream_status < 400 || is_private || !body.len || is_object(body) ||
+      repeats_credential(x))
+    return;
   if (body.len > EXCERPT_BYTES) body.len = EXCERPT_BYTES;
   record_of(x)->excerpt = arena_text(&x->arena, body);
 }

@@ -82,6 +82,8 @@ class Failover(GatewayCase):
         cls.upstream.plays["error-frame"] = [stream(sse({"error": {"message": "overloaded", "type": "server_error"}}))]
         cls.upstream.plays["page"] = [whole(b"<html><p>no answer from 10.1.2.3:8000</p></html>", 503, "text/html")]
         cls.upstream.plays["line"] = [whole(b"no answer from 10.1.2.3:8000", 503, "text/plain")]
+        cls.upstream.plays["echo"] = lambda record: [whole({"error": {"message": "bad headers: %s" % record.headers}}, 400)]
+        cls.upstream.plays["echo-line"] = lambda record: [whole(b"bad key " + str(record.headers).encode(), 400, "text/plain")]
         begun = stream(b"".join(FRAMES["chat"][:3]))[:-5]
         cls.upstream.plays.update({"mute": [STALL], "cut": [begun, FIN], "silent": [begun, STALL], "tokenless": [begun[:begun.index(b"\r\n\r\n") + 4], STALL]})
         cls.upstream.plays["no-frames"] = [stream(b"")]
@@ -96,11 +98,11 @@ class Failover(GatewayCase):
                      "mute-tls": dict(openai, base_url="https://127.0.0.1:%d/v1" % mute, timeouts={"tls": "200ms"}),
                      "full-queue": dict(openai, base_url="http://here.test:%d/v1" % full, timeouts={"connect": "200ms"}),
                      "untrusted": dict(openai, base_url=cls.impostor.url + "/v1"),
-                     "claude": {"adapter": "anthropic", "base_url": cls.upstream.url}, "quick": dict(openai, timeouts={"head": "200ms", "idle": "200ms", "first_token": "200ms"})}
+                     "claude": {"adapter": "anthropic", "base_url": cls.upstream.url, "credential": "sk-wire-claude"}, "quick": dict(openai, timeouts={"head": "200ms", "idle": "200ms", "first_token": "200ms"})}
         models = {name: {"targets": ["o/" + name]} for name in cls.upstream.plays}
         models.update({name + "+": {"targets": ["o/" + name, "o/good"]} for name in cls.upstream.plays if name != "good"})
         models.update({name: {"targets": ["quick/" + name]} for name in ("mute", "silent", "tokenless")})
-        models.update({"claude-" + name: {"targets": ["claude/" + name]} for name in ("page", "line")})
+        models.update({"claude-" + name: {"targets": ["claude/" + name]} for name in ("page", "line", "echo")})
         for name in cls.unreachable:
             models[name] = {"targets": [name + "/x"]}
             models[name + "+"] = {"targets": [name + "/x", "o/good"]}
@@ -158,6 +160,13 @@ class Failover(GatewayCase):
             reply = self.chat(name)
             self.assertEqual((reply.status, reply.error()["message"]), (503, "The provider answered with status 503"), name)
             self.assertIn("10.1.2.3", self.gateway.row(reply.id)["attempts"][0]["message"])
+
+    def test_a_provider_that_repeats_its_credential_is_not_repeated(self):
+        for name in ("echo", "echo-line", "claude-echo"):
+            reply = self.chat(name)
+            self.assertEqual((reply.status, reply.error()["message"]), (400, "The provider answered with status 400"), name)
+            self.assertNotIn(b"sk-wire", reply.head + reply.body)
+            self.assertNotIn("sk-wire", str(self.gateway.row(reply.id)))
 
     def test_a_refused_credential_is_the_operators_affair(self):
         for name in ("s401", "s402", "s403"):

@@ -65,6 +65,11 @@ function openai_models.fixed_sampling(model, effort)
   return version >= 5.5
 end
 
+-- The o series refuses to be told how many tools to call at once.
+function openai_models.takes_parallel(model)
+  return family(model) ~= "o"
+end
+
 -- Chat completions search with models made for it only: gpt-4o-search-preview, gpt-5-search-api.
 function openai_models.searches(model)
   return family(model) ~= nil and model:find("-search", 1, true) ~= nil

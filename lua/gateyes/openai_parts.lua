@@ -54,7 +54,16 @@ local function audio_block(writer, part)
   return { type = "input_audio", input_audio = { data = part.data, format = part.format or "wav" } }
 end
 
+-- Only Anthropic cites from documents, where it is asked to.
+function openai_parts.wants_citations(part)
+  local wish = part.citations and json.decode(json.raw_text(part.citations))
+  return type(wish) == "table" and wish.enabled == true
+end
+
 local function file_block(writer, part)
+  if openai_parts.wants_citations(part) then
+    openai_parts.drop(writer, writer.input .. ".citations", "the provider does not cite from documents")
+  end
   if part.text then return { type = "text", text = canonical.text_of_file(part) } end
   if part.file_id then return { type = "file", file = { file_id = part.file_id } } end
   if part.data then

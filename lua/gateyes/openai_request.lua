@@ -238,6 +238,12 @@ local fixed = { "temperature", "top_p", "presence_penalty", "frequency_penalty",
   "logit_bias", "stop" }
 local defaults = { temperature = 1, top_p = 1, presence_penalty = 0, frequency_penalty = 0, logprobs = false }
 
+local function fix_parallel(writer, body)
+  if not writer.preset.models or openai_models.takes_parallel(writer.context.model) then return end
+  if body.parallel_tool_calls == false then drop(writer, "parallel_tool_calls", "the model does not take it") end
+  body.parallel_tool_calls = nil
+end
+
 -- A reasoning model of OpenAI refuses any sampling but the default.
 local function fix_sampling(writer, body)
   if not (writer.preset.models and openai_models.fixed_sampling(writer.context.model, body.reasoning_effort)) then
@@ -316,6 +322,7 @@ function openai_request.encode(request, context, preset)
   add_scalars(writer, body)
   add_lists(writer, body)
   add_tools(writer, body)
+  fix_parallel(writer, body)
   add_format(writer, body)
   add_reasoning(writer, body)
   fix_sampling(writer, body)

@@ -5,6 +5,7 @@ local content = require "gateyes.responses_content"
 local json = require "gateyes.json"
 local openai_ids = require "gateyes.openai_ids"
 local openai_models = require "gateyes.openai_models"
+local openai_parts = require "gateyes.openai_parts"
 local openai_schema = require "gateyes.openai_schema"
 local text = require "gateyes.responses_text"
 local web_search = require "gateyes.web_search"
@@ -43,6 +44,9 @@ end
 -- Input items.
 
 local function block(writer, part)
+  if part.type == "file" and openai_parts.wants_citations(part) then
+    drop(writer, writer.input .. ".citations", "the provider does not cite from documents")
+  end
   local made = content.input_block(part)
   if not made then
     local name = part.type == "raw" and writer.input .. "." .. (part.kind or part.format) or part.type

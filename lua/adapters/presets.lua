@@ -7,6 +7,7 @@
 --                  "thinking" ({ type = … } beside reasoning_effort), "template" (chat_template_kwargs beside it)
 --   efforts        effort words that the server does not know -> the nearest that it does
 --   history        names under which it takes an assistant's earlier reasoning back
+--   keeps_reasoning  true: refuses tool calls in the history without the reasoning before them
 --   cache          "control" (cache_control on parts) or "breakpoint" (OpenAI's prompt_cache_breakpoint)
 --   plain          true: content must be one string unless it holds more than text
 --   developer, custom, allowed, named, schema, names_messages, refusal: false where the server has no developer role,
@@ -88,8 +89,8 @@ presets.groq = server { limit = "max_completion_tokens", names_messages = false,
 -- https://api-docs.deepseek.com/api/create-chat-completion, /guides/thinking_mode: reasoning_content has to come back
 -- with tool calls; effort words that it lacks are mapped by the server.
 presets.deepseek = server { lacks = lacking("n", "seed", "logit_bias", "parallel_tool_calls", "user"),
-  reasoning = "thinking", efforts = { minimal = "low" }, history = { "reasoning_content" }, schema = false,
-  plain = true }
+  reasoning = "thinking", efforts = { minimal = "low" }, history = { "reasoning_content" }, keeps_reasoning = true,
+  schema = false, plain = true }
 
 -- https://docs.mistral.ai/api/#tag/chat
 presets.mistral = server { lacks = lacking("logit_bias", "logprobs", "top_logprobs", "user"),
@@ -102,7 +103,7 @@ presets.xai = server { limit = "max_completion_tokens", lacks = lacking "logit_b
 
 -- https://platform.moonshot.ai/docs/api/chat
 presets.moonshot = server { lacks = lacking("seed", "logit_bias", "logprobs", "top_logprobs", "user"),
-  reasoning = "thinking", history = { "reasoning_content" } }
+  reasoning = "thinking", history = { "reasoning_content" }, keeps_reasoning = true }
 
 -- https://docs.perplexity.ai/api-reference/chat-completions-post
 presets.perplexity = server { adds = { top_k = true },

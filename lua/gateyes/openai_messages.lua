@@ -91,6 +91,8 @@ local function add_reasoning(writer, message, parts)
     if text ~= "" then texts[#texts + 1] = text end
   end
   local text = texts[1] and table.concat(texts, "\n\n")
+  -- Calls that another model made, or that a client sends back without the thoughts, are refused without the field.
+  if not text and writer.preset.keeps_reasoning and message.tool_calls then text = "" end
   for _, name in ipairs(writer.preset.history or {}) do
     if name == "reasoning_details" then
       message[name] = chat_reasoning.details(parts)

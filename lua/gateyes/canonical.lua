@@ -1,9 +1,9 @@
 -- Small conversions that several dialects and adapters share; the form itself is docs/canonical.md.
 local canonical = {}
 
--- Anthropic budgets per effort word, and back. OpenAI documents no token figures for its words, so these
--- are ours: chosen inside Anthropic's minimum of 1024 and doubling per step.
-local budgets = { minimal = 1024, low = 2048, medium = 8192, high = 16384, xhigh = 32768, max = 63999 }
+-- Anthropic budgets per effort word, and back. OpenAI documents no token figures for its words; these are the ones that
+-- other gateways use, so that a change of gateway changes no bill: Anthropic's minimum, doubling from "low" on.
+local budgets = { minimal = 1024, low = 1024, medium = 2048, high = 4096, xhigh = 8192, max = 16384 }
 
 function canonical.budget_of_effort(effort)
   return budgets[effort]

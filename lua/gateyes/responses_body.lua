@@ -332,7 +332,7 @@ local function instructions(writer)
   for _, part in ipairs(request.system or {}) do
     if part.cache then drop(writer, "cache_control", "instructions take no cache hints") end
   end
-  local joined = canonical.text_of(request.system, "\n\n")
+  local joined = canonical.text_of(request.system, "\n")
   return joined ~= "" and quote(joined) or nil
 end
 

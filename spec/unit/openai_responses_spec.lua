@@ -17,7 +17,7 @@ end
 describe("openai_responses request", function()
   it("writes the least there is, and stores nothing", function()
     local _, _, text = encode { system = { { type = "text", text = "A" }, { type = "text", text = "B" } } }
-    assert.equal('{"model":"m-1","instructions":"A\\n\\nB","input":[{"type":"message","role":"user","content":'
+    assert.equal('{"model":"m-1","instructions":"A\\nB","input":[{"type":"message","role":"user","content":'
       .. '[{"type":"input_text","text":"q"}]}],"store":false}', text)
   end)
 

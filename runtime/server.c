@@ -20,6 +20,7 @@
 #include "script/watchdog.h"
 #include "server_bootstrap.h"
 #include "server_directory.h"
+#include "server_file.h"
 #include "server_harden.h"
 #include "server_identity.h"
 #include "server_ledger.h"
@@ -60,6 +61,7 @@ struct server {
   struct mailbox mailbox;
   uv_signal_t hangup, terminate, interrupt;
   uv_fs_poll_t watch;
+  uv_stat_t loaded; /* of the configuration's file, before it was read last */
   uv_timer_t hard_timer, expire_timer;
   enum phase phase;
 };
@@ -298,6 +300,7 @@ static bool apply(struct server *s, struct config *next, struct config_problems 
 static bool reload(struct server *s) {
   struct config_problems problems;
   config_problems_init(&problems);
+  server_file_note(s->path, &s->loaded);
   struct config *next = load_config(s->path, &problems);
   bool fine = next && can_apply(s, next, &problems) && apply(s, next, &problems);
   metric_config_reload(fine, s->config->version);
@@ -354,9 +357,10 @@ static void on_hangup(uv_signal_t *signal, int number) {
 
 static void on_file_change(uv_fs_poll_t *watch, int status, const uv_stat_t *before,
                            const uv_stat_t *after) {
-  (void)before, (void)after;
+  (void)before;
   struct server *s = watch->data;
-  if (status == 0 && s->phase == PHASE_SERVING) (void)reload(s);
+  if (status == 0 && s->phase == PHASE_SERVING && !server_file_is(&s->loaded, after))
+    (void)reload(s);
 }
 
 static void stop_workers(struct server *s) {

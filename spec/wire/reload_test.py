@@ -64,6 +64,13 @@ class Reload(GatewayCase):
         self.assertGreater(load.count, 100)
         self.finish(*first, "signals")
 
+    def test_a_signal_reads_it_once(self):
+        """The watch over the file does not read again what the signal has read."""
+        self.gateway.reload(self.next_config(77))
+        before = self.gateway.reloads("ok")
+        time.sleep(2.5)  # the watch looks each second
+        self.assertEqual(self.gateway.reloads("ok"), before)
+
     def test_the_file_alone(self):
         first = self.open_stream("file")
         before = self.gateway.reloads("ok")

@@ -4,6 +4,8 @@
 #include "auth/directory.h"
 #include "auth/network.h"
 
+enum { DAYS_MAX = 36500 };
+
 static bool check_there(struct call *c, enum entity_kind kind, struct slice id, const char *field,
                         struct slice tenant) {
   struct entity e;
@@ -143,10 +145,32 @@ static bool check_subscription(struct call *c, const struct entity *e) {
          check_there(c, ENTITY_USER, call_text(c, e->body, "user"), "user", e->tenant);
 }
 
+/* As the sweep of the store reads them. */
+static bool check_retention(struct call *c, const struct entity *e) {
+  static const char *const known[] = {"requests_days", "usage_days", "content_days"};
+  struct slice ages = json_find(e->body, "retention");
+  if (!ages.data) return true;
+  for (struct json_walk w = json_walk_of(ages); json_walk_next(&w);) {
+    uint64_t days;
+    bool is_known = false;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+      is_known = is_known || json_key_equal(w.key, slice_of(known[i]));
+    if (is_known && json_to_u64(w.value, &days) && days <= DAYS_MAX) continue;
+    call_fail(
+        c, 400, "retention",
+        "retention: expects requests_days, usage_days and content_days, each a whole number of "
+        "0 to %d",
+        DAYS_MAX);
+    return false;
+  }
+  return true;
+}
+
 bool row_check(struct call *c, struct entity *e, bool is_new) {
   bool has_tenant = e->kind != ENTITY_TENANT && e->tenant.len;
   if (is_new && has_tenant && !check_tenant(c, e)) return false;
   switch (e->kind) {
+  case ENTITY_TENANT: return check_retention(c, e);
   case ENTITY_PROJECT: return check_there(c, ENTITY_PROJECT, e->owner, "parent", e->tenant);
   case ENTITY_USER: return check_roles(c, e) && limit_lets_rename(c, e);
   case ENTITY_KEY: return check_key(c, e);

@@ -14,6 +14,7 @@ enum {
   TEXTS_PER_TURN = 256,
   RETRY_FIRST_MS = 250,
   RETRY_MOST_MS = 10000,
+  RETAIN_FIRST_MS = 5000, /* not while the start has other things to read */
   RETAIN_EVERY_MS = 60000,
   RETAIN_ROWS = 20000
 };
@@ -41,7 +42,7 @@ static uint64_t now_ms(void) {
 struct bookkeeper *bookkeeper_new(const struct bookkeeper_settings *settings) {
   struct bookkeeper *b = must_calloc(1, sizeof *b);
   b->settings = *settings;
-  b->retain_ms = now_ms() + RETAIN_EVERY_MS;
+  b->retain_ms = now_ms() + RETAIN_FIRST_MS;
   b->wait_ms = RETRY_FIRST_MS;
   text_queue_init(&b->texts, settings->text_bytes);
   must(uv_timer_init(settings->loop, &b->timer) == 0);

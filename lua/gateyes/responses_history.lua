@@ -140,6 +140,17 @@ local function is_carried(kind, members)
   return type(carried) == "string" and carried ~= ""
 end
 
+-- Which of two the provider would take, nobody knows.
+local function says_twice(element)
+  local seen = {}
+  for _, member in ipairs(json.members(element)) do
+    local key = member[1]
+    if seen[key] and (key == "type" or key == "id") then return true end
+    seen[key] = true
+  end
+  return false
+end
+
 -- The id of an item that only the provider could fill, and that no answer to this owner has held; else nil.
 function history.foreign(body, context)
   local members = text.members(body)
@@ -148,10 +159,8 @@ function history.foreign(body, context)
   for _, element in ipairs(json.elements(input) or {}) do
     local item = element:find('"', 1, true) and text.members(element)
     local id, kind = item and text.string(text.value(item.id)), item and text.value(item.type)
-    if id and kind ~= nil and not whole[kind] and not is_carried(kind, item) and not owned(id)
-      and not context.responses.item(id) then
-      return id
-    end
+    local is_whole = kind == nil or whole[kind] or is_carried(kind, item) or owned(id or "")
+    if id and (says_twice(element) or not (is_whole or context.responses.item(id))) then return id end
   end
 end
 

@@ -156,6 +156,12 @@ class Kept(GatewayCase):
         for kind in ("image_generation_call", "reasoning", "web_search_call", "file_search_call", "mcp_call", "new_kind"):
             reply = self.send(responses(input=[{"type": kind, "id": "x_1", "summary": []}]))
             self.assertEqual((reply.status, reply.error()["code"]), (400, "item_not_found"), (kind, reply.body))
+        for twice in (b'"type":"image_generation_call","type":"message","id":"ig_1"', b'"type":"message","id":"ig_1","id":"msg_1"'):
+            body = b'{"model":"r","input":[{%s,"role":"user","content":"x"}]}' % twice
+            self.assertEqual(self.ask("/v1/responses", body, key="gy-tenant-b").status, 400)
+        for field in ("previous_response_id", "input"):
+            body = b'{"model":"r","%s":"resp_x","input":"x","%s":null}' % (field.encode(), field.encode())
+            self.assertEqual(self.ask("/v1/responses", body, key="gy-tenant-b").error()["param"], field)
         self.assertEqual(self.upstream.records, [])
         for one in ({"type": "image_generation_call", "id": "x_1", "result": "aGk="}, {"type": "reasoning", "id": "x_1", "summary": [],
                     "encrypted_content": "gAAA"}, {"type": "message", "id": "x_1", "role": "assistant", "content": "hi"},

@@ -265,6 +265,7 @@ static void add_findings(lua_State *L, struct surface *s, struct slice scanned, 
     if (!s->findings.items[i].cut) set_value(L, scanned, &s->findings.items[i]);
     if (text_index >= 0) set_place(L, &policy_texts(s->run)->items[text_index], handle);
     lua_rawseti(L, LIST, (int)(before + i) + 1);
+    if (i % 256 == 255) sandbox_check(L);
   }
   lua_settop(L, text_index >= 0 ? handle - 1 : handle);
   if (!s->findings.truncated) return;

@@ -18,9 +18,11 @@ static void append_cell(struct slice value, struct bytes *out) {
     bytes_append_byte(&text, '-');
   else if (!json_string(value, &text))
     bytes_append_slice(&text, value);
-  for (size_t i = 0; i < text.len; i++)
-    bytes_append_byte(
-        out, (unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f ? '?' : text.data[i]);
+  for (size_t i = 0; i < text.len; i++) {
+    char c = text.data[i];
+    bool is_space = c == '\n' || c == '\t';
+    bytes_append_byte(out, is_space ? ' ' : (unsigned char)c < 0x20 || c == 0x7f ? '?' : c);
+  }
   bytes_fini(&text);
 }
 

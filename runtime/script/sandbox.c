@@ -385,7 +385,9 @@ enum sandbox_result sandbox_resume(struct sandbox *s, lua_State *co, int args,
   int status = lua_resume(co, args);
   enum sandbox_result result = leave(s, co, status, error);
   if (result == SANDBOX_YIELD) result = check_yield(s, co, error);
-  if (result == SANDBOX_MEMORY) lua_gc(s->L, LUA_GCCOLLECT, 0);
+  /* What a stopped script leaves behind must not be what the next request fails for. */
+  bool is_stopped = result == SANDBOX_MEMORY || result == SANDBOX_CPU;
+  if (is_stopped && s->used_bytes > s->memory_bytes / 2) lua_gc(s->L, LUA_GCCOLLECT, 0);
   return result;
 }
 

@@ -57,7 +57,7 @@ local function encode_tool(job, tool)
   if tool.type == "provider" then
     if tool.format == "anthropic" then return tool.raw end
     if tool.search and job.profile.search then
-      return web_search.for_messages(tool.search, function(name) drop(job, name, name, "not Anthropic's to set") end)
+      return web_search.for_messages(tool, function(name) drop(job, name, name, "not Anthropic's to set") end)
     end
     drop(job, tool.field or "tools", tool.field or "tools",
       "tool '" .. tostring(tool.name) .. "' runs at another provider")

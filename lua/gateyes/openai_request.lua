@@ -81,7 +81,7 @@ local function encode_tool(writer, body, tool)
     return nil
   end
   if tool.search and has_search(writer) then
-    body.web_search_options = web_search.for_chat(tool.search, function(name)
+    body.web_search_options = web_search.for_chat(tool, function(name)
       openai_parts.drop(writer, name, "the provider has no such wish")
     end)
     return nil

@@ -207,7 +207,7 @@ local function tool(writer, one)
   end
   if one.format == "responses" then return json.raw_text(one.raw) end
   if one.search and openai_models.reasons(writer.context.model) ~= nil then
-    return json.encode(web_search.for_responses(one.search, function(name)
+    return json.encode(web_search.for_responses(one, function(name)
       drop(writer, name, "the provider has no such wish")
     end))
   end

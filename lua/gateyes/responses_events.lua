@@ -71,7 +71,7 @@ local function item_key(event)
 end
 
 local function logprobs_of(event)
-  if type(event.logprobs) == "table" and #event.logprobs > 0 then return json.raw(json.encode(event.logprobs)) end
+  if type(event.logprobs) == "table" and #event.logprobs > 0 then return reply.logprobs(json.encode(event.logprobs)) end
 end
 
 -- What a done event holds beyond the deltas that came before it: the whole, for a server that sends no deltas.

@@ -45,6 +45,11 @@ local function list_of(members, name)
   return json.raw(raw, true)
 end
 
+-- Log probabilities (JSON text of a list) as chat has them, which is what the canonical form has.
+function reply.logprobs(list)
+  return json.raw('{"content":' .. list .. ',"refusal":null}', true)
+end
+
 local function message_parts(raw, found)
   local blocks = text.members(raw).content
   for _, block_raw in ipairs(blocks and json.elements(blocks) or {}) do
@@ -53,7 +58,8 @@ local function message_parts(raw, found)
     if kind == "output_text" then
       found.parts[#found.parts + 1] = { type = "text", text = text.string(text.value(members.text)) or "",
         annotations = list_of(members, "annotations") }
-      found.logprobs = found.logprobs or list_of(members, "logprobs")
+      local listed = list_of(members, "logprobs")
+      found.logprobs = found.logprobs or listed and reply.logprobs(json.raw_text(listed))
     elseif kind == "refusal" then
       found.parts[#found.parts + 1] = { type = "refusal", text = text.string(text.value(members.refusal)) or "" }
     end

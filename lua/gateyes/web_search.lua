@@ -52,10 +52,13 @@ function web_search.of_options(options)
   return { location = location_of(location.approximate or location), size = word(options.search_context_size) }
 end
 
--- report(name) is called for each wish that the protocol has no word for.
-local function report_all(search, names, report)
+local clients_words = { domains = "allowed_domains", blocked = "blocked_domains", uses = "max_uses",
+  size = "search_context_size" }
+
+-- report(field) is called for each wish that the protocol has no word for.
+local function report_all(tool, names, report)
   for _, name in ipairs(names) do
-    if search[name] then report(web_search.name .. "." .. name) end
+    if tool.search[name] then report((tool.field or "tools." .. tool.name) .. "." .. clients_words[name]) end
   end
 end
 
@@ -70,20 +73,24 @@ local function list(texts)
   return texts and json.array { unpack(texts) }
 end
 
-function web_search.for_messages(search, report)
-  report_all(search, { "size" }, report)
+-- tool: a canonical one with `search`. -> what the protocol has for it, as a table
+function web_search.for_messages(tool, report)
+  local search = tool.search
+  report_all(tool, { "size" }, report)
   return { type = "web_search_20250305", name = web_search.name, allowed_domains = list(search.domains),
     blocked_domains = list(search.blocked), user_location = approximate(search.location), max_uses = search.uses }
 end
 
-function web_search.for_responses(search, report)
-  report_all(search, { "blocked", "uses" }, report)
+function web_search.for_responses(tool, report)
+  local search = tool.search
+  report_all(tool, { "blocked", "uses" }, report)
   return { type = "web_search", filters = search.domains and { allowed_domains = list(search.domains) },
     user_location = approximate(search.location), search_context_size = search.size }
 end
 
-function web_search.for_chat(search, report)
-  report_all(search, { "domains", "blocked", "uses" }, report)
+function web_search.for_chat(tool, report)
+  local search = tool.search
+  report_all(tool, { "domains", "blocked", "uses" }, report)
   local location = search.location and { type = "approximate", approximate = search.location }
   return { user_location = location, search_context_size = search.size }
 end

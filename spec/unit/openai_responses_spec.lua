@@ -207,7 +207,7 @@ describe("openai_responses reply", function()
     assert.same({ type = "reasoning", id = "rs_1", summary = { "s" }, encrypted = "gAAA", format = "responses" },
       choice.parts[1])
     assert.equal('[{"type":"url_citation","url":"u"}]', json.raw_text(choice.parts[2].annotations))
-    assert.equal('[{"token":"a","logprob":0}]', json.raw_text(choice.logprobs))
+    assert.equal('{"content":[{"token":"a","logprob":0}],"refusal":null}', json.raw_text(choice.logprobs))
     assert.same({ type = "refusal", text = "no" }, choice.parts[3])
     assert.same({ type = "tool_call", id = "c1", name = "f", arguments = "{}", item_id = "fc_1" }, choice.parts[4])
     assert.same({ type = "tool_call", id = "c2", name = "g", arguments = "x", item_id = "ctc_1", custom = true },

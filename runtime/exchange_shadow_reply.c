@@ -168,7 +168,9 @@ static bool on_own_frame(const struct sse_frame *frame, void *user) {
 
 /* Without hooks on either side the reply is the same for both. */
 static bool looks(const struct shadow *s) {
-  return s && !s->is_over && (policies_guard(s->x) || shadow_may(s, REPLY_HOOKS));
+  if (!s || s->is_over || s->x->route.endpoint != ENDPOINT_GENERATE) return false;
+  if (s->x->route.dialect == DIALECT_EMBEDDINGS) return false; /* no words */
+  return policies_guard(s->x) || shadow_may(s, REPLY_HOOKS);
 }
 
 void shadow_feed(struct exchange *x, struct slice data) {

@@ -38,6 +38,8 @@ class Shadow(GatewayCase):
         cls.upstream, cls.outside = Upstream(), Port()
         cls.upstream.plays = {"m": lambda record: [stream(BODIES["chat"]) if record.json.get("stream")
                                                    else whole(WHOLE)]}
+        cls.upstream.plays["vectors"] = [whole({"object": "list", "model": "vectors", "usage": {"prompt_tokens": 1, "total_tokens": 1},
+                                                "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}]})]
         for dialect in ("messages", "responses"):
             cls.upstream.plays[dialect] = [stream(BODIES[dialect])]
         url = cls.upstream.url
@@ -45,7 +47,7 @@ class Shadow(GatewayCase):
                      "c": {"adapter": "anthropic", "base_url": url}, "r": {"adapter": "openai_responses", "base_url": url + "/v1"}}
         return {"tenants": cls.root, "tenant_hosts": ["127.0.0.1", "127.0.0.0/8"], "providers": providers,
                 "models": {"m": {"targets": ["a/m", "b/m"]}, "messages": {"targets": ["c/messages"]},
-                           "responses": {"targets": ["r/responses"]}},
+                           "responses": {"targets": ["r/responses"]}, "vectors": {"targets": ["a/vectors"]}},
                 "keys": [{"name": "wire", "key": KEY, "tenant": "acme"}]}
 
     @classmethod
@@ -130,6 +132,13 @@ class Shadow(GatewayCase):
         self.begin(masks, "return nil", tenant="policies = {}")  # a shadow without policies lets all of it pass
         self.chat("m")
         self.assertTrue(self.only("on_reply")["shadow"].startswith("reply of 15 bytes "))
+
+    def test_what_has_no_words(self):
+        """Embeddings and counts of tokens have no reply for on_reply, in the shadow as in what runs."""
+        self.begin(PLAIN, policy("on_reply(reply, context)", "return context:deny { code = 'no' }", HELD))
+        reply = self.ask("/v1/embeddings", {"model": "vectors", "input": "words"})
+        self.assertEqual(reply.status, 200, reply.body)
+        self.assertEqual(self.differences(1)["different"], 0)
 
     def test_streams(self):
         """The client's bytes are those without a shadow; what would differ is listed."""

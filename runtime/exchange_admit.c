@@ -71,9 +71,10 @@ static bool bill_worst(const struct exchange *x, const struct limit_request *r,
   struct price_query query = {.usage = &worst, .at_ms = x->started_ms};
   struct bill bill;
   query.markup = price_markup(x->config, x->principal->tenant);
-  bool is_known = price_bill(price, &query, &bill) == PRICE_KNOWN;
-  *cost_nanousd = bill.cost_nanousd;
-  return is_known;
+  enum price_status status = price_bill(price, &query, &bill);
+  /* More than any sum there is, is not "nobody knows": it fits no budget. */
+  *cost_nanousd = status == PRICE_OVERFLOW ? INT64_MAX : bill.cost_nanousd;
+  return status != PRICE_UNKNOWN;
 }
 
 /* Any of the candidates may be the one that answers: the dearest counts. False: the price of one is

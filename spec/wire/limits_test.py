@@ -22,7 +22,7 @@ class Limits(GatewayCase):
     @classmethod
     def configuration(cls):
         cls.upstream = Upstream()
-        names = ("money", "streams", "rate", "tokens", "one", "soft", "two", "free")
+        names = ("money", "streams", "rate", "tokens", "one", "soft", "two", "free", "vast")
         cls.upstream.plays = {name: [whole(ANSWER)] for name in names}
         cls.upstream.plays.update(streams=[stream(BODIES["chat"])], one=[STALL], broken=[whole({}, 500)])
         url = cls.upstream.url + "/v1"
@@ -33,8 +33,8 @@ class Limits(GatewayCase):
             return dict({"name": name, "scope": {"model": name}, "window": "1h"}, **fields)
         return {
             "providers": {"o": {"adapter": "openai", "base_url": url}, "small": {"adapter": "openai", "base_url": url}},
-            "workers": 2, "models": models,
-            "quotas": [quota("money", money=2, window="year"), quota("streams", money=2, window="year"),
+            "workers": 2, "models": models, "unpriced": "allow_unpriced",
+            "quotas": [quota("vast", money=2, window="year"), quota("money", money=2, window="year"), quota("streams", money=2, window="year"),
                        quota("broken", money=0.05, window="year"),
                        quota("rate", requests=3), quota("tokens", output_tokens=50),
                        {"name": "one", "scope": {"model": "one"}, "concurrent": 1},
@@ -117,6 +117,9 @@ class Limits(GatewayCase):
                 self.assertEqual(reply.status, status)
             reply = client.ask(PATHS["chat"], chat_body("free"))
             self.assertEqual((reply.status, reply.error()["code"]), (403, "forbidden"))
+            for tokens, choices in ((10**19, 1), (20, 10**19), (2**64 - 1, 2**64 - 1)):  # a cost beyond all figures fits no budget
+                reply = client.ask(PATHS["chat"], chat_body("vast", max_tokens=tokens, n=choices))
+                self.assertEqual((reply.status, reply.error()["code"]), (400, "request_exceeds_limit"))
 
     def test_one_at_a_time_until_the_client_leaves(self):
         with Client(self.gateway.port) as first, Client(self.gateway.port) as second:

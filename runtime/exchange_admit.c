@@ -13,6 +13,18 @@ static uint64_t number_or(const struct json_member *member, uint64_t otherwise) 
   return member->type == JSON_NUMBER && json_to_u64(member->value, &value) ? value : otherwise;
 }
 
+/* Completions take several prompts at once, and answer each: a list of texts, or of lists of
+ * tokens. */
+static uint64_t count_prompts(const struct exchange *x) {
+  struct slice prompt = {"", 0};
+  uint64_t count = 0;
+  if (x->route.dialect == DIALECT_COMPLETIONS) prompt = json_find(bytes_slice(&x->body), "prompt");
+  if (json_type(prompt) != JSON_ARRAY) return 1;
+  for (struct json_walk w = json_walk_of(prompt); json_walk_next(&w); count++)
+    if (json_type(w.value) == JSON_NUMBER) return 1;
+  return count ? count : 1;
+}
+
 /* The longest completion that the request allows, of all its choices: those that only compete are
  * billed, too. */
 static uint64_t output_at_most(struct exchange *x) {
@@ -24,7 +36,9 @@ static uint64_t output_at_most(struct exchange *x) {
   struct slice tenant = x->principal->tenant;
   uint64_t each = price_output_tokens(x->config, x->model, tenant, asked, 1);
   x->most_output = asked == 0 || asked > each ? each : 0;
-  return price_output_tokens(x->config, x->model, tenant, asked, best_of > n ? best_of : n);
+  uint64_t choices = best_of > n ? best_of : n;
+  if (__builtin_mul_overflow(choices, count_prompts(x), &choices)) choices = UINT64_MAX;
+  return price_output_tokens(x->config, x->model, tenant, asked, choices);
 }
 
 /* The end customer: a header, or the field that each protocol has for it. */

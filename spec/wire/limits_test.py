@@ -117,6 +117,10 @@ class Limits(GatewayCase):
                 self.assertEqual(reply.status, status)
             reply = client.ask(PATHS["chat"], chat_body("free"))
             self.assertEqual((reply.status, reply.error()["code"]), (403, "forbidden"))
+            whole = {"model": "vast", "max_tokens": 20}  # 0.02 for each prompt, of 2
+            for prompt, is_too_large in (["x"] * 101, True), ([[1, 2]] * 101, True), ([1] * 101, False), ("x", False):
+                reply = client.ask("/v1/completions", whole | {"prompt": prompt})
+                self.assertEqual(b"request_exceeds_limit" in reply.body, is_too_large, reply.body)
             for tokens, choices in ((10**19, 1), (20, 10**19), (2**64 - 1, 2**64 - 1)):  # a cost beyond all figures fits no budget
                 reply = client.ask(PATHS["chat"], chat_body("vast", max_tokens=tokens, n=choices))
                 self.assertEqual((reply.status, reply.error()["code"]), (400, "request_exceeds_limit"))

@@ -164,7 +164,7 @@ static void check_tls(const struct config *config, struct config_problems *probl
   char error[256];
   bool is_whole = config->tls.certificate && config->tls.key;
   if (is_whole && !http_tls_check(config, error, sizeof error))
-    config_problem(problems, "%s: tls: %s", config->file, error);
+    config_problem(problems, "%s: %s", config->file, error);
 }
 
 /* Told together with what is wrong in the file itself. */

@@ -66,7 +66,7 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 
 static SSL_CTX *fail(SSL_CTX *context, const char *what, char *error, size_t error_bytes) {
   const char *why = ERR_reason_error_string(ERR_peek_last_error());
-  snprintf(error, error_bytes, "tls: cannot use %s: %s", what, why ? why : "unknown error");
+  snprintf(error, error_bytes, "%s (%s)", what, why ? why : "unknown error");
   ERR_clear_error();
   SSL_CTX_free(context);
   return NULL;
@@ -85,9 +85,11 @@ SSL_CTX *tls_context_new(const struct config *config, char *error, size_t error_
   SSL_CTX_set_num_tickets(x, 0);
   SSL_CTX_set_alpn_select_cb(x, on_alpn, NULL);
   if (SSL_CTX_use_certificate_chain_file(x, config->tls.certificate) != 1)
-    return fail(x, config->tls.certificate, error, error_bytes);
+    return fail(x, "tls.certificate: is no certificate in PEM, its chain behind it", error,
+                error_bytes);
   if (!config->tls.key || SSL_CTX_use_PrivateKey_file(x, config->tls.key, SSL_FILETYPE_PEM) != 1)
-    return fail(x, config->tls.key ? config->tls.key : "a missing key", error, error_bytes);
+    return fail(x, "tls.key: is no private key in PEM that belongs to the certificate", error,
+                error_bytes);
   return x;
 }
 

@@ -12,7 +12,8 @@ enum {
   MOST_DETECTORS = 64, /* alive in one state: their memory is not Lua's */
   MOST_WORDS = 20000,
   MOST_LISTS = 64,
-  PIECE_BYTES = 64 << 10,
+  PIECE_BYTES = 64 << 10, /* scanned without a look at the clock */
+  STEP_BYTES = 16 << 10,  /* of longer texts: dense ones take ten times as long as others */
   CACHE_KEY_BYTES = 1024
 };
 
@@ -198,7 +199,7 @@ static bool scan(struct surface *s, const struct detect_rules *rules, struct sli
   struct detect_stream *stream = detect_stream_new(rules);
   bool fine = true;
   while (text.len > 0 && fine) {
-    struct slice piece = {text.data, text.len < PIECE_BYTES ? text.len : PIECE_BYTES};
+    struct slice piece = {text.data, text.len < STEP_BYTES ? text.len : STEP_BYTES};
     (void)detect_stream_feed(stream, piece, &s->findings);
     text = slice_skip(text, piece.len);
     fine = !watchdog_is_over();

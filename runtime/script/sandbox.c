@@ -264,6 +264,10 @@ static void on_hook(lua_State *L, lua_Debug *activation) {
 static void enter(struct sandbox *s) {
   must(!s->is_entered);
   s->has_run = true;
+  /* What a stopped script left behind must not be what the next request fails for. Not earlier: its
+   * coroutine was still held. */
+  if (s->must_collect && s->used_bytes > s->memory_bytes / 2) lua_gc(s->L, LUA_GCCOLLECT, 0);
+  s->must_collect = false;
   uint64_t budget_ns = s->cpu_ns + s->allowance_ns;
   if (s->meter) budget_ns = *s->meter < budget_ns ? budget_ns - *s->meter : 0;
   lua_gc(s->L, LUA_GCSETPAUSE, s->used_bytes > s->memory_bytes / 4 ? HURRIED_PAUSE : USUAL_PAUSE);
@@ -385,9 +389,7 @@ enum sandbox_result sandbox_resume(struct sandbox *s, lua_State *co, int args,
   int status = lua_resume(co, args);
   enum sandbox_result result = leave(s, co, status, error);
   if (result == SANDBOX_YIELD) result = check_yield(s, co, error);
-  /* What a stopped script leaves behind must not be what the next request fails for. */
-  bool is_stopped = result == SANDBOX_MEMORY || result == SANDBOX_CPU;
-  if (is_stopped && s->used_bytes > s->memory_bytes / 2) lua_gc(s->L, LUA_GCCOLLECT, 0);
+  if (result == SANDBOX_MEMORY || result == SANDBOX_CPU) s->must_collect = true;
   return result;
 }
 

@@ -19,7 +19,7 @@ struct sandbox {
   int internal; /* globals of files that are not the tenant's, in its realm; LUA_NOREF: yet to be
                    made */
   int house_random; /* random and randomseed of the house's own */
-  bool has_run;
+  bool has_run, must_collect;
   char stopped_at[96]; /* "file:line: " of the running script when its time was over */
   bool is_entered, is_refused;
   uint32_t breach_limit, breaches_in_window;

@@ -64,9 +64,14 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-static SSL_CTX *fail(SSL_CTX *context, const char *what, char *error, size_t error_bytes) {
+struct wrong {
+  const char *key, *file, *what; /* of the configuration, its file, what it should be */
+};
+
+static SSL_CTX *fail(SSL_CTX *context, struct wrong wrong, char *error, size_t error_bytes) {
   const char *why = ERR_reason_error_string(ERR_peek_last_error());
-  snprintf(error, error_bytes, "%s (%s)", what, why ? why : "unknown error");
+  snprintf(error, error_bytes, "%s: %s is no %s (%s)", wrong.key, wrong.file, wrong.what,
+           why ? why : "unknown error");
   ERR_clear_error();
   SSL_CTX_free(context);
   return NULL;
@@ -84,12 +89,14 @@ SSL_CTX *tls_context_new(const struct config *config, char *error, size_t error_
   SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(x, 0);
   SSL_CTX_set_alpn_select_cb(x, on_alpn, NULL);
-  if (SSL_CTX_use_certificate_chain_file(x, config->tls.certificate) != 1)
-    return fail(x, "tls.certificate: is no certificate in PEM, its chain behind it", error,
-                error_bytes);
-  if (!config->tls.key || SSL_CTX_use_PrivateKey_file(x, config->tls.key, SSL_FILETYPE_PEM) != 1)
-    return fail(x, "tls.key: is no private key in PEM that belongs to the certificate", error,
-                error_bytes);
+  struct wrong certificate = {"tls.certificate", config->tls.certificate,
+                              "certificate in PEM with its chain behind it"};
+  struct wrong key = {"tls.key", config->tls.key ? config->tls.key : "nothing",
+                      "private key in PEM that belongs to the certificate"};
+  if (SSL_CTX_use_certificate_chain_file(x, certificate.file) != 1)
+    return fail(x, certificate, error, error_bytes);
+  if (!config->tls.key || SSL_CTX_use_PrivateKey_file(x, key.file, SSL_FILETYPE_PEM) != 1)
+    return fail(x, key, error, error_bytes);
   return x;
 }
 

@@ -87,7 +87,7 @@ class Tls(GatewayCase):
             with open(self.certificate, "w") as file:
                 file.write(bad)
             self.gateway.reload(wanted="refused")
-            self.assertIn("gateyes.lua: tls.certificate: is no certificate", self.gateway.process_log())
+            self.assertIn("tls.certificate: %s is no certificate in PEM" % self.certificate, self.gateway.process_log())
             self.assertEqual(self.handshake(client_context())[0], "TLSv1.3")
         with open(self.certificate, "w") as file:
             file.write(text)

@@ -9,7 +9,9 @@ enum { HELD_STREAM_BYTES = 1 << 20 }; /* of stream = "hold" */
 
 enum policy_progress policy_on_delta(struct policy_run *run, const struct policy_delta *delta,
                                      struct bytes *out) {
-  run->delta = delta;
+  run->own_delta = *delta; /* the caller's is gone when a hook has waited */
+  run->own_delta.text = SLICE("");
+  run->delta = &run->own_delta;
   run->out = out;
   bytes_clear(&run->passed);
   bytes_append_slice(&run->passed, delta->text);

@@ -133,7 +133,8 @@ struct policy_run {
   uint32_t *order;
   size_t candidate_count, order_count;
 
-  const struct policy_delta *delta;
+  const struct policy_delta *delta; /* own_delta while on_delta runs, without its text; or NULL */
+  struct policy_delta own_delta;
   struct window *windows, *window; /* window: of the running hook; its text is what the hook sees */
   struct bytes passed;             /* what the policies so far let through */
   struct bytes *out;

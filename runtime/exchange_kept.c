@@ -140,8 +140,17 @@ static bool may_begin(struct slice text) {
   static const struct slice names[] = {
       SLICE("file_id"),      SLICE("container"), SLICE("vector_store"), SLICE("skill_id"),
       SLICE("conversation"), SLICE("prompt\""),  SLICE("audio\""),      SLICE("voice\"")};
+  switch (text.len ? text.data[0] : 0) { /* most strings begin with other letters */
+  case 'a':
+  case 'c':
+  case 'f':
+  case 'p':
+  case 's':
+  case 'v': break;
+  default: return false;
+  }
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (text.len && text.data[0] == names[i].data[0] && slice_starts(text, names[i])) return true;
+    if (slice_starts(text, names[i])) return true;
   return false;
 }
 

@@ -1,5 +1,6 @@
 #include "exchange_admit.h"
 
+#include "account/image.h"
 #include "account/limit_headers.h"
 #include "account/price.h"
 #include "base/clock.h"
@@ -82,6 +83,7 @@ static bool bill_worst(const struct exchange *x, const struct limit_request *r,
   if (slice_equal(x->fields.service_tier.value, SLICE("\"priority\"")))
     allows.service = SERVICE_PRIORITY;
   struct usage worst = price_worst_usage(price, r->input_tokens, r->output_tokens, &allows);
+  if (price->image) worst.images = image_count_of_request(body);
   struct price_query query = {.usage = &worst, .at_ms = x->started_ms};
   struct bill bill;
   query.markup = price_markup(x->config, x->principal->tenant);

@@ -1,5 +1,6 @@
 /* What a request used and cost, once, whatever happened to it: log line, metrics, stored response.
  */
+#include "account/image.h"
 #include "account/price.h"
 #include "base/clock.h"
 #include "exchange_admit.h"
@@ -43,6 +44,7 @@ static void take_usage(struct exchange *x) {
   struct bill bill;
   query.markup = price_markup(x->config, x->principal->tenant);
   const struct price *price = price_of(x->model, last_record(x)->target, x->started_ms);
+  if (price->image) x->usage.images = image_count_of_request(bytes_slice(&x->body));
   x->cost_known = price_bill(price, &query, &bill) == PRICE_KNOWN;
   x->cost_nanousd = bill.cost_nanousd;
   x->price_version = bill.version;

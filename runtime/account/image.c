@@ -212,13 +212,16 @@ uint64_t image_tokens(const struct image_rule *rule, uint32_t width, uint32_t he
 struct images {
   const struct image_rule *rule;
   struct bytes plain;
-  uint64_t tokens;
+  uint64_t tokens, count;
   bool has_type, has_source, has_detail, is_low;
   uint32_t width, height;
 };
 
 static void end_image(struct images *s) {
-  if (s->has_type || s->width) s->tokens += image_tokens(s->rule, s->width, s->height, s->is_low);
+  if (s->has_type || s->width) {
+    s->tokens += image_tokens(s->rule, s->width, s->height, s->is_low);
+    s->count++;
+  }
   s->has_type = s->has_source = s->has_detail = s->is_low = false;
   s->width = s->height = 0;
 }
@@ -266,12 +269,21 @@ static void on_string(const struct estimate_string *string, void *user) {
   }
 }
 
-uint64_t image_tokens_of_request(const struct image_rule *rule, struct slice json) {
+static struct images look_at(const struct image_rule *rule, struct slice json) {
   struct images s = {.rule = rule};
-  if (!memmem(json.data, json.len, "image", 5)) return 0;
+  if (!memmem(json.data, json.len, "image", 5)) return s;
   bytes_init(&s.plain);
   estimate_strings(json, on_string, &s);
   end_image(&s);
   bytes_fini(&s.plain);
-  return s.tokens;
+  return s;
+}
+
+uint64_t image_tokens_of_request(const struct image_rule *rule, struct slice json) {
+  return look_at(rule, json).tokens;
+}
+
+uint64_t image_count_of_request(struct slice json) {
+  struct image_rule any = {.kind = IMAGE_AREA};
+  return look_at(&any, json).count;
 }

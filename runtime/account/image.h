@@ -22,3 +22,4 @@ bool image_size(struct slice base64, uint32_t *width, uint32_t *height);
 uint64_t image_tokens(const struct image_rule *rule, uint32_t width, uint32_t height, bool is_low);
 /* Of all images in a request of any protocol. */
 uint64_t image_tokens_of_request(const struct image_rule *rule, struct slice json);
+uint64_t image_count_of_request(struct slice json);

@@ -27,7 +27,7 @@ struct usage {
   uint64_t reasoning;    /* part of output */
   uint64_t audio_input;  /* part of input */
   uint64_t audio_output; /* part of output */
-  uint64_t images;       /* images generated or billed per piece */
+  uint64_t images;       /* in the request, where the price has a figure for each */
   enum service_tier service;
 };
 

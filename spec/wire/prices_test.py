@@ -82,11 +82,14 @@ class Prices(GatewayCase):
             models[name] = {"targets": [provider + name], "price": PRICE, "max_output_tokens": 20}
         models["night"]["price"] = PRICE | {"hours": hours_around(True)}
         models["day"]["price"] = PRICE | {"hours": hours_around(False)}
+        models["pictures"] = {"targets": ["o/plain"], "max_output_tokens": 20, "price": PRICE | {"image": 0.003}}
         models["tight"] = {"targets": ["o/priority"], "max_output_tokens": 20, "price": {
             "input": 2000, "output": 10000, "service": {"priority": {"input": 4000, "output": 17000}}}}
         return {"providers": {"o": {"adapter": "openai", "base_url": url}, "r": {"adapter": "openai_responses", "base_url": url},
                               "a": {"adapter": "anthropic", "base_url": cls.upstream.url}},
-                "models": models, "quotas": [{"name": "tight", "scope": {"model": "tight"}, "money": 0.5, "window": "year"}]}
+                "models": models, "quotas": [
+                    {"name": "tight", "scope": {"model": "tight"}, "money": 0.5, "window": "year"},
+                    {"name": "pictures", "scope": {"model": "pictures"}, "money": 0.02, "window": "year"}]}
 
     @classmethod
     def tearDownClass(cls):
@@ -120,6 +123,15 @@ class Prices(GatewayCase):
     def test_by_the_hour(self):
         self.assertEqual(self.cost("chat", chat_body("night")), (PRIORITY // 4, "priority"))
         self.assertEqual(self.cost("chat", chat_body("day")), (PRIORITY, "priority"))
+
+    def test_images_by_the_piece(self):
+        def body(count, words="Which is red?"):
+            image = {"type": "image_url", "image_url": {"url": "https://example.com/one.png"}}
+            return chat_body("pictures") | {"messages": [{"role": "user", "content": [{"type": "text", "text": words}] + [image] * count}]}
+        self.assertEqual(self.cost("chat", body(2)), (STANDARD + 2 * 3_000_000, "standard"))
+        self.assertEqual(self.cost("chat", body(0, "What is an image?")), (STANDARD, "standard"))
+        refused = self.ask(PATHS["chat"], body(9))  # 27 thousandths
+        self.assertEqual((refused.status, refused.error()["code"]), (400, "request_exceeds_limit"), refused.body)
 
     def test_priority_is_reserved_at_its_price(self):
         """Both requests fit the budget at the usual price; asked for as priority, the tokens of the prompt do not."""

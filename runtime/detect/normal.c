@@ -134,16 +134,34 @@ static size_t escape(const char *p, size_t left, bool ended, uint32_t *point) {
   }
 }
 
-static size_t percent(const char *p, size_t left, bool ended, uint32_t *point) {
-  *point = '%';
-  for (size_t i = 1; i < 3; i++) {
-    if (i >= left) return ended ? 1 : MORE;
-    if (hex_of(p[i]) < 0) return 1;
+/* The byte that %XX at p stands for; -1: it is none; -2: its end has not come. */
+static int percent_byte(const char *p, size_t left) {
+  for (size_t i = 0; i < 3; i++) {
+    if (i >= left) return -2;
+    if (i == 0 ? p[i] != '%' : hex_of(p[i]) < 0) return -1;
   }
-  int value = hex_of(p[1]) * 16 + hex_of(p[2]);
-  if (value < 0x20 || value >= 0x7f) return 1;
-  *point = (uint32_t)value;
-  return 3;
+  return hex_of(p[1]) * 16 + hex_of(p[2]);
+}
+
+/* One character in the bytes of UTF-8 (RFC 3986, section 2.5); 1 when it is none. */
+static size_t percent(const char *p, size_t left, bool ended, uint32_t *point) {
+  char bytes[4];
+  size_t want = 1;
+  *point = '%';
+  for (size_t i = 0; i < want; i++) {
+    size_t at = 3 * i;
+    int value = percent_byte(p + at, left > at ? left - at : 0);
+    if (value == -2) return ended ? 1 : MORE;
+    if (value < 0) return 1;
+    if (i == 0 && value >= 0xc2) want = value >= 0xf0 ? 4 : value >= 0xe0 ? 3 : 2;
+    if (i == 0 && want == 1 && (value < 0x20 || value >= 0x7f)) return 1;
+    if (i > 0 && (value & 0xc0) != 0x80) return 1;
+    bytes[i] = (char)value;
+  }
+  size_t len = utf8_decode(bytes, bytes + want, point);
+  if (len == want) return 3 * want;
+  *point = '%';
+  return 1;
 }
 
 /* Could the bytes from p to its end be the start of a longer valid sequence? */

@@ -23,6 +23,8 @@ static const char *const texts[] = {
     "KILL it. falcon near partner",
     "39.9042, 116.4074 gps 48.85661, 2.35222 (415) 555-2671 (010) 12345678 "
     "2606:2800:220:1:248:1893:25c8:1946 3c:22:fb:01:02:03",
+    "%E8%BA%AB%E4%BB%BD%E8%AF%81%E5%8F%B7%EF%BC%9A11010519491231002X%EF%BC%8C "
+    "%EF%BC%91%EF%BC%93812345679 %E8%BA%AB%E4 %F0%9F%98%80 %e4%b8 %C3%28 %EF%BC",
     "HKID A123456(3) ssn 536-22-8726 cpf 529.982.247-25 \xff\xfe broken \xe4\xb8",
 };
 
@@ -158,6 +160,9 @@ static void test_hold(const struct detect_rules *rules) {
 
 int main(void) {
   test_shared();
+  struct detect_rules *resident = kit_rules((struct detect_options){0}, "cn_resident_id");
+  kit_expect(resident, "%EF%BC%9A11010519491231002X%EF%BC%8C", "9+18 cn_resident_id");
+  detect_rules_unref(resident);
   static const struct slice words[] = {SLICE("bluebird"), SLICE("kill")},
                             except[] = {SLICE("kill process")}, falcon[] = {SLICE("falcon")},
                             partner[] = {SLICE("partner")};

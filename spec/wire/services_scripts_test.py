@@ -93,6 +93,21 @@ class Scripts(ServiceCase):
                        self.api("GET", "/admin/v1/requests/" + reply.headers["x-request-id"])[1], 10)
         self.assertEqual(row["tags"], {"service": "two", "service_version": "1", "first": "1", "word": "xyz"})
 
+    def test_a_shadow_sees_what_the_service_adds(self):
+        self.publish("watched", policies=[{"name": "word", "word": "Hello", "code": "no_hello"}])
+        changed = WORD.replace("function policy.on_request(request, context)", "function policy.on_request(request, context)\n  if true then return end")
+        for word, wanted in ((WORD, []), (changed, ["pass"])):
+            files = {"tenant.lua": 'return { policies = { "first" } }', "policies/first.lua": FIRST, "policies/word.lua": word, "templates/letter.prompt": LETTER}
+            shadow = self.good("POST", "/admin/tenants/acme/scripts", {"files": files, "shadow": True})["shadow"]
+            self.assertEqual(self.call("watched").status, 403)
+
+            def compared():
+                found = self.good("GET", "/admin/tenants/acme/scripts/differences")
+                return found["generation"] == shadow and found["requests"] == 1 and found
+            seen = wait_for(compared, 5, "a compared request")["differences"]
+            self.assertEqual([found["shadow"].split(",")[0] for found in seen], wanted, seen)
+        self.good("POST", "/admin/tenants/acme/scripts/drop", {})
+
     def test_policies_that_cannot_be_loaded_close_the_service(self):
         for name, policies, why in (("unknown", ["nothing"], "policies.nothing"), ("wrong", [{"name": "word"}], "word"),
                                     ("odd", [{"name": "word", "word": 5}], "word")):

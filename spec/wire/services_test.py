@@ -424,6 +424,24 @@ class Subscriptions(ServiceCase):
         self.assertEqual(self.call("help", {"input": "Hi", "previous_response_id": found}, "responses", key=second).status, 400)
         self.assertEqual(self.call("help", {"input": "Hi", "previous_response_id": found}, "responses", key=first).status, 200)
 
+    def test_a_response_in_the_background_is_found_at_its_service(self):
+        key, other = self.approved()[1]["secret"], self.approved()[1]["secret"]
+        found = self.call("help", {"input": "Hi", "background": True}, "responses", key=key).json()
+        self.assertEqual(found["status"], "queued")
+
+        def state(secret, path="/service/help/responses/"):
+            with self.gateway.client() as client:
+                reply = client.get(path + found["id"], key=secret)
+            return reply.json()["status"] if reply.status == 200 else reply.status
+        wait_for(lambda: state(key) == "completed", 10, "the end of the response")
+        self.assertEqual((state(other), state(key, "/v1/responses/"), state(self.keys["tenant_admin"], "/v1/responses/")), (404, 403, 404))
+
+    def test_limits_of_its_project_hold(self):
+        project = self.good("POST", "/admin/v1/projects", {"tenant": "acme", "name": "bounded"})["id"]
+        self.good("POST", "/admin/v1/limits", {"tenant": "acme", "name": "two", "scope": {"project": "bounded"}, "requests": 2, "window": "1h"})
+        key = self.approved(project=project)[1]["secret"]
+        self.assertEqual([self.call("help", key=key).status for _ in range(3)], [200, 200, 429])
+
     def test_publishing_under_load_fails_nobody(self):
         self.version(self.service, model="n")
         seen, stop = [], threading.Event()

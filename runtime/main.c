@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "commands.h"
+#include "command/commands.h"
 #include "mock/mock.h"
-#include "server.h"
+#include "server/server.h"
 
 struct command {
   const char *name;

@@ -6,9 +6,9 @@
 #include "auth/directory_memory.h"
 #include "base/clock.h"
 #include "base/mailbox.h"
-#include "exchange.h"
-#include "exchange_policy_host.h"
-#include "exchange_tokens.h"
+#include "exchange/exchange.h"
+#include "exchange/policy_host.h"
+#include "exchange/tokens.h"
 #include "script/strategies.h"
 #include "upstream/load_probe.h"
 

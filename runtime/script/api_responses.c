@@ -9,7 +9,7 @@ static struct slice check_slice(lua_State *L, int index) {
   return s;
 }
 
-/* The owner, which for a tenant's scripts must be of that tenant: "4:acme/…", as exchange_steps.c
+/* The owner, which for a tenant's scripts must be of that tenant: "4:acme/…", as exchange/steps.c
  * names owners. */
 static struct slice check_owner(lua_State *L) {
   struct slice owner = check_slice(L, 1), tenant;

@@ -1,9 +1,9 @@
 /* The output guard over the streams of every protocol, with a policy that masks a word and holds
  * back what may become one: however the words are split, the client reads the same. */
-#include "exchange_guard.h"
+#include "exchange/guard.h"
 
 #include "../check.h"
-#include "exchange_policy.h"
+#include "exchange/policy.h"
 
 enum { WINDOWS = 8, WORD = 6 };
 

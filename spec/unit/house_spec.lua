@@ -204,7 +204,8 @@ describe("the checks of the house", function()
       { "exchange/steps.c", "http/conn.h" },
       { "exchange/send.c", "exchange/state.h" }, { "main.c", "server/server.h" },
       { "command/check.c", "server/server.h" },
-      { "worker.c", "exchange/exchange.h" }, { "observe/log.c", "config/config.h" }, { "mock/conn.c", "script/mock_state.h" },
+      { "worker.c", "exchange/exchange.h" }, { "observe/log.c", "config/config.h" },
+      { "mock/conn.c", "script/mock_state.h" },
     } do
       assert.is_nil(arrow_problem(arrow[1], arrow[2]))
     end

@@ -66,6 +66,10 @@ unsigned meter_set_finish(struct meter *m, struct slice value) {
 
 unsigned meter_set_usage(struct meter *m, struct slice value, bool is_final) {
   if (!value.data || !usage_read(m->format, value, &m->usage)) return 0;
+  return meter_has_usage(m, is_final);
+}
+
+unsigned meter_has_usage(struct meter *m, bool is_final) {
   m->has_usage = true;
   m->usage_is_final |= is_final;
   m->output_bytes_at_usage = m->output_bytes;

@@ -104,14 +104,18 @@ static unsigned read_choices(struct meter *m, const struct json_member *choices,
 
 enum { CHOICES, USAGE, ERROR, KIND, GROQ, SERVICE, TOP };
 
+static unsigned read_other_usage(struct meter *m, const struct json_member *f, unsigned flags,
+                                 bool is_final) {
+  if (!(flags & METER_USAGE) && f[GROQ].type == JSON_OBJECT)
+    flags |= meter_set_usage(m, json_find(f[GROQ].value, "usage"), is_final);
+  if (f[SERVICE].type == JSON_STRING) usage_read_service(f[SERVICE].value, &m->usage);
+  return flags;
+}
+
 /* A usage that comes before the text is done (some servers send one with each chunk) is not final.
  */
 static unsigned read_usage(struct meter *m, const struct json_member *f, bool is_final) {
-  unsigned flags = meter_set_usage(m, f[USAGE].value, is_final);
-  if (!flags && f[GROQ].type == JSON_OBJECT)
-    flags = meter_set_usage(m, json_find(f[GROQ].value, "usage"), is_final);
-  if (f[SERVICE].type == JSON_STRING) usage_read_service(f[SERVICE].value, &m->usage);
-  return flags;
+  return read_other_usage(m, f, meter_set_usage(m, f[USAGE].value, is_final), is_final);
 }
 
 static unsigned read_chunk(struct meter *m, const struct json_member *f,
@@ -124,33 +128,79 @@ static unsigned read_chunk(struct meter *m, const struct json_member *f,
   return flags == METER_USAGE && choices == 0 ? flags | METER_USAGE_ONLY : flags;
 }
 
-/* Usage first: with it the text need not be counted. */
-static unsigned read_body(struct meter *m, const struct json_member *f,
-                          struct choice_fields *choice) {
-  size_t choices;
-  unsigned flags = read_usage(m, f, true) | METER_END;
-  return flags | read_choices(m, &f[CHOICES], choice, &choices);
+#define TOP_FIELDS                                                                                 \
+  {                                                                                                \
+    [CHOICES] = {.key = SLICE("choices")}, [USAGE] = {.key = SLICE("usage")},                      \
+    [ERROR] = {.key = SLICE("error")}, [KIND] = {.key = SLICE("object")},                          \
+    [GROQ] = {.key = SLICE("x_groq")}, [SERVICE] = {.key = SLICE("service_tier")},                 \
+  }
+
+/* Older vLLM writes the error itself, marked by its object field. */
+static bool is_failed(const struct json_member *f) {
+  return meter_is_set(f[ERROR].value) || slice_equal(f[KIND].value, SLICE("\"error\""));
 }
 
-/* https://platform.openai.com/docs/api-reference/chat (object and streaming), and completions. */
-unsigned meter_chat(struct meter *m, struct slice object, bool is_body) {
-  struct json_member f[TOP] = {
-      [CHOICES] = {.key = SLICE("choices")}, [USAGE] = {.key = SLICE("usage")},
-      [ERROR] = {.key = SLICE("error")},     [KIND] = {.key = SLICE("object")},
-      [GROQ] = {.key = SLICE("x_groq")},     [SERVICE] = {.key = SLICE("service_tier")}};
+static unsigned as_error(unsigned flags) {
+  return (flags & ~(unsigned)(METER_END | METER_USAGE_ONLY)) | METER_ERROR;
+}
+
+static unsigned damaged(struct meter *m) {
+  m->damaged++;
+  return 0;
+}
+
+static unsigned read_frame(struct meter *m, struct slice object) {
+  struct json_member f[TOP] = TOP_FIELDS;
   struct choice_fields choice;
   choice_fields_init(&choice);
   f[CHOICES].inside = choice.choice;
   f[CHOICES].inside_count = CHOICE;
-  if (!json_members(object, f, TOP, JSON_DEPTH_MAX, NULL)) {
-    m->damaged++;
-    return 0;
-  }
-  /* Older vLLM writes the error itself, marked by its object field. */
-  bool failed = meter_is_set(f[ERROR].value) || slice_equal(f[KIND].value, SLICE("\"error\""));
-  unsigned flags = is_body ? read_body(m, f, &choice) : read_chunk(m, f, &choice);
-  if (!failed) return flags;
-  return (flags & ~(unsigned)(METER_END | METER_USAGE_ONLY)) | METER_ERROR;
+  if (!json_members(object, f, TOP, JSON_DEPTH_MAX, NULL)) return damaged(m);
+  unsigned flags = read_chunk(m, f, &choice);
+  return is_failed(f) ? as_error(flags) : flags;
+}
+
+/* Text that the provider has counted is not looked at. */
+static unsigned read_finish(struct meter *m, const struct json_member *choices,
+                            struct json_member *finish) {
+  unsigned flags = 0;
+  if (choices->type == JSON_ARRAY && choices->is_read) return meter_set_finish(m, finish->value);
+  for (struct json_walk w = json_walk_of(choices->value); json_walk_next(&w);)
+    if (json_members(w.value, finish, 1, JSON_DEPTH_MAX, NULL))
+      flags |= meter_set_finish(m, finish->value);
+  return flags;
+}
+
+static unsigned read_text(struct meter *m, struct slice choices) {
+  struct json_member all = {.value = choices};
+  struct choice_fields choice;
+  size_t count;
+  choice_fields_init(&choice);
+  return read_choices(m, &all, &choice, &count);
+}
+
+/* One pass for an answer that says its usage. */
+static unsigned read_body(struct meter *m, struct slice object) {
+  struct json_member f[TOP] = TOP_FIELDS, finish = {.key = SLICE("finish_reason")};
+  struct usage_chat usage;
+  usage_chat_init(&usage);
+  f[USAGE].inside = usage.top;
+  f[USAGE].inside_count = USAGE_CHAT_FIELDS;
+  f[CHOICES].inside = &finish;
+  f[CHOICES].inside_count = 1;
+  if (!json_members(object, f, TOP, JSON_DEPTH_MAX, NULL)) return damaged(m);
+  unsigned flags = METER_END;
+  if (f[USAGE].type == JSON_OBJECT && usage_chat_take(&usage, &m->usage))
+    flags |= meter_has_usage(m, true);
+  flags = read_other_usage(m, f, flags, true);
+  flags |=
+      m->usage_is_final ? read_finish(m, &f[CHOICES], &finish) : read_text(m, f[CHOICES].value);
+  return is_failed(f) ? as_error(flags) : flags;
+}
+
+/* https://platform.openai.com/docs/api-reference/chat (object and streaming), and completions. */
+unsigned meter_chat(struct meter *m, struct slice object, bool is_body) {
+  return is_body ? read_body(m, object) : read_frame(m, object);
 }
 
 /* https://platform.openai.com/docs/api-reference/embeddings/object */

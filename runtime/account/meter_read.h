@@ -10,7 +10,8 @@ unsigned meter_add_string(struct meter *m, struct slice value);
 unsigned meter_add_strings(struct meter *m, struct slice value);
 unsigned meter_set_finish(struct meter *m, struct slice value); /* a string; else no effect */
 unsigned meter_set_usage(struct meter *m, struct slice value, bool is_final);
-bool meter_is_set(struct slice value); /* present, and not null */
+unsigned meter_has_usage(struct meter *m, bool is_final); /* m->usage was filled just now */
+bool meter_is_set(struct slice value);                    /* present, and not null */
 
 unsigned meter_chat(struct meter *m, struct slice object, bool is_body); /* completions too */
 unsigned meter_embeddings(struct meter *m, struct slice object);

@@ -45,7 +45,8 @@ struct details {
   struct counted cached, written, reasoning, audio;
 };
 
-enum { CACHED_TOKENS, CACHE_WRITE_TOKENS, REASONING_TOKENS, AUDIO_TOKENS, DETAILS };
+enum { CACHED_TOKENS, CACHE_WRITE_TOKENS, REASONING_TOKENS, AUDIO_TOKENS };
+enum { DETAILS = USAGE_DETAIL_FIELDS };
 
 #define DETAILS_FIELDS                                                                             \
   {                                                                                                \
@@ -63,6 +64,7 @@ static struct details read_details(const struct json_member *member) {
 }
 
 enum { INPUT, OUTPUT, INPUT_DETAILS, OUTPUT_DETAILS, COMMON };
+enum { TOTAL = COMMON, CACHE_HIT, CACHED, REASONING }; /* of chat only */
 
 static void take_details(const struct details *in, const struct details *out, struct usage *u) {
   set(&u->cache_write_5m, in->written);
@@ -84,24 +86,27 @@ static struct counted chat_output(struct counted completion, struct counted tota
   return completion;
 }
 
+void usage_chat_init(struct usage_chat *c) {
+  *c = (struct usage_chat){
+      .in = DETAILS_FIELDS,
+      .out = DETAILS_FIELDS,
+      .top = {
+          [INPUT] = {.key = SLICE("prompt_tokens")},
+          [OUTPUT] = {.key = SLICE("completion_tokens")},
+          [INPUT_DETAILS] = {.key = SLICE("prompt_tokens_details"), .inside_count = DETAILS},
+          [OUTPUT_DETAILS] = {.key = SLICE("completion_tokens_details"), .inside_count = DETAILS},
+          [TOTAL] = {.key = SLICE("total_tokens")},
+          [CACHE_HIT] = {.key = SLICE("prompt_cache_hit_tokens")},
+          [CACHED] = {.key = SLICE("cached_tokens")},
+          [REASONING] = {.key = SLICE("reasoning_tokens")}}};
+  c->top[INPUT_DETAILS].inside = c->in;
+  c->top[OUTPUT_DETAILS].inside = c->out;
+}
+
 /* OpenAI counts what the cache gave and took inside prompt_tokens; it has one lifetime for writes.
  */
-static bool read_chat(struct slice body, struct usage *u) {
-  enum { TOTAL = COMMON, CACHE_HIT, CACHED, REASONING, FIELDS };
-  struct json_member in_fields[] = DETAILS_FIELDS, out_fields[] = DETAILS_FIELDS;
-  struct json_member f[FIELDS] = {[INPUT] = {.key = SLICE("prompt_tokens")},
-                                  [OUTPUT] = {.key = SLICE("completion_tokens")},
-                                  [INPUT_DETAILS] = {.key = SLICE("prompt_tokens_details"),
-                                                     .inside = in_fields,
-                                                     .inside_count = DETAILS},
-                                  [OUTPUT_DETAILS] = {.key = SLICE("completion_tokens_details"),
-                                                      .inside = out_fields,
-                                                      .inside_count = DETAILS},
-                                  [TOTAL] = {.key = SLICE("total_tokens")},
-                                  [CACHE_HIT] = {.key = SLICE("prompt_cache_hit_tokens")},
-                                  [CACHED] = {.key = SLICE("cached_tokens")},
-                                  [REASONING] = {.key = SLICE("reasoning_tokens")}};
-  if (!read_members(body, f, FIELDS)) return false;
+bool usage_chat_take(const struct usage_chat *c, struct usage *u) {
+  const struct json_member *f = c->top;
   struct counted prompt = field(&f[INPUT]), completion = field(&f[OUTPUT]);
   struct counted total = field(&f[TOTAL]);
   if (!prompt.known && !completion.known && !total.known) return false;
@@ -114,6 +119,12 @@ static bool read_chat(struct slice body, struct usage *u) {
   set(&u->output, chat_output(completion, total, prompt.value, out.reasoning.value));
   take_details(&in, &out, u);
   return true;
+}
+
+static bool read_chat(struct slice body, struct usage *u) {
+  struct usage_chat c;
+  usage_chat_init(&c);
+  return read_members(body, c.top, USAGE_CHAT_FIELDS) && usage_chat_take(&c, u);
 }
 
 static bool read_responses(struct slice body, struct usage *u) {

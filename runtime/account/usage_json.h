@@ -14,6 +14,15 @@
 /* Reads a usage object into *usage; fields that it does not state stay. False, and nothing changed,
  * when it states no count at all. */
 bool usage_read(enum dialect format, struct slice object, struct usage *usage);
+/* What a usage object of the chat API may say: the members to look for, so that a reader of a whole
+ * answer finds them in its one pass. Addresses inside are its own: it is not copied. */
+enum { USAGE_CHAT_FIELDS = 8, USAGE_DETAIL_FIELDS = 4 };
+struct usage_chat {
+  struct json_member top[USAGE_CHAT_FIELDS], in[USAGE_DETAIL_FIELDS], out[USAGE_DETAIL_FIELDS];
+};
+void usage_chat_init(struct usage_chat *chat);
+/* As usage_read, from what was found. */
+bool usage_chat_take(const struct usage_chat *chat, struct usage *usage);
 /* "default", "flex", "priority", …: a JSON string. What is not known leaves it. */
 void usage_read_service(struct slice value, struct usage *usage);
 /* Of a whole answer or frame, wherever its format puts the word. */

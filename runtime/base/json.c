@@ -1,6 +1,4 @@
-#include "base/json.h"
-
-#include <string.h>
+#include "base/json_fast.h"
 
 static void set_error(struct json_error *error, const struct json_cursor *c, struct slice text) {
   if (error)
@@ -18,16 +16,7 @@ bool json_validate(struct slice text, uint32_t max_depth, struct json_error *err
 enum json_type json_type(struct slice value) {
   struct json_cursor c = json_cursor_of(value);
   json_skip_space(&c);
-  if (c.at == c.end) return JSON_NONE;
-  switch (*c.at) {
-  case '{': return JSON_OBJECT;
-  case '[': return JSON_ARRAY;
-  case '"': return JSON_STRING;
-  case 't': return JSON_TRUE;
-  case 'f': return JSON_FALSE;
-  case 'n': return JSON_NULL;
-  default: return *c.at == '-' || (*c.at >= '0' && *c.at <= '9') ? JSON_NUMBER : JSON_NONE;
-  }
+  return c.at == c.end ? JSON_NONE : json_type_of(*c.at);
 }
 
 struct json_walk json_walk_of(struct slice container) {
@@ -90,100 +79,19 @@ static bool walk_key_is(const struct json_walk *w, struct slice key) {
   return w->key_escaped ? json_key_equal(w->key, key) : slice_equal(w->key, key);
 }
 
-static struct json_member *find_wanted(const struct json_walk *w, struct json_member *wanted,
-                                       size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    if (!w->key_escaped && w->key.len != wanted[i].key.len) continue;
-    if (walk_key_is(w, wanted[i].key)) return &wanted[i];
-  }
-  return NULL;
-}
-
-static void take_member(const struct json_walk *w, const char *start, struct json_member *m) {
-  const char *key = w->key.data - 1;
-  m->twice = m->type != JSON_NONE;
-  m->value = (struct slice){start, (size_t)(w->cursor.at - start)};
-  m->type = json_type(m->value);
-  m->member = (struct slice){key, (size_t)(w->cursor.at - key)};
-}
-
-static void forget_members(struct json_member *wanted, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    wanted[i] = (struct json_member){
-        .key = wanted[i].key, .inside = wanted[i].inside, .inside_count = wanted[i].inside_count};
-    forget_members(wanted[i].inside, wanted[i].inside_count);
-  }
-}
-
-static bool scan_inside(struct json_cursor *c, struct json_member *m, uint32_t max_depth);
-
-/* At the opening brace; max_depth is that of its values. It goes as deep as the caller's tables. */
-static bool scan_members(struct json_cursor *c, struct json_member *wanted, size_t count,
-                         uint32_t max_depth) {
-  struct json_walk w = {.cursor = *c, .container = JSON_OBJECT};
-  while (walk_to_value(&w)) {
-    struct json_member *m = find_wanted(&w, wanted, count);
-    const char *start = w.cursor.at;
-    bool fine = m && m->inside ? scan_inside(&w.cursor, m, max_depth)
-                               : json_scan_value(&w.cursor, max_depth);
-    if (!fine) {
-      w.failed = true;
-      break;
-    }
-    if (m) take_member(&w, start, m);
-  }
-  *c = w.cursor;
-  return !w.failed;
-}
-
-static bool scan_inner_object(struct json_cursor *c, struct json_member *m, uint32_t max_depth) {
-  if (max_depth == 0) return json_fail(c, "nested too deeply");
-  m->is_read = scan_members(c, m->inside, m->inside_count, max_depth - 1);
-  return m->is_read;
-}
-
-static bool scan_inner_list(struct json_cursor *c, struct json_member *m, uint32_t max_depth) {
-  struct json_walk w = {.cursor = *c, .container = JSON_ARRAY};
-  size_t count = 0;
-  if (max_depth == 0) return json_fail(c, "nested too deeply");
-  for (; walk_to_value(&w); count++) {
-    bool is_first_object = count == 0 && w.cursor.at < w.cursor.end && *w.cursor.at == '{';
-    bool fine = is_first_object ? scan_inner_object(&w.cursor, m, max_depth - 1)
-                                : json_scan_value(&w.cursor, max_depth - 1);
-    if (fine) continue;
-    w.failed = true;
-    break;
-  }
-  *c = w.cursor;
-  if (m->is_read && count > 1) {
-    m->is_read = false;
-    forget_members(m->inside, m->inside_count);
-  }
-  return !w.failed;
-}
-
-static bool scan_inside(struct json_cursor *c, struct json_member *m, uint32_t max_depth) {
-  char byte = c->at < c->end ? *c->at : 0;
-  if (m->type != JSON_NONE) { /* of duplicates the last counts */
-    m->is_read = false;
-    forget_members(m->inside, m->inside_count);
-  }
-  if (byte == '{') return scan_inner_object(c, m, max_depth);
-  return byte == '[' ? scan_inner_list(c, m, max_depth) : json_scan_value(c, max_depth);
-}
-
 bool json_members(struct slice text, struct json_member *wanted, size_t count, uint32_t max_depth,
                   struct json_error *error) {
-  forget_members(wanted, count);
-  struct json_walk w = json_walk_of(text);
-  if (w.container != JSON_OBJECT) json_fail(&w.cursor, "an object is expected here");
-  if (w.container != JSON_OBJECT || max_depth == 0) {
-    set_error(error, &w.cursor, text);
+  struct json_cursor c = json_cursor_of(text);
+  json_forget(wanted, count);
+  json_skip_space(&c);
+  if (c.at == c.end || *c.at != '{' || max_depth == 0) {
+    json_fail(&c, "an object is expected here");
+    set_error(error, &c, text);
     return false;
   }
-  if (scan_members(&w.cursor, wanted, count, max_depth - 1) && json_scan_end(&w.cursor))
-    return true;
-  set_error(error, &w.cursor, text);
+  const char *behind = json_behind_members(c.at, c.end, wanted, count, max_depth - 1);
+  if (behind && behind_space(behind, c.end) == c.end) return true;
+  (void)json_validate(text, max_depth, error); /* says what is wrong, and where */
   return false;
 }
 

@@ -1,37 +1,9 @@
-#include "base/json_scan.h"
-
-#include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
+#include "base/json_fast.h"
 #include "base/utf8.h"
 
 bool json_fail(struct json_cursor *c, const char *error) {
   c->error = error;
   return false;
-}
-
-static const bool special[256] = {
-    [0 ... 0x1f] = true, ['"'] = true, ['\\'] = true, [0x80 ... 0xff] = true};
-
-static inline const char *plain_end(const char *at, const char *end) {
-#ifdef __SSE2__
-  const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
-  const __m128i space = _mm_set1_epi8(0x20);
-  for (; end - at >= 16; at += 16) {
-    __m128i chunk = _mm_loadu_si128((const __m128i *)at);
-    /* Signed comparison: bytes from 0x80 on count as negative, so below space too. */
-    __m128i hit =
-        _mm_or_si128(_mm_cmplt_epi8(chunk, space),
-                     _mm_or_si128(_mm_cmpeq_epi8(chunk, quote), _mm_cmpeq_epi8(chunk, backslash)));
-    int mask = _mm_movemask_epi8(hit);
-    if (mask) return at + __builtin_ctz((unsigned)mask);
-  }
-#endif
-  while (at < end && !special[(unsigned char)*at])
-    at++;
-  return at;
 }
 
 const char *json_plain_end(const char *at, const char *end) {
@@ -92,7 +64,7 @@ bool json_scan_string(struct json_cursor *c, struct slice *content, bool *escape
 
 static bool scan_digits(struct json_cursor *c) {
   const char *start = c->at;
-  while (c->at < c->end && *c->at >= '0' && *c->at <= '9')
+  while (c->at < c->end && is_digit(*c->at))
     c->at++;
   return c->at > start || json_fail(c, "a digit is missing");
 }
@@ -131,7 +103,14 @@ bool json_scan_literal(struct json_cursor *c) {
 
 bool json_scan_key(struct json_cursor *c, struct slice *key, bool *escaped) {
   if (c->at == c->end || *c->at != '"') return json_fail(c, "a key in quotes is expected here");
-  if (!json_scan_string(c, key, escaped)) return false;
+  const char *start = c->at + 1, *close = plain_end(start, c->end);
+  if (close < c->end && *close == '"') {
+    *key = (struct slice){start, (size_t)(close - start)};
+    *escaped = false;
+    c->at = close + 1;
+  } else if (!json_scan_string(c, key, escaped)) {
+    return false;
+  }
   json_skip_space(c);
   if (c->at == c->end || *c->at != ':') return json_fail(c, "a colon is expected here");
   c->at++;
@@ -209,7 +188,8 @@ static enum next scan_scalar(struct json_cursor *c) {
   return ok ? NEXT_CLOSED : NEXT_BAD;
 }
 
-bool json_scan_value(struct json_cursor *c, uint32_t max_depth) {
+/* Says what is wrong, and where: the same grammar, token by token. */
+static bool scan_slowly(struct json_cursor *c, uint32_t max_depth) {
   struct nesting n;
   n.level = 0;
   n.max = max_depth < JSON_DEPTH_MAX ? max_depth : JSON_DEPTH_MAX;
@@ -221,6 +201,13 @@ bool json_scan_value(struct json_cursor *c, uint32_t max_depth) {
     if (next == NEXT_BAD) return false;
     if (next == NEXT_CLOSED) return true;
   }
+}
+
+bool json_scan_value(struct json_cursor *c, uint32_t max_depth) {
+  const char *end = json_behind_value(c->at, c->end, max_depth);
+  if (!end) return scan_slowly(c, max_depth);
+  c->at = end;
+  return true;
 }
 
 bool json_scan_end(struct json_cursor *c) {

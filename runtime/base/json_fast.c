@@ -1,0 +1,94 @@
+#include "base/json_fast.h"
+
+static __attribute__((noinline)) const char *behind_rich_string(const char *at, const char *end) {
+  struct json_cursor c = {at, end, NULL};
+  struct slice content;
+  bool escaped;
+  return json_scan_string(&c, &content, &escaped) ? c.at : NULL;
+}
+
+static inline const char *behind_string(const char *at, const char *end) {
+  const char *close = plain_end(at + 1, end);
+  if (close < end && *close == '"') return close + 1;
+  return behind_rich_string(at, end);
+}
+
+static inline const char *behind_key(const char *at, const char *end) {
+  if (at == end || *at != '"' || !(at = behind_string(at, end))) return NULL;
+  at = behind_space(at, end);
+  return at < end && *at == ':' ? behind_space(at + 1, end) : NULL;
+}
+
+static __attribute__((noinline)) const char *behind_rich_number(const char *at, const char *end) {
+  struct json_cursor c = {at, end, NULL};
+  return json_scan_number(&c) ? c.at : NULL;
+}
+
+/* A whole number without sign, most often. */
+static inline const char *behind_number(const char *at, const char *end) {
+  const char *start = at;
+  while (at < end && is_digit(*at))
+    at++;
+  bool is_whole = at < end && *at != '.' && (*at | 0x20) != 'e';
+  bool is_plain = is_whole && at > start && (*start != '0' || at == start + 1);
+  return is_plain ? at : behind_rich_number(start, end);
+}
+
+static inline const char *behind_literal(const char *at, const char *end) {
+  size_t len = *at == 'f' ? 5 : 4;
+  if ((size_t)(end - at) < len) return NULL;
+  bool known = memcmp(at, "null", 4) == 0 || memcmp(at, "true", 4) == 0 ||
+               (len == 5 && memcmp(at, "false", 5) == 0);
+  return known ? at + len : NULL;
+}
+
+static inline const char *behind_scalar(const char *at, const char *end) {
+  if (*at == '"') return behind_string(at, end);
+  return *at == '-' || is_digit(*at) ? behind_number(at, end) : behind_literal(at, end);
+}
+
+struct open { /* one bit for each open container, the innermost lowest: set for an object */
+  uint64_t objects;
+  uint32_t level, max;
+};
+
+/* Closes what closes here; at the next value, or, with level 0, behind the whole. */
+static inline const char *leave(const char *at, const char *end, struct open *o) {
+  for (; o->level; o->level--, o->objects >>= 1) {
+    at = behind_space(at, end);
+    if (at == end) return NULL;
+    if (*at == ',') {
+      at = behind_space(at + 1, end);
+      return o->objects & 1 ? behind_key(at, end) : at;
+    }
+    if (*at++ != (o->objects & 1 ? '}' : ']')) return NULL;
+  }
+  return at;
+}
+
+/* Behind the opening bracket: at the first value, or at the closing bracket of an empty one. */
+static inline const char *enter(const char *at, const char *end, struct open *o, bool *is_empty) {
+  bool object = *at == '{';
+  if (o->level == o->max) return NULL;
+  o->objects = o->objects << 1 | object;
+  o->level++;
+  at = behind_space(at + 1, end);
+  *is_empty = at < end && *at == (object ? '}' : ']');
+  return object && !*is_empty ? behind_key(at, end) : at;
+}
+
+const char *json_behind_value(const char *at, const char *end, uint32_t max_depth) {
+  struct open o = {0, 0, max_depth < 64 ? max_depth : 64};
+  while (at && at < end) {
+    bool is_done = true;
+    if (*at == '{' || *at == '[')
+      at = enter(at, end, &o, &is_done);
+    else
+      at = behind_scalar(at, end);
+    if (!at) return NULL;
+    if (!is_done) continue;
+    at = leave(at, end, &o);
+    if (o.level == 0) return at;
+  }
+  return NULL;
+}

@@ -1,0 +1,66 @@
+/* The JSON reader for text that is right and not nested deeply, which is nearly all: no cursor in
+ * memory, hardly a call. Each step takes the place where its token begins and gives the place
+ * behind it, or NULL for what it does not understand: json_scan.h then reads the text again, and
+ * says what is wrong, if anything is. For base/json*.c only. */
+#pragma once
+#include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include "base/json.h"
+#include "base/json_scan.h"
+
+/* Any value, as json_scan_value. */
+const char *json_behind_value(const char *at, const char *end, uint32_t max_depth);
+/* At the opening brace; fills wanted, cleared before. max_depth is that of the values inside. NULL
+ * for what is no valid object. */
+const char *json_behind_members(const char *at, const char *end, struct json_member *wanted,
+                                size_t count, uint32_t max_depth);
+void json_forget(struct json_member *wanted, size_t count);
+
+static const bool json_special[256] = {
+    [0 ... 0x1f] = true, ['"'] = true, ['\\'] = true, [0x80 ... 0xff] = true};
+
+/* First byte that a plain run of string text cannot hold (json_plain_end). */
+static inline const char *plain_end(const char *at, const char *end) {
+#ifdef __SSE2__
+  const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+  const __m128i space = _mm_set1_epi8(0x20);
+  for (; end - at >= 16; at += 16) {
+    __m128i chunk = _mm_loadu_si128((const __m128i *)at);
+    /* Signed comparison: bytes from 0x80 on count as negative, so below space too. */
+    __m128i hit =
+        _mm_or_si128(_mm_cmplt_epi8(chunk, space),
+                     _mm_or_si128(_mm_cmpeq_epi8(chunk, quote), _mm_cmpeq_epi8(chunk, backslash)));
+    int mask = _mm_movemask_epi8(hit);
+    if (mask) return at + __builtin_ctz((unsigned)mask);
+  }
+#endif
+  while (at < end && !json_special[(unsigned char)*at])
+    at++;
+  return at;
+}
+
+static inline bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+static inline const char *behind_space(const char *at, const char *end) {
+  if (at<end && * at> ' ') return at;
+  while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
+    at++;
+  return at;
+}
+
+static inline enum json_type json_type_of(char first) {
+  switch (first) {
+  case '{': return JSON_OBJECT;
+  case '[': return JSON_ARRAY;
+  case '"': return JSON_STRING;
+  case 't': return JSON_TRUE;
+  case 'f': return JSON_FALSE;
+  case 'n': return JSON_NULL;
+  default: return first == '-' || (first >= '0' && first <= '9') ? JSON_NUMBER : JSON_NONE;
+  }
+}

@@ -38,6 +38,7 @@ static void run_turn(struct worker *w) {
 
 static void on_prepare(uv_prepare_t *handle) {
   run_turn(handle->data);
+  clock_turn();
 }
 
 static void on_check(uv_check_t *handle) {
@@ -136,6 +137,7 @@ void worker_free(struct worker *w) {
   config_unref(w->host.config);
   log_free(w->host.log);
   bytes_fini(&w->host.scratch);
+  exchange_host_fini(&w->host);
   free(w);
 }
 

@@ -118,6 +118,7 @@ unsigned meter_body(struct meter *m, struct slice body) {
   case DIALECT_EMBEDDINGS: flags = meter_embeddings(m, body); break;
   default: flags = meter_chat(m, body, true); break;
   }
+  flags &= ~(unsigned)METER_CONTENT;
   m->seen |= flags;
   return flags;
 }

@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_BLOCK_BYTES = 2048, LARGE_BYTES = 1024 };
+enum { BLOCK_BYTES = 3584, LARGE_BYTES = 1024 };
 
 struct arena_block {
   struct arena_block *next;
+  bool is_large; /* made for one piece */
   alignas(max_align_t) char data[];
 };
 
@@ -33,9 +34,27 @@ void arena_adopt(struct arena *a, struct arena *from) {
   *from = (struct arena){0};
 }
 
-static char *block_new(struct arena *a, size_t bytes) {
+void arena_reset(struct arena *a) {
+  struct arena_block *kept = NULL, *block = a->blocks;
+  while (block) {
+    struct arena_block *next = block->next;
+    if (kept || block->is_large)
+      free(block);
+    else
+      kept = block;
+    block = next;
+  }
+  *a = (struct arena){.blocks = kept};
+  if (!kept) return;
+  kept->next = NULL;
+  a->next = kept->data;
+  a->end = a->next + BLOCK_BYTES;
+}
+
+static char *block_new(struct arena *a, size_t bytes, bool is_large) {
   struct arena_block *block = must_alloc(sizeof *block + bytes);
   block->next = a->blocks;
+  block->is_large = is_large;
   a->blocks = block;
   return block->data;
 }
@@ -46,9 +65,9 @@ static char *raw(struct arena *a, size_t bytes) {
   must(!__builtin_add_overflow(bytes, alignof(max_align_t) - 1, &size));
   size &= ~(alignof(max_align_t) - 1);
   if (size > (size_t)(a->end - a->next)) {
-    if (size > LARGE_BYTES) return block_new(a, size); /* keep filling the current block */
-    a->next = block_new(a, FIRST_BLOCK_BYTES);
-    a->end = a->next + FIRST_BLOCK_BYTES;
+    if (size > LARGE_BYTES) return block_new(a, size, true); /* keep filling the current block */
+    a->next = block_new(a, BLOCK_BYTES, false);
+    a->end = a->next + BLOCK_BYTES;
   }
   char *memory = a->next;
   a->next += size;

@@ -12,6 +12,8 @@ struct arena {
 
 void arena_init(struct arena *a);
 void arena_fini(struct arena *a);
+/* Empty, but one block is kept for what comes next. */
+void arena_reset(struct arena *a);
 /* Moves all of from's memory over, to be freed with a; from is empty afterwards. */
 void arena_adopt(struct arena *a, struct arena *from);
 void *arena_alloc(struct arena *a, size_t bytes);  /* zeroed, aligned for any object */

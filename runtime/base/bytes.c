@@ -25,7 +25,9 @@ bool slice_equal_text(struct slice a, const char *text) {
 }
 
 bool slice_equal_nocase(struct slice a, struct slice b) {
-  return a.len == b.len && (a.len == 0 || strncasecmp(a.data, b.data, a.len) == 0);
+  if (a.len != b.len || a.len == 0) return a.len == b.len;
+  /* Most texts of one length differ at once. */
+  return ((*a.data ^ *b.data) & ~0x20) == 0 && strncasecmp(a.data, b.data, a.len) == 0;
 }
 
 bool slice_starts(struct slice text, struct slice prefix) {
@@ -82,6 +84,11 @@ void bytes_init(struct bytes *b) {
 void bytes_fini(struct bytes *b) {
   free(b->data);
   *b = (struct bytes){0};
+}
+
+void bytes_recycle(struct bytes *b, size_t most) {
+  if (b->cap > most) bytes_fini(b);
+  b->len = 0;
 }
 
 void bytes_clear(struct bytes *b) {

@@ -36,6 +36,8 @@ struct bytes {
 void bytes_init(struct bytes *b);
 void bytes_fini(struct bytes *b);
 void bytes_clear(struct bytes *b); /* keeps the memory */
+/* Empty; its memory stays only when it is not larger than that. */
+void bytes_recycle(struct bytes *b, size_t most);
 void bytes_grow(struct bytes *b, size_t more);
 
 /* Room for exactly `more`, rounded up to step: for buffers that stay long after they were filled.

@@ -17,6 +17,30 @@ int64_t clock_wall_ms(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+static _Thread_local struct {
+  bool has_turns;
+  uint64_t mono_ns; /* 0: not read in this turn */
+  int64_t wall_ms;
+} turn;
+
+void clock_turn(void) {
+  turn.has_turns = true;
+  turn.mono_ns = 0;
+  turn.wall_ms = 0;
+}
+
+uint64_t clock_turn_mono_ns(void) {
+  if (!turn.has_turns) return clock_mono_ns();
+  if (!turn.mono_ns) turn.mono_ns = clock_mono_ns();
+  return turn.mono_ns;
+}
+
+int64_t clock_turn_wall_ms(void) {
+  if (!turn.has_turns) return clock_wall_ms();
+  if (!turn.wall_ms) turn.wall_ms = clock_wall_ms();
+  return turn.wall_ms;
+}
+
 static char *put_digits(char *at, unsigned value, int count) {
   for (int i = count; i-- > 0; value /= 10)
     at[i] = (char)('0' + value % 10);

@@ -42,7 +42,8 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
   struct log *log;
   struct list exchanges; /* all that are open, oldest first */
   struct list ready;     /* woken, waiting for exchange_run_ready */
-  size_t open;
+  struct list spare;     /* memory of requests that are over */
+  size_t open, spare_count;
   bool draining;
   uv_timer_t background_timer; /* the worker's to open and close; runs while there are any */
   size_t background_count;
@@ -50,7 +51,8 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
 };
 
 void exchange_host_init(struct exchange_host *host, uv_loop_t *loop, unsigned worker);
-const struct http_handler *exchange_handler(void); /* context: the host */
+void exchange_host_fini(struct exchange_host *host); /* none is open */
+const struct http_handler *exchange_handler(void);   /* context: the host */
 /* Runs what was woken in this turn of the loop. */
 void exchange_run_ready(struct exchange_host *host);
 /* Writes a comment to the streams that were silent for the configuration's `ping`. */

@@ -4,7 +4,7 @@
 #include "upstream/retry_after.h"
 
 static uint64_t now_ms(void) {
-  return clock_mono_ns() / 1000000u;
+  return clock_turn_mono_ns() / 1000000u;
 }
 
 static struct health_target *health_of(struct exchange *x, const struct model_target *target) {
@@ -55,7 +55,7 @@ void target_note_head(struct exchange *x, struct headers headers) {
   struct engine_load load = load_read_header(header_find(headers, "endpoint-load-metrics"));
   load_note(health_load_of(x->visit.target), &load, now_ms());
   if (x->upstream_status != 429 && x->upstream_status != 503 && x->upstream_status != 529) return;
-  int64_t wait_ms = retry_after_ms(headers, clock_wall_ms());
+  int64_t wait_ms = retry_after_ms(headers, clock_turn_wall_ms());
   if (wait_ms > 0) health_cool(x->visit.target, now_ms(), (uint64_t)wait_ms);
 }
 

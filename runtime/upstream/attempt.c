@@ -52,6 +52,11 @@ static void on_free(struct later *l) {
   u->spare_count++;
 }
 
+/* Of all that one read brought, the moment is one. */
+static uint64_t now_ns(const struct attempt *a) {
+  return a->read_ns ? a->read_ns : clock_mono_ns();
+}
+
 static void leave_gates(struct attempt *a) {
   if (a->wait) gate_wait_cancel(a->wait);
   a->wait = NULL;
@@ -62,7 +67,7 @@ static void leave_gates(struct attempt *a) {
 
 static void end(struct attempt *a) {
   a->phase = PHASE_OVER;
-  a->timing.ended = clock_mono_ns();
+  a->timing.ended = now_ns(a);
   deadline_disarm(&a->deadline);
   leave_gates(a);
   list_remove(&a->link);
@@ -235,7 +240,7 @@ void attempt_sent(struct attempt *a) {
 }
 
 void attempt_head(struct attempt *a, int status, struct headers headers) {
-  a->timing.head = clock_mono_ns();
+  a->timing.head = now_ns(a);
   if (a->is_stream)
     enter_phase(a, PHASE_FIRST_TOKEN, a->first_token_ms);
   else
@@ -245,7 +250,7 @@ void attempt_head(struct attempt *a, int status, struct headers headers) {
 
 void attempt_data(struct attempt *a, struct slice data) {
   const struct upstream_timers *t = &a->provider->timers;
-  if (!a->timing.first_byte) a->timing.first_byte = clock_mono_ns();
+  if (!a->timing.first_byte) a->timing.first_byte = now_ns(a);
   bool counts = t->idle_counts_comments || !a->is_stream;
   if (a->phase == PHASE_BODY && counts && !a->is_lingering) restart(a, t->idle_ms);
   a->events->on_data(a, data, a->user);

@@ -38,6 +38,7 @@ struct attempt {
   bool is_lingering; /* the caller has all it wants */
   enum attempt_phase phase;
   uint32_t head_ms, first_token_ms;
+  uint64_t read_ns; /* when what is being parsed was read; 0: nothing is */
   uint64_t queue_due_ms, phase_due_ms, total_due_ms; /* 0: not running; uv_now() scale */
   bool had_grace;                                    /* phase_due_ms has passed once */
   struct deadline deadline;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "upstream/conn.h"
 #include "upstream/reply.h"
 
@@ -222,8 +223,7 @@ static void fail_cut(struct attempt *a, const char *why) {
                  host.data, has_begun ? "in the middle of its answer" : "before it answered", why);
 }
 
-/* False: stop reading, for now or for good. */
-static bool parse(struct attempt *a, struct slice data, size_t *used) {
+static bool feed(struct attempt *a, struct slice data, size_t *used) {
   enum reply_state state = reply_feed(&a->http1->reply, data, used);
   if (!attempt_is_over(a) && a->events->on_read_end) a->events->on_read_end(a, a->user);
   if (attempt_is_over(a)) return false;
@@ -234,6 +234,14 @@ static bool parse(struct attempt *a, struct slice data, size_t *used) {
   case REPLY_BROKEN: fail_protocol(a); return false;
   }
   return false;
+}
+
+/* False: stop reading, for now or for good. */
+static bool parse(struct attempt *a, struct slice data, size_t *used) {
+  a->read_ns = clock_mono_ns();
+  bool go_on = feed(a, data, used);
+  a->read_ns = 0;
+  return go_on;
 }
 
 static bool parse_held(struct attempt *a) {

@@ -214,10 +214,17 @@ static void test_bodies(void) {
   CHECK(body_flags(DIALECT_CHAT,
                    "{\"choices\":[{\"message\":{\"content\":\"hi\"},\"finish_reason\":\"length\"}],"
                    "\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}",
-                   &m) == (METER_CONTENT | METER_USAGE | METER_FINISH | METER_END));
+                   &m) == (METER_USAGE | METER_FINISH | METER_END));
   check_settled(&m, (struct usage){.input = 3, .output = 2});
+  /* Two choices, and the usage of Groq's own member. */
+  CHECK(body_flags(DIALECT_CHAT,
+                   "{\"x_groq\":{\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":6}},"
+                   "\"choices\":[{\"finish_reason\":\"stop\"},{\"finish_reason\":\"length\"}]}",
+                   &m) == (METER_USAGE | METER_FINISH | METER_END));
+  CHECK(strcmp(m.finish, "length") == 0);
+  check_settled(&m, (struct usage){.input = 4, .output = 6});
   CHECK(body_flags(DIALECT_COMPLETIONS, "{\"choices\":[{\"text\":\"hi there\"}]}", &m) ==
-        (METER_CONTENT | METER_END));
+        METER_END);
   struct usage u;
   CHECK(meter_settle(&m, 4, 0, &u) == USAGE_ESTIMATED && u.input == 4 && u.output == 2);
   meter_fini(&m);
@@ -226,20 +233,20 @@ static void test_bodies(void) {
   CHECK(body_flags(DIALECT_EMBEDDINGS,
                    "{\"data\":[{\"embedding\":[0.1]}],\"usage\":{\"prompt_tokens\":8,\"total_"
                    "tokens\":8}}",
-                   &m) == (METER_CONTENT | METER_USAGE | METER_END));
+                   &m) == (METER_USAGE | METER_END));
   check_settled(&m, (struct usage){.input = 8});
   CHECK(body_flags(DIALECT_MESSAGES,
                    "{\"type\":\"message\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}],"
                    "\"stop_reason\":\"end_turn\",\"usage\":{\"input_tokens\":3,\"output_tokens\":2,"
                    "\"cache_creation_input_tokens\":7}}",
-                   &m) == (METER_CONTENT | METER_USAGE | METER_FINISH | METER_END));
+                   &m) == (METER_USAGE | METER_FINISH | METER_END));
   check_settled(&m, (struct usage){.input = 3, .cache_write_5m = 7, .output = 2});
   CHECK(body_flags(DIALECT_MESSAGES, "{\"type\":\"error\",\"error\":{}}", &m) == METER_ERROR);
   meter_fini(&m);
   CHECK(body_flags(DIALECT_RESPONSES,
                    "{\"status\":\"completed\",\"error\":null,\"output\":[{\"content\":[{\"text\":"
                    "\"hi\"}]}],\"usage\":{\"input_tokens\":3,\"output_tokens\":2}}",
-                   &m) == (METER_CONTENT | METER_USAGE | METER_FINISH | METER_END));
+                   &m) == (METER_USAGE | METER_FINISH | METER_END));
   check_settled(&m, (struct usage){.input = 3, .output = 2});
 }
 

@@ -25,7 +25,7 @@ static bool joins(const struct estimate *e, enum estimate_kind kind) {
   return kind == LINE && e->kind == MARK;
 }
 
-static void take(struct estimate *e, enum estimate_kind kind) {
+void estimate_take(struct estimate *e, enum estimate_kind kind) {
   /* "Word" is one run, "camelCase" two. */
   if (e->kind == UPPER && e->run == 1 && kind == LOWER) e->kind = LOWER;
   if (joins(e, kind)) kind = MARK;
@@ -37,13 +37,13 @@ static void take(struct estimate *e, enum estimate_kind kind) {
   e->run++;
 }
 
-static const char *take_wide(struct estimate *e, const char *at, const char *end) {
+size_t estimate_wide(struct estimate *e, const char *at, const char *end) {
   uint32_t point;
   size_t len = utf8_decode(at, end, &point);
   bool accent = len && is_latin(point); /* part of its word, which it makes rarer */
-  take(e, accent ? LOWER : len ? wide_kind(point) : SYMBOL);
+  estimate_take(e, accent ? LOWER : len ? wide_kind(point) : SYMBOL);
   e->milli += accent ? 450 : 0;
-  return at + (len ? len : 1);
+  return len ? len : 1;
 }
 
 /* Between letters of other alphabets a space comes before the block is worth its while. */
@@ -59,9 +59,9 @@ void estimate_feed(struct estimate *e, struct slice text) {
   while (at < end) {
     unsigned char c = (unsigned char)*at;
     if (c >= 0x80)
-      at = take_wide(e, at, end);
+      at += estimate_wide(e, at, end);
     else if (is_mixed(at, end))
-      take(e, estimate_ascii_kind((unsigned char)*at++));
+      estimate_take(e, estimate_ascii_kind((unsigned char)*at++));
     else
       at += estimate_ascii(e, (struct slice){at, (size_t)(end - at)});
   }
@@ -87,67 +87,18 @@ static bool is_counted_key(struct slice key) {
   return true;
 }
 
-/* What stands between escapes is often a few words: pieces are put together before they are looked
- * at, since a block costs nearly the same however much it holds. */
-struct pieces {
-  struct estimate *estimate;
-  size_t len;
-  char text[256];
-};
-
-static void flush(struct pieces *p) {
-  estimate_feed(p->estimate, (struct slice){p->text, p->len});
-  p->len = 0;
-}
-
-static void add_piece(struct pieces *p, struct slice text) {
-  if (text.len > sizeof p->text - p->len) flush(p);
-  if (text.len > sizeof p->text) {
-    estimate_feed(p->estimate, text);
-    return;
-  }
-  memcpy(p->text + p->len, text.data, text.len);
-  p->len += text.len;
-}
-
-/* Escapes count as the character that they stand for would, near enough: \n is a line, the rest a
- * mark, \u one of a wide alphabet. Saves unescaping prompts of megabytes. */
-static void feed_raw(struct estimate *e, struct slice raw) {
-  struct pieces p;
-  const char *backslash = memchr(raw.data, '\\', raw.len);
-  if (!backslash) {
-    estimate_feed(e, raw);
-    return;
-  }
-  p.estimate = e;
-  p.len = 0;
-  for (; backslash; backslash = raw.len ? memchr(raw.data, '\\', raw.len) : NULL) {
-    size_t run = (size_t)(backslash - raw.data);
-    add_piece(&p, (struct slice){raw.data, run});
-    raw = slice_skip(raw, run);
-    if (raw.len < 2) break;
-    char escape = raw.data[1];
-    add_piece(&p, escape == 'n' ? SLICE("\n") : escape == 'u' ? SLICE("\u4e00") : SLICE("\""));
-    raw = slice_skip(raw, escape == 'u' ? 6 : 2);
-  }
-  if (!backslash) add_piece(&p, raw);
-  flush(&p);
-}
-
-static void end_string(struct estimate *e) {
-  e->kind = NOTHING;
-}
-
 void estimate_strings(struct slice json,
                       void (*on_string)(const struct estimate_string *string, void *user),
                       void *user) {
   struct json_cursor c = json_cursor_of(json);
   struct estimate_string string = {0};
-  bool counts = true;
+  bool counts = true, follows_key = false;
   while (c.at < c.end) {
     bool escaped;
     if (*c.at != '"') {
-      counts |= *c.at == ',' || *c.at == '{' || *c.at == '[';
+      bool is_value = *c.at == ',' || *c.at == '{' || *c.at == '[';
+      counts |= is_value;
+      follows_key &= !is_value;
       c.at++;
       continue;
     }
@@ -155,27 +106,12 @@ void estimate_strings(struct slice json,
     json_skip_space(&c);
     string.is_key = c.at < c.end && *c.at == ':';
     if (string.is_key) counts = is_counted_key(string.text);
-    string.is_media = !string.is_key && (slice_starts(string.text, SLICE("data:")) ||
-                                         slice_equal_text(string.key, "image_url") ||
-                                         (!counts && slice_equal_text(string.key, "data")));
+    string.is_media =
+        !string.is_key && (slice_starts(string.text, SLICE("data:")) ||
+                           (follows_key && slice_equal_text(string.key, "image_url")) ||
+                           (!counts && slice_equal_text(string.key, "data")));
     if (counts || string.is_media) on_string(&string, user);
     if (string.is_key) string.key = string.text;
+    follows_key = string.is_key;
   }
-}
-
-struct json_estimate {
-  struct estimate *estimate;
-  bool is_prompt;
-};
-
-static void on_estimated(const struct estimate_string *string, void *user) {
-  struct json_estimate *j = user;
-  if (string->is_media || (string->is_key && !j->is_prompt)) return;
-  feed_raw(j->estimate, string->text);
-  end_string(j->estimate);
-}
-
-void estimate_json(struct estimate *e, struct slice json, bool is_prompt) {
-  struct json_estimate j = {e, is_prompt};
-  estimate_strings(json, on_estimated, &j);
 }

@@ -19,10 +19,10 @@ void estimate_feed(struct estimate *e, struct slice text);
 uint64_t estimate_tokens(const struct estimate *e); /* rounded up */
 uint64_t estimate_text(struct slice text);
 
-/* The strings of a valid JSON text, whole in one pass: values, and keys where is_prompt is set (a
- * prompt's framing costs about what its keys do). Left out: identifiers, signatures, and encoded
- * media, which no provider counts by its text. */
-void estimate_json(struct estimate *e, struct slice json, bool is_prompt);
+/* The strings of a valid JSON text, whole in one pass: values, and keys (a prompt's framing costs
+ * about what its keys do). Left out: identifiers, signatures, and encoded media, which no provider
+ * counts by its text. True: there may be images. */
+bool estimate_json(struct estimate *e, struct slice json);
 
 struct estimate_string {
   struct slice key; /* the newest one before it; empty: none. Raw, as text is */

@@ -1,6 +1,4 @@
-/* Text of ASCII characters, up to 64 of them at once: each kind is a mask with one bit for each
- * character, and runs are counted by shifting it. The same sums as character by character. For
- * estimate.c. */
+/* The kinds of characters. For the files of the estimate. */
 #pragma once
 #include "account/estimate.h"
 
@@ -14,3 +12,10 @@ enum estimate_kind estimate_ascii_kind(unsigned char c);
 /* Takes the ASCII characters that text begins with, at most ESTIMATE_BLOCK_BYTES; returns how
  * many. */
 size_t estimate_ascii(struct estimate *e, struct slice text);
+
+/* One character; estimate_wide: the one at `at`, which is not ASCII, returns its bytes. */
+void estimate_take(struct estimate *e, enum estimate_kind kind);
+size_t estimate_wide(struct estimate *e, const char *at, const char *end);
+
+/* estimate_json without the instructions that only newer processors have. */
+bool estimate_json_portable(struct estimate *e, struct slice json);

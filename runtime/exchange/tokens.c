@@ -112,26 +112,27 @@ static uint64_t count_images(const struct exchange *x, struct slice body) {
   return image_tokens_of_request(&rule, body);
 }
 
-static uint64_t count_texts(struct exchange *x) {
-  struct slice body = bytes_slice(&x->body);
-  if (!x->tokenizer) {
-    struct estimate prompt = {0};
-    estimate_json(&prompt, body, true);
-    return estimate_tokens(&prompt);
-  }
+static uint64_t guess_prompt(const struct exchange *x, struct slice body) {
+  struct estimate prompt = {0};
+  bool has_images = estimate_json(&prompt, body);
+  return estimate_tokens(&prompt) + (has_images ? count_images(x, body) : 0);
+}
+
+static uint64_t count_prompt(struct exchange *x, struct slice body) {
   struct counting c = counting_of(x->host, x->tokenizer);
   struct slice input = json_find(body, "input");
   if (x->route.dialect == DIALECT_RESPONSES && input.data) count_messages(&c, input, true);
   if (x->route.dialect != DIALECT_RESPONSES && input.data) count_value(&c, input);
   count_body(&c, body);
   bytes_fini(&c.text);
-  return c.tokens;
+  return c.tokens + count_images(x, body);
 }
 
 uint64_t tokens_prompt(struct exchange *x) {
   find_tokenizer(x);
+  struct slice body = bytes_slice(&x->body);
   if (!x->has_prompt_tokens)
-    x->prompt_tokens = count_texts(x) + count_images(x, bytes_slice(&x->body));
+    x->prompt_tokens = x->tokenizer ? count_prompt(x, body) : guess_prompt(x, body);
   x->has_prompt_tokens = true;
   return x->prompt_tokens;
 }

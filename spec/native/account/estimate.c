@@ -89,20 +89,129 @@ static void test_scripts(void) {
 }
 
 static void test_json(void) {
-  struct estimate values = {0}, keys = {0}, media = {0};
-  struct slice body = SLICE("{\"messages\":[{\"role\":\"user\",\"content\":\"hello big world\"}]}");
-  estimate_json(&values, body, false);
-  estimate_json(&keys, body, true);
-  CHECK(estimate_tokens(&values) == 4 && estimate_tokens(&keys) > 4 && estimate_tokens(&keys) <= 8);
-  estimate_json(&media,
-                SLICE("{\"id\":\"abcabcabc\",\"image\":[\"data:image/png;base64,AAAAAAAAAAAA\"],"
-                      "\"data\":\"AAAAAAAAAAAAAAAA\",\"a\":\"x\"}"),
-                false);
-  CHECK(estimate_tokens(&media) == 1);
+  struct estimate keys = {0}, media = {0};
+  CHECK(!estimate_json(
+      &keys, SLICE("{\"messages\":[{\"role\":\"user\",\"content\":\"hello big world\"}]}")));
+  CHECK(estimate_tokens(&keys) > 4 && estimate_tokens(&keys) <= 8);
+  CHECK(estimate_json(
+      &media, SLICE("{\"id\":\"abcabcabc\",\"image\":[\"data:image/png;base64,AAAAAAAAAAAA\"],"
+                    "\"data\":\"AAAAAAAAAAAAAAAA\",\"a\":\"x\"}")));
+  CHECK(estimate_tokens(&media) == 3); /* image, a, x */
   struct estimate broken = {0};
-  estimate_json(&broken, SLICE("{\"a\":\"unfinished"), true);
-  estimate_json(&broken, SLICE("\"\\"), true);
-  CHECK(estimate_tokens(&broken) <= 2);
+  (void)estimate_json(&broken, SLICE("{\"a\":\"unfinished"));
+  (void)estimate_json(&broken, SLICE("\"\\"));
+  CHECK(estimate_tokens(&broken) <= 4);
+}
+
+/* String by string, each put together as estimate_json says that it counts. */
+static void on_slow_string(const struct estimate_string *string, void *user) {
+  struct estimate *e = user;
+  struct bytes text;
+  if (string->is_media) return;
+  bytes_init(&text);
+  for (struct slice rest = string->text; rest.len;) {
+    bool escape = rest.data[0] == '\\', wide = escape && rest.data[1] == 'u';
+    if (escape)
+      bytes_append_text(&text, wide ? "\u4e00" : rest.data[1] == 'n' ? "\n" : "\"");
+    else
+      bytes_append_byte(&text, rest.data[0]);
+    rest = slice_skip(rest, wide ? 6 : escape ? 2 : 1);
+  }
+  estimate_feed(e, bytes_slice(&text));
+  e->kind = NOTHING;
+  bytes_fini(&text);
+}
+
+static uint64_t next_random(uint64_t *state, uint64_t below) {
+  *state = *state * 6364136223846793005u + 1442695040888963407u;
+  return (*state >> 33) % below;
+}
+
+static void add_some(struct bytes *json, const char *const *some, size_t count, uint64_t *state) {
+  bytes_append_text(json, some[next_random(state, count)]);
+}
+
+static void add_string(struct bytes *json, uint64_t *state) {
+  static const char *const pieces[] = {"word ",
+                                       "Word",
+                                       "camelCase",
+                                       "ABCDEFGH",
+                                       "a",
+                                       "12345678901",
+                                       " ",
+                                       "          ",
+                                       ".",
+                                       "};",
+                                       "\\n",
+                                       "\\n",
+                                       "\\n\\n\\n",
+                                       "\\\"",
+                                       "\\\\",
+                                       "\\t",
+                                       "\\u4f60",
+                                       "\u00e9t",
+                                       "\u4f60",
+                                       "\u4f60\u597d",
+                                       "\U0001f600",
+                                       "\u043f\u0440",
+                                       "longerlongerlongerlongerlongerlongerlongerlonger",
+                                       "\\/",
+                                       "\x7f",
+                                       "url",
+                                       "{\\\"id\\\":"};
+  bytes_append_byte(json, '"');
+  for (uint64_t left = next_random(state, 12); left; left--)
+    add_some(json, pieces, sizeof pieces / sizeof *pieces, state);
+  bytes_append_byte(json, '"');
+}
+
+static void add_json(struct bytes *json, uint64_t *state, unsigned depth) {
+  static const char *const keys[] = {"\"id\"",   "\"role\"",      "\"content\"",   "\"image_url\"",
+                                     "\"data\"", "\"call_id\"",   "\"url\"",       "\"signature\"",
+                                     "\"type\"", "\"tool_call\"", "\"file_data\"", "\"i\""};
+  static const char *const values[] = {
+      "1.5e3",  "true",    "null",    "\"data:image/png;base64,AAAA\"", "\"data:,x\"", "\"image\"",
+      "\"id\"", "\"url\"", "\"data\""};
+  static const char *const spaces[] = {"", "", "", " ", "\n  ", "\t"};
+  uint64_t kind = next_random(state, depth ? 6 : 3);
+  if (kind == 0) {
+    add_some(json, values, sizeof values / sizeof *values, state);
+  } else if (kind < 3) {
+    add_string(json, state);
+  } else {
+    bytes_append_byte(json, kind == 3 ? '[' : '{');
+    for (uint64_t i = 0, members = next_random(state, 6); i < members; i++) {
+      if (i) bytes_append_byte(json, ',');
+      add_some(json, spaces, 6, state);
+      if (kind > 3) {
+        add_some(json, keys, sizeof keys / sizeof *keys, state);
+        add_some(json, spaces, 6, state);
+        bytes_append_byte(json, ':');
+        add_some(json, spaces, 6, state);
+      }
+      add_json(json, state, depth - 1);
+      add_some(json, spaces, 6, state);
+    }
+    bytes_append_byte(json, kind == 3 ? ']' : '}');
+  }
+}
+
+static void test_random_json(void) {
+  uint64_t state = 7;
+  struct bytes json;
+  bytes_init(&json);
+  for (int round = 0; round < 20000; round++) {
+    bytes_clear(&json);
+    add_json(&json, &state, 5);
+    struct estimate fast = {0}, portable = {0}, slow = {0};
+    bool saw_image = estimate_json(&fast, bytes_slice(&json));
+    CHECK(estimate_json_portable(&portable, bytes_slice(&json)) == saw_image);
+    estimate_strings(bytes_slice(&json), on_slow_string, &slow);
+    if (fast.milli != slow.milli) fprintf(stderr, "%s\n", bytes_text(&json));
+    CHECK(fast.milli == slow.milli && portable.milli == slow.milli);
+    CHECK(saw_image || !memmem(json.data, json.len, "\"image\"", 7));
+  }
+  bytes_fini(&json);
 }
 
 int main(void) {
@@ -110,5 +219,6 @@ int main(void) {
   test_blocks();
   test_scripts();
   test_json();
+  test_random_json();
   return checks_end();
 }

@@ -41,8 +41,8 @@ void meter_init(struct meter *m, enum dialect format);
 void meter_fini(struct meter *m);
 /* One event of a stream; event_name may be empty. Returns its flags. */
 unsigned meter_frame(struct meter *m, struct slice event_name, struct slice data);
-/* A whole answer that is no stream: METER_CONTENT is of frames only, since text that the provider has
- * counted is not looked at. */
+/* A whole answer that is no stream: METER_CONTENT is of frames only, since text that the provider
+ * has counted is not looked at. */
 unsigned meter_body(struct meter *m, struct slice body);
 /* What to bill. Reported counts where they are; else the guess, never less than what was reported.
  * output_tokens: the tokenizer's count when text was set, else it is ignored. */

@@ -332,6 +332,15 @@ local function on_delta(settings, delta, context)
   return released, rest
 end
 
+-- Replies are looked at when something in them counts, or a token of the request may come back in them.
+local function wants(settings)
+  local hooks = { "on_request" }
+  local restores = settings.action == "token"
+  for _, action in pairs(settings.actions) do restores = restores or action == "token" end
+  if restores or not is_silent(settings) then hooks[2] = "on_delta" end
+  return hooks
+end
+
 -- A policy's hooks. lists_of(settings): what gateyes.detector takes as lists; nil: none.
 function compliance.hooks(policy, lists_of)
   function policy.check(settings)
@@ -343,6 +352,7 @@ function compliance.hooks(policy, lists_of)
         ignore_test_numbers = settings.ignore_test_numbers },
     }
   end
+  policy.wants = wants
   function policy.on_request(request, context) return on_request(context.settings, request, context) end
   function policy.on_delta(delta, context) return on_delta(context.settings, delta, context) end
   return policy

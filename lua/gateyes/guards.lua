@@ -117,6 +117,9 @@ local function on_delta(judge, delta, context)
 end
 
 function guards.hooks(policy, judge)
+  function policy.wants(settings)
+    return { "on_request", settings.output and "on_delta" or nil }
+  end
   function policy.on_request(request, context) return on_request(judge, request, context) end
   function policy.on_delta(delta, context) return on_delta(judge, delta, context) end
   return policy

@@ -72,6 +72,10 @@ function policy.check(settings)
   detectors[settings] = gateyes.detector { lists = lists_of(settings), allowed = settings.allowed }
 end
 
+function policy.wants(settings)
+  return { "on_request", settings.output ~= "none" and "on_delta" or nil }
+end
+
 -- Each rule counts once for a text: saying a thing twice is no proof of it.
 local function add(sum, finding)
   if sum.seen[finding.rule] then return end

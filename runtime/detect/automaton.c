@@ -15,6 +15,7 @@ static uint32_t state_new(struct automaton *a, uint16_t depth) {
 
 void automaton_init(struct automaton *a) {
   *a = (struct automaton){0};
+  prefixes_init(&a->prefixes);
   state_new(a, 0);
 }
 
@@ -23,6 +24,7 @@ void automaton_fini(struct automaton *a) {
   free(a->edges);
   free(a->words);
   free(a->rows);
+  prefixes_fini(&a->prefixes);
 }
 
 /* Building: states[s].edges is the newest child, states[child].fallback the next older one, and
@@ -37,6 +39,7 @@ static uint32_t child_find(const struct automaton *a, uint32_t state, uint8_t by
 void automaton_add(struct automaton *a, struct slice text, uint32_t value) {
   must(text.len > 0 && text.len <= 1000 && a->row_count == 0);
   uint32_t at = 0;
+  prefixes_add(&a->prefixes, text);
   for (size_t i = 0; i < text.len; i++) {
     uint8_t byte = automaton_fold((uint8_t)text.data[i]);
     uint32_t child = child_find(a, at, byte);
@@ -131,6 +134,7 @@ static void rows_fill(struct automaton *a) {
 }
 
 void automaton_build(struct automaton *a) {
+  prefixes_build(&a->prefixes);
   edges_pack(a);
   rows_fill(a);
   /* Breadth first: a child's fallback is what its byte gives from its parent's fallback. */

@@ -4,7 +4,7 @@
  * without case.
  */
 #pragma once
-#include "base/bytes.h"
+#include "detect/prefix.h"
 
 struct automaton_edge {
   uint8_t byte;
@@ -32,6 +32,7 @@ struct automaton {
   struct automaton_edge *edges;
   struct automaton_word *words;
   uint32_t *rows;
+  struct prefixes prefixes;
   size_t state_count, state_cap, edge_count, word_count, word_cap, row_count;
 };
 

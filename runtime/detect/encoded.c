@@ -21,6 +21,13 @@ static int value_of(char c) {
   return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
 }
 
+static bool is_letter(char c) {
+  static const bool letters[256] = {
+      ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['+'] = true,
+      ['-'] = true,         ['/'] = true,         ['_'] = true};
+  return letters[(unsigned char)c];
+}
+
 /* Whole groups of four, and what a last short group gives. */
 static size_t decode(const char *text, size_t len, char *out) {
   size_t made = 0;
@@ -105,26 +112,57 @@ static void found_place(struct encoded *e, size_t first) {
   }
 }
 
+/* Outside of a run, at `at`: where the next run begins that is long enough to be probed, or that
+ * the end of the text cuts. Such a run holds every PROBE_CHARS-th byte of any stretch, so that most
+ * bytes need not be looked at. */
+static size_t run_find(struct slice text, size_t at) {
+  while (text.len - at >= PROBE_CHARS) {
+    size_t start = at + PROBE_CHARS;
+    while (start > at && is_letter(text.data[start - 1]))
+      start--;
+    if (start == at) return at;
+    at = start;
+  }
+  for (size_t i = at; i < text.len; i++)
+    if (!is_letter(text.data[i])) at = i + 1;
+  return at;
+}
+
+static void run_open(struct encoded *e, size_t start) {
+  e->open = true;
+  e->dead = false;
+  e->taken = 0;
+  e->run = (ptrdiff_t)start;
+  e->at = start;
+}
+
+/* To the run's end, or that of the text; true when the run has ended. */
+static bool run_read(struct encoded *e, const struct detect_rules *rules, struct slice text) {
+  for (; e->at < text.len; e->at++) {
+    if (!is_letter(text.data[e->at])) return true;
+    if (!e->dead && !e->inner && (ptrdiff_t)e->at - e->run + 1 == PROBE_CHARS)
+      probe(e, rules, text);
+  }
+  return false;
+}
+
 size_t encoded_feed(struct encoded *e, const struct detect_rules *rules, struct slice text,
                     bool ended) {
   if (e->off) return text.len;
-  size_t settled = 0;
-  for (; e->at < text.len; e->at++) {
-    bool in = value_of(text.data[e->at]) >= 0;
-    if (in && !e->open) {
-      e->open = true;
-      e->dead = false;
-      e->taken = 0;
-      e->run = (ptrdiff_t)e->at;
-    } else if (!in && e->open) {
-      size_t first = e->found.count;
-      run_close(e, text, e->at);
-      found_place(e, first);
+  size_t settled = 0, first = e->found.count;
+  while (e->at < text.len) {
+    if (!e->open) {
+      size_t start = run_find(text, e->at);
+      e->at = start;
+      if (start == text.len) break;
+      run_open(e, start);
     }
-    if (in && !e->dead && !e->inner && (ptrdiff_t)e->at - e->run + 1 == PROBE_CHARS)
-      probe(e, rules, text);
+    if (!run_read(e, rules, text)) break;
+    first = e->found.count;
+    run_close(e, text, e->at);
+    found_place(e, first);
   }
-  size_t first = e->found.count;
+  first = e->found.count;
   if (e->open && ended) run_close(e, text, text.len);
   if (e->open && e->inner) {
     run_feed(e, text, text.len, false);

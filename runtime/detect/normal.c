@@ -1,5 +1,9 @@
 #include "detect/normal.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "base/utf8.h"
 
 void normal_init(struct normal *n) {
@@ -207,13 +211,39 @@ static bool is_special(unsigned char c) {
   return c >= 0x80 || c == '\\' || c == '%';
 }
 
+/* U+4000 to U+CFFF, most of what Chinese and Korean are written in, are as they are. */
+static bool is_plain_sequence(const char *p, size_t left) {
+  unsigned char first = (unsigned char)p[0];
+  return left >= 3 && first >= 0xe4 && first <= 0xec && ((unsigned char)p[1] & 0xc0) == 0x80 &&
+         ((unsigned char)p[2] & 0xc0) == 0x80;
+}
+
+/* The first byte from `at` on that may not stay as it is. */
+static size_t plain_end(struct slice piece, size_t at) {
+  for (;;) {
+#ifdef __SSE2__
+    const __m128i backslash = _mm_set1_epi8('\\'), percent_sign = _mm_set1_epi8('%');
+    for (int found = 0; piece.len - at >= 16 && !found;) {
+      __m128i chunk = _mm_loadu_si128((const __m128i *)(piece.data + at));
+      __m128i signs =
+          _mm_or_si128(_mm_cmpeq_epi8(chunk, backslash), _mm_cmpeq_epi8(chunk, percent_sign));
+      found = _mm_movemask_epi8(_mm_or_si128(chunk, signs));
+      at += found ? (size_t)__builtin_ctz((unsigned)found) : 16;
+    }
+#endif
+    while (at < piece.len && !is_special((unsigned char)piece.data[at]))
+      at++;
+    if (at == piece.len || !is_plain_sequence(piece.data + at, piece.len - at)) return at;
+    while (at < piece.len && is_plain_sequence(piece.data + at, piece.len - at))
+      at += 3;
+  }
+}
+
 /* Turns all it can of the bytes; how many. */
 static size_t turn(struct normal *n, struct slice piece, bool ended) {
   size_t at = 0;
   while (at < piece.len) {
-    size_t plain = at;
-    while (plain < piece.len && !is_special((unsigned char)piece.data[plain]))
-      plain++;
+    size_t plain = plain_end(piece, at);
     bytes_append(&n->text, piece.data + at, plain - at);
     n->raw += plain - at;
     at = plain;

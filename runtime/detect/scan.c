@@ -137,26 +137,64 @@ static void hold_tail(struct scan *s, uint32_t state) {
   scan_wait(s, at);
 }
 
-void scan_run(struct scan *s) {
+/* How far the automaton has read. */
+struct reader {
+  size_t at;
+  uint32_t state;
+};
+
+/* Reads on to `end`. Where no word may begin nothing is read: the automaton is at its root there,
+ * or in a state of one byte, which is the same as to begin again at that byte. */
+static void read_words(struct scan *s, struct reader *r, size_t end) {
   const struct automaton *a = &s->rules->automaton;
-  uint32_t state = 0;
-  s->live = s->len;
-  char before = 0;
-  bool has_shapes = s->rules->has_shapes;
-  for (size_t at = 0; at < s->len; at++) {
-    char c = s->text[at];
-    if (has_shapes && at >= s->from) {
-      bool alnum = is_alnum(c);
-      if (alnum && !is_alnum(before))
-        on_run(s, at);
-      else if (!alnum && (c == '@' || c == ':'))
-        on_mark(s, at);
+  struct slice text = {s->text, s->len};
+  size_t begun = r->at;
+  while (r->at < end) {
+    if (r->state == 0) {
+      begun = r->at = prefixes_next(&a->prefixes, text, r->at, end);
+      if (r->at == end) return;
     }
-    before = c;
-    state = automaton_step(a, state, (uint8_t)c);
-    const struct automaton_state *here = &a->states[state];
-    if (here->word || here->suffix) on_words(s, here, at + 1);
+    r->state = automaton_step(a, r->state, (uint8_t)s->text[r->at++]);
+    const struct automaton_state *here = &a->states[r->state];
+    if (here->word || here->suffix) on_words(s, here, r->at);
+    if (here->depth == 1 && !here->word && r->at - 1 > begun) {
+      r->state = 0;
+      r->at--;
+    }
   }
-  if (!s->ended) hold_tail(s, state);
+}
+
+enum byte_class { BYTE_OTHER, BYTE_RUN, BYTE_MARK };
+
+static enum byte_class class_of(char c) {
+  static const uint8_t classes[256] = {['0' ... '9'] = BYTE_RUN,
+                                       ['A' ... 'Z'] = BYTE_RUN,
+                                       ['a' ... 'z'] = BYTE_RUN,
+                                       ['@'] = BYTE_MARK,
+                                       [':'] = BYTE_MARK};
+  return (enum byte_class)classes[(unsigned char)c];
+}
+
+static void read_shapes(struct scan *s, struct reader *r) {
+  enum byte_class before = s->from > 0 ? class_of(s->text[s->from - 1]) : BYTE_OTHER;
+  for (size_t at = s->from; at < s->len; at++) {
+    enum byte_class here = class_of(s->text[at]);
+    bool begins = here == BYTE_RUN && before != BYTE_RUN;
+    before = here;
+    if (!begins && here != BYTE_MARK) continue;
+    read_words(s, r, at);
+    if (begins)
+      on_run(s, at);
+    else
+      on_mark(s, at);
+  }
+}
+
+void scan_run(struct scan *s) {
+  struct reader r = {0};
+  s->live = s->len;
+  if (s->rules->has_shapes) read_shapes(s, &r);
+  read_words(s, &r, s->len);
+  if (!s->ended) hold_tail(s, r.state);
   if (s->live < s->from) s->live = s->from; /* the tail's places are guessed generously */
 }

@@ -67,6 +67,7 @@ static void nearest_hook(struct load *l, struct slice key) {
   nearest_offer(&nearest, SLICE("stream"));
   nearest_offer(&nearest, SLICE("about"));
   nearest_offer(&nearest, SLICE("check"));
+  nearest_offer(&nearest, SLICE("wants"));
   if (nearest.best.len)
     problem(l, "policy.%.*s is not known; the nearest is %.*s", (int)key.len, key.data,
             (int)nearest.best.len, nearest.best.data);
@@ -89,7 +90,8 @@ static bool is_hook(struct slice key, enum policy_hook *hook) {
 static bool is_field(struct slice key) {
   return slice_equal_text(key, "name") || slice_equal_text(key, "settings") ||
          slice_equal_text(key, "stream") || slice_equal_text(key, "about") ||
-         slice_equal_text(key, "check") || (key.len && key.data[0] == '_');
+         slice_equal_text(key, "check") || slice_equal_text(key, "wants") ||
+         (key.len && key.data[0] == '_');
 }
 
 /* The value of one key is on top. A hook that is misspelt would be a rule that never applies. */
@@ -209,6 +211,68 @@ static bool check_settings(struct load *l, int module) {
   return take_check(l);
 }
 
+/* Of one name in the list on top. */
+static bool take_wanted(struct load *l, unsigned *wanted) {
+  lua_State *L = l->chain->L;
+  enum policy_hook hook;
+  bool fine = lua_type(L, -1) == LUA_TSTRING && is_hook(state_text(L, -1), &hook) &&
+              l->policy->hooks & 1u << hook;
+  if (!fine)
+    problem(l, "policy.wants returns a list of the policy's own hooks, or nil for all of them");
+  else
+    *wanted |= 1u << hook;
+  return fine;
+}
+
+/* The list that `wants` gave is on top, and goes. */
+static bool take_wanted_hooks(struct load *l) {
+  lua_State *L = l->chain->L;
+  int list = lua_gettop(L);
+  unsigned wanted = 0;
+  bool fine = true, is_all = lua_isnil(L, list);
+  if (!is_all && !lua_istable(L, list)) {
+    lua_settop(L, list - 1);
+    problem(l, "policy.wants returns a list of the policy's own hooks, or nil for all of them");
+    return false;
+  }
+  for (size_t i = 1; !is_all && i <= lua_objlen(L, list) && fine; i++) {
+    lua_rawgeti(L, list, (int)i);
+    fine = take_wanted(l, &wanted);
+    lua_pop(L, 1);
+  }
+  lua_settop(L, list - 1);
+  if (!is_all) l->policy->hooks &= wanted;
+  return fine;
+}
+
+/* A hook that the settings leave nothing to do costs a request nothing: not even its texts are
+ * collected. The settings are on top. */
+static bool ask_wanted_hooks(struct load *l, int module) {
+  lua_State *L = l->chain->L;
+  int settings = lua_gettop(L);
+  struct bytes why;
+  sandbox_push_field(L, module, "wants");
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    return true;
+  }
+  if (!lua_isfunction(L, -1)) {
+    problem(l, "policy.wants is a %s; it is a function", luaL_typename(L, -1));
+    lua_pop(L, 1);
+    return false;
+  }
+  bytes_init(&why);
+  lua_pushvalue(L, settings);
+  bool ran = l->chain->is_direct ? lua_pcall(L, 1, 1, 0) == 0
+                                 : sandbox_call(l->chain->sandbox, 1, 1, &why) == SANDBOX_DONE;
+  if (!ran && l->chain->is_direct) sandbox_describe(L, -1, &why);
+  if (!ran) problem(l, "policy.wants failed: %s", bytes_text(&why));
+  bytes_fini(&why);
+  bool fine = ran && take_wanted_hooks(l);
+  lua_settop(L, settings);
+  return fine;
+}
+
 /* The module is on top, and goes. */
 static bool take_policy(struct load *l) {
   lua_State *L = l->chain->L;
@@ -221,6 +285,8 @@ static bool take_policy(struct load *l) {
   sandbox_push_field(L, module, "settings");
   bool is_valid = policy_settings_take(L, l->entry, l->error);
   fine = is_valid && check_settings(l, module) && fine;
+  fine = fine && ask_wanted_hooks(l, module);
+  l->policy->holds_stream &= (l->policy->hooks & 1u << POLICY_ON_REPLY) != 0;
   l->policy->settings = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_settop(L, module - 1);
   return fine;

@@ -217,6 +217,13 @@ static void test_load_errors(struct kit *kit) {
       {"return { name = 'p', on_reply = function() end }",
        "policies/p.lua: on_reply alone does not see streams"},
       {"return { name = 'p', route = 3 }", "policies/p.lua: policy.route is a number"},
+      {"return { name = 'p', wants = {} }", "policies/p.lua: policy.wants is a table; it is"},
+      {"return { name = 'p', wants = function() return 'route' end }",
+       "policies/p.lua: policy.wants returns a list of the policy's own hooks, or nil"},
+      {"return { name = 'p', wants = function() return { 'route' } end }",
+       "policies/p.lua: policy.wants returns a list of the policy's own hooks, or nil"},
+      {"return { name = 'p', wants = function() error('no', 0) end }",
+       "policies/p.lua: policy.wants failed: no\n"},
       {"x = = 1", "tenant.lua:3: policies.p: policies/p.lua:1:"},
       {"return { name = 'p', settings = { mode = { type = 'strng' } } }",
        "tenant.lua:3: policies.p.mode: its schema has no type"},
@@ -263,6 +270,41 @@ static void test_settings(struct kit *kit) {
   kit_end(kit, run);
 }
 
+/* Hooks that the settings leave out are not there: neither for the run, nor for who collects texts.
+ */
+static void test_wants(struct kit *kit) {
+  struct value_item item = {SLICE("output"), {.type = VALUE_BOOL, .boolean = true}};
+  struct value settings = {.type = VALUE_MAP, .items = &item, .count = 1};
+  static const char text[] =
+      "return { name = 'p', settings = { output = { type = 'boolean', default = false } },\n"
+      "  wants = function(s) if not s.output then return { 'on_request' } end end,\n"
+      "  on_request = function(_, c) c:tag('a', 'b') end,\n"
+      "  on_delta = function() return 'changed' end }";
+  unsigned request = 1u << POLICY_ON_REQUEST;
+  kit_add(kit, "p", text);
+  CHECK(kit_load(kit));
+  CHECK(policy_chain_hooks(kit->chain) == request);
+  struct policy_run *run = kit_run(kit, DIALECT_CHAT, chat);
+  CHECK(policy_on_request(run) == POLICY_DONE);
+  CHECK(policy_verdict(run)->tag_count == 1);
+  struct policy_text reply = {.text = SLICE("said")};
+  CHECK(policy_on_reply(run, &reply, 1) == POLICY_DONE && !reply.is_changed);
+  kit_end(kit, run);
+  kit_add(kit, "p", text)->settings = &settings;
+  CHECK(kit_load(kit));
+  CHECK(policy_chain_hooks(kit->chain) ==
+        (request | 1u << POLICY_ON_DELTA | 1u << POLICY_ON_REPLY));
+  run = kit_run(kit, DIALECT_CHAT, chat);
+  CHECK(policy_on_reply(run, &reply, 1) == POLICY_DONE && reply.is_changed);
+  kit_end(kit, run);
+  kit_add(kit, "p",
+          "return { name = 'p', stream = 'hold', wants = function() return {} end,\n"
+          "  on_reply = function() error 'never' end }");
+  CHECK(kit_load(kit));
+  CHECK(policy_chain_hooks(kit->chain) == 0);
+  kit_unload(kit);
+}
+
 int main(void) {
   struct kit kit;
   kit_init(&kit);
@@ -277,6 +319,7 @@ int main(void) {
   test_phases(&kit);
   test_load_errors(&kit);
   test_settings(&kit);
+  test_wants(&kit);
   kit_fini(&kit);
   return checks_end();
 }

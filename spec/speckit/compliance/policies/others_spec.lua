@@ -28,6 +28,33 @@ describe("secrets", function()
   end)
 end)
 
+describe("what settings leave to do", function()
+  local function wanted(policy, settings)
+    settings.actions = settings.actions or {}
+    return table.concat(policy.wants(settings), " ")
+  end
+
+  it("leaves replies alone where nothing in them counts", function()
+    assert.equal("on_request", wanted(keywords, { action = "block", output = "none" }))
+    assert.equal("on_request", wanted(secrets, { action = "none", output = "same" }))
+    assert.equal("on_request", wanted(residency, { action = "local", output = "none" }))
+    assert.equal("on_request", wanted(injection, { action = "block", output = "none" }))
+    assert.equal("on_request", wanted(moderation, { output = false }))
+  end)
+
+  it("looks at replies otherwise", function()
+    assert.equal("on_request on_delta", wanted(keywords, { action = "block", output = "same" }))
+    assert.equal("on_request on_delta", wanted(secrets, { action = "none", actions = { a = "tag" }, output = "same" }))
+    assert.equal("on_request on_delta", wanted(injection, { output = "tag" }))
+    assert.equal("on_request on_delta", wanted(moderation, { output = true }))
+  end)
+
+  it("looks at replies for tokens that stand for values of the request", function()
+    assert.equal("on_request on_delta", wanted(keywords, { action = "token", output = "none" }))
+    assert.equal("on_request on_delta", wanted(keywords, { action = "tag", actions = { x = "token" }, output = "none" }))
+  end)
+end)
+
 describe("keywords", function()
   local settings = { lists = {
     labels = { words = { "机密", "CONFIDENTIAL" }, exceptions = { "confidential computing" } },

@@ -51,7 +51,8 @@ describe("what settings leave to do", function()
 
   it("looks at replies for tokens that stand for values of the request", function()
     assert.equal("on_request on_delta", wanted(keywords, { action = "token", output = "none" }))
-    assert.equal("on_request on_delta", wanted(keywords, { action = "tag", actions = { x = "token" }, output = "none" }))
+    local some = { x = "token" }
+    assert.equal("on_request on_delta", wanted(keywords, { action = "tag", actions = some, output = "none" }))
   end)
 end)
 

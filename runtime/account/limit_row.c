@@ -5,6 +5,7 @@
 
 #include "account/limit.h"
 #include "base/value_json.h"
+#include "observe/log.h"
 
 enum { DEPTH = 4 };
 
@@ -83,4 +84,16 @@ enum store_result limit_rows_apply(struct limiter *limiter, struct store *store,
   must(pthread_mutex_unlock(&lock) == 0);
   limit_rows_fini(&rows);
   return result;
+}
+
+void limit_rows_renew(struct limiter *limiter, struct store *store, const struct config *config) {
+  struct config_problems problems;
+  config_problems_init(&problems);
+  enum store_result result = limit_rows_apply(limiter, store, config, &problems);
+  if (result != STORE_FINE)
+    log_process(LOG_ERROR, "limits stay as they were, since the store is %s",
+                store_result_name(result));
+  for (size_t i = 0; i < problems.count; i++)
+    log_process(LOG_WARN, "%s", problems.items[i]);
+  config_problems_fini(&problems);
 }

@@ -30,3 +30,5 @@ void limit_rows_fini(struct limit_rows *rows);
  * before. Waits. */
 enum store_result limit_rows_apply(struct limiter *limiter, struct store *store,
                                    const struct config *config, struct config_problems *problems);
+/* The same; what is wrong goes to the log. */
+void limit_rows_renew(struct limiter *limiter, struct store *store, const struct config *config);

@@ -52,7 +52,8 @@ void admin_answer_json(struct visit *v, int status, struct slice body) {
 void admin_refuse(struct visit *v, int status, const char *code, const char *message) {
   struct bytes body;
   bytes_init(&body);
-  bytes_printf(&body, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}\n", code, message);
+  bytes_printf(&body, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\",\"field\":null}}\n", code,
+               message);
   answer(v, status, &json_type_header, bytes_slice(&body));
   bytes_fini(&body);
 }
@@ -177,7 +178,7 @@ static void on_closed(struct http_stream *stream, bool complete, const char *rea
 static const char *error_body(const struct http_error *error, struct bytes *out) {
   bytes_append_text(out, "{\"error\":{\"code\":\"bad_request\",\"message\":");
   json_quote(out, slice_of(error->sentence));
-  bytes_append_text(out, "}}\n");
+  bytes_append_text(out, ",\"field\":null}}\n");
   return "application/json";
 }
 

@@ -12,6 +12,10 @@
 enum params {
   PARAMS_NONE,
   PARAMS_LIST,
+  PARAMS_STATES,
+  PARAMS_PROJECTS,
+  PARAMS_KEYS,
+  PARAMS_DELIVERIES,
   PARAMS_OF_SERVICE,
   PARAMS_USE,
   PARAMS_USAGE,
@@ -52,25 +56,43 @@ struct call { /* texts are borrowed from its arena */
   struct session *session; /* of a caller with a token; else NULL */
 };
 
-/* admin/routes.c. *id is the path's variable part. allowed: when no method fits, those that do. */
+/* admin/routes.c. *id is the path's variable part, as it was sent. allowed: when no method fits,
+ * those that do, as the header Allow lists them; else empty. */
+enum { ALLOWED_BYTES = 64 };
 const struct admin_route *admin_route_find(const struct http_request *request, struct slice *id,
-                                           const char **allowed);
+                                           char allowed[ALLOWED_BYTES]);
 const struct admin_route *admin_route_at(size_t index); /* NULL at the end */
 const char *params_names(enum params params);           /* "limit cursor …" */
+/* The states that rows of a kind are listed by: "active blocked"; empty: none. */
+const char *states_of(enum entity_kind kind);
 
 /* admin/call.c. field may be NULL; the message names what to do. */
 void call_fail(struct call *c, int status, const char *field, const char *format, ...) PRINTF(4, 5);
 void call_fail_store(struct call *c, enum store_result result);
 /* Ends {"object":"list","data":[…; last: the cursor of the next page, when there is one. */
 void call_end_list(struct call *c, bool has_more, uint64_t last);
+/* ,"name":"text"; and ,"name":{…}, or null for what is no JSON. */
+void call_add_text(struct bytes *out, const char *name, struct slice text);
+void call_add_json(struct bytes *out, const char *name, struct slice json);
+/* A part of the path, unescaped (RFC 3986, 2.1). */
+struct slice call_path_part(struct call *c, struct slice text);
 /* The value of a parameter of the query, unescaped; empty when it is not there. */
 struct slice call_param(struct call *c, const char *name);
-/* Refuses parameters that the route does not know. */
+/* One of the words of a list "a b c", or empty when it is not there; false: refused. */
+bool call_param_word(struct call *c, const char *name, const char *words, struct slice *out);
+/* Where a list of rows goes on. Who reads pages hands back what they were given; false: refused. */
+bool call_param_cursor(struct call *c, struct slice *after);
+void call_write_cursor(struct call *c, struct slice last);
+/* Refuses parameters that the route does not know, and those that stand twice. */
 bool call_params_check(struct call *c);
 bool call_param_u64(struct call *c, const char *name, uint64_t otherwise, uint64_t most,
                     uint64_t *out);
 /* A day as 2026-11-22, or a time as 2026-11-22T10:00:00Z, or milliseconds. */
 bool call_param_time(struct call *c, const char *name, int64_t otherwise, int64_t *out);
+/* Both ends of a time; *to_ms 0: no end. False, refused: also when the end lies before the start.
+ */
+bool call_param_span(struct call *c, const char *from, const char *to, int64_t *from_ms,
+                     int64_t *to_ms);
 /* A member of the body as text; empty when it is not there. */
 struct slice call_text(struct call *c, struct slice object, const char *name);
 void call_time(struct call *c, const char *name, int64_t wall_ms); /* ,"name":"2026…" */

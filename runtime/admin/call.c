@@ -44,6 +44,19 @@ void call_end_list(struct call *c, bool has_more, uint64_t last) {
     bytes_append_text(&c->out, "null}\n");
 }
 
+void call_add_text(struct bytes *out, const char *name, struct slice text) {
+  bytes_printf(out, ",\"%s\":", name);
+  json_quote(out, text);
+}
+
+void call_add_json(struct bytes *out, const char *name, struct slice json) {
+  bytes_printf(out, ",\"%s\":", name);
+  if (json.len && json_validate(json, JSON_DEPTH_DEFAULT, NULL))
+    bytes_append_slice(out, json);
+  else
+    bytes_append_text(out, "null");
+}
+
 void call_fail_store(struct call *c, enum store_result result) {
   if (result == STORE_NOT_FOUND)
     call_fail(c, 404, NULL, "there is no such %s", row_noun(c->route->kind));
@@ -60,8 +73,8 @@ static int hex_of(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* RFC 3986, 2.1, and + for a space as forms write it. */
-static struct slice unescaped(struct call *c, struct slice text) {
+/* RFC 3986, 2.1; plus is what + stands for. */
+static struct slice unescaped(struct call *c, struct slice text, char plus) {
   char *out = arena_alloc(&c->arena, text.len + 1), *to = out;
   for (size_t i = 0; i < text.len; i++) {
     int high = text.data[i] == '%' && i + 2 < text.len ? hex_of(text.data[i + 1]) : -1;
@@ -70,39 +83,88 @@ static struct slice unescaped(struct call *c, struct slice text) {
       *to++ = (char)(high * 16 + low);
       i += 2;
     } else {
-      *to++ = text.data[i] == '+' ? ' ' : text.data[i];
+      *to++ = text.data[i] == '+' ? plus : text.data[i];
     }
   }
   return (struct slice){out, (size_t)(to - out)};
 }
 
+struct slice call_path_part(struct call *c, struct slice text) {
+  return unescaped(c, text, '+');
+}
+
+/* Forms write + for a space. */
 struct slice call_param(struct call *c, const char *name) {
   struct slice rest = c->query;
   while (rest.len) {
     struct slice value, one = slice_cut(rest, '&', &rest);
-    if (slice_equal_text(slice_cut(one, '=', &value), name)) return unescaped(c, value);
+    if (slice_equal_text(slice_cut(one, '=', &value), name)) return unescaped(c, value, ' ');
   }
   return (struct slice){"", 0};
 }
 
-static bool is_listed(const char *names, struct slice name) {
+enum { NOT_LISTED = -1 };
+
+static int place_of(const char *names, struct slice name) {
   struct slice rest = slice_of(names);
-  while (rest.len)
-    if (slice_equal(slice_cut(rest, ' ', &rest), name)) return true;
-  return false;
+  for (int place = 0; rest.len; place++)
+    if (slice_equal(slice_cut(rest, ' ', &rest), name)) return place;
+  return NOT_LISTED;
 }
 
 bool call_params_check(struct call *c) {
   const char *known = params_names(c->route->params);
   struct slice rest = c->query;
+  uint32_t seen = 0;
   while (rest.len) {
     struct slice value, name = slice_cut(slice_cut(rest, '&', &rest), '=', &value);
-    if (is_listed(known, name)) continue;
-    call_fail(c, 400, NULL, "%.*s is no parameter here; there are: %s",
-              name.len > 40 ? 40 : (int)name.len, name.data, *known ? known : "none");
+    int place = place_of(known, name);
+    if (place != NOT_LISTED && !(seen & 1u << place)) {
+      seen |= 1u << place;
+      continue;
+    }
+    const char *called =
+        arena_text(&c->arena, (struct slice){name.data, name.len < 40 ? name.len : 40});
+    if (place == NOT_LISTED)
+      call_fail(c, 400, called, "%s is no parameter here; there are: %s", called,
+                *known ? known : "none");
+    else
+      call_fail(c, 400, called, "%s stands twice; send it once", called);
     return false;
   }
   return true;
+}
+
+bool call_param_word(struct call *c, const char *name, const char *words, struct slice *out) {
+  *out = call_param(c, name);
+  if (!out->len || place_of(words, *out) != NOT_LISTED) return true;
+  call_fail(c, 400, name, "%s: expects one of: %s", name, words);
+  return false;
+}
+
+/* Rows go, and a page may end with one that does: so a cursor carries the mark of having been one,
+ * and is no row to be looked for. */
+static uint32_t cursor_mark(struct call *c, struct slice id) {
+  return (uint32_t)(slice_hash(id) ^ slice_hash(slice_of(c->route->path)));
+}
+
+bool call_param_cursor(struct call *c, struct slice *after) {
+  struct slice text = call_param(c, "cursor");
+  char mark[10];
+  *after = text;
+  if (!text.len) return true;
+  if (text.len >= sizeof mark) {
+    after->len = text.len - (sizeof mark - 1);
+    snprintf(mark, sizeof mark, "~%08x", cursor_mark(c, *after));
+    if (slice_equal_text(slice_skip(text, after->len), mark)) return true;
+  }
+  call_fail(c, 400, "cursor", "cursor: expects the next_cursor of the page before, of this list");
+  return false;
+}
+
+void call_write_cursor(struct call *c, struct slice last) {
+  json_quote(&c->out, slice_of(arena_printf(&c->arena, "%.*s~%08x", (int)last.len, last.data,
+                                            cursor_mark(c, last))));
 }
 
 bool call_param_u64(struct call *c, const char *name, uint64_t otherwise, uint64_t most,
@@ -152,6 +214,14 @@ bool call_param_time(struct call *c, const char *name, int64_t otherwise, int64_
   call_fail(c, 400, name,
             "%s: expects a day as 2026-11-22, a time as 2026-11-22T10:00:00Z, or milliseconds",
             name);
+  return false;
+}
+
+bool call_param_span(struct call *c, const char *from, const char *to, int64_t *from_ms,
+                     int64_t *to_ms) {
+  if (!call_param_time(c, from, 0, from_ms) || !call_param_time(c, to, 0, to_ms)) return false;
+  if (!*to_ms || *from_ms <= *to_ms) return true;
+  call_fail(c, 400, to, "%s: lies before %s, so nothing can be found", to, from);
   return false;
 }
 

@@ -160,11 +160,6 @@ static bool is_of(struct call *c, const struct limit_use *use, struct slice tena
   return p && slice_equal(p->tenant, tenant);
 }
 
-static void append_text(struct bytes *out, const char *name, struct slice text) {
-  bytes_printf(out, ",\"%s\":", name);
-  json_quote(out, text);
-}
-
 static void on_use(void *context, const struct limit_use *use) {
   struct uses *u = context;
   struct bytes *out = &u->call->out;
@@ -174,7 +169,7 @@ static void on_use(void *context, const struct limit_use *use) {
   if (u->count++) bytes_append_byte(out, ',');
   bytes_append_text(out, "{\"object\":\"limit_use\",\"limit\":");
   json_quote(out, d->id);
-  append_text(out, "scope", use->scope);
+  call_add_text(out, "scope", use->scope);
   bytes_printf(out,
                ",\"kind\":\"%s\",\"window\":\"%s\",\"amount%s\":%llu,\"used%s\":%llu,"
                "\"reserved%s\":%llu,\"soft\":%s,\"reset_ms\":%llu",
@@ -182,7 +177,7 @@ static void on_use(void *context, const struct limit_use *use) {
                (unsigned long long)d->amount, unit, (unsigned long long)use->used, unit,
                (unsigned long long)use->reserved, d->is_soft ? "true" : "false",
                (unsigned long long)use->reset_ms);
-  if (d->kind == LIMIT_MONEY) append_text(out, "currency", u->call->config->currency);
+  if (d->kind == LIMIT_MONEY) call_add_text(out, "currency", u->call->config->currency);
   if (use->reset_wall_ms) call_time(u->call, "resets_at", use->reset_wall_ms);
   bytes_append_byte(out, '}');
 }

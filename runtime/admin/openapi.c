@@ -2,11 +2,27 @@
 #include "admin/api.h"
 #include "admin/private.h"
 
-static void append_parameter(struct bytes *out, const char *name, size_t len, const char *in) {
-  bool is_path = strcmp(in, "path") == 0;
-  bytes_printf(out,
-               "{\"name\":\"%.*s\",\"in\":\"%s\",\"required\":%s,\"schema\":{\"type\":\"string\"}}",
-               (int)len, name, in, is_path ? "true" : "false");
+static void append_words(struct bytes *out, const char *words) {
+  struct slice rest = slice_of(words);
+  bytes_append_text(out, "{\"type\":\"string\",\"enum\":[");
+  for (const char *between = ""; rest.len; between = ",") {
+    bytes_append_text(out, between);
+    json_quote(out, slice_cut(rest, ' ', &rest));
+  }
+  bytes_append_text(out, "]}");
+}
+
+static void append_parameter(struct bytes *out, const struct admin_route *r, struct slice name,
+                             const char *in) {
+  bytes_printf(out, "{\"name\":\"%.*s\",\"in\":\"%s\",\"required\":%s,\"schema\":", (int)name.len,
+               name.data, in, strcmp(in, "path") == 0 ? "true" : "false");
+  if (slice_equal_text(name, "state"))
+    append_words(out, states_of(r->kind));
+  else if (slice_equal_text(name, "limit"))
+    bytes_append_text(out, "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}");
+  else
+    bytes_append_text(out, "{\"type\":\"string\"}");
+  bytes_append_byte(out, '}');
 }
 
 static void append_parameters(struct bytes *out, const struct admin_route *r) {
@@ -14,20 +30,20 @@ static void append_parameters(struct bytes *out, const struct admin_route *r) {
   const char *separator = "";
   bytes_append_text(out, ",\"parameters\":[");
   if (strstr(r->path, "{id}")) {
-    append_parameter(out, "id", 2, "path");
+    append_parameter(out, r, SLICE("id"), "path");
     separator = ",";
   }
   while (rest.len) {
     struct slice name = slice_cut(rest, ' ', &rest);
     bytes_append_text(out, separator);
-    append_parameter(out, name.data, name.len, "query");
+    append_parameter(out, r, name, "query");
     separator = ",";
   }
   bool is_change = strcmp(r->method, "GET") != 0;
   const char *headers[] = {"Idempotency-Key", "If-Match"};
   for (size_t i = 0; i < 2 && is_change; i++, separator = ",") {
     bytes_append_text(out, separator);
-    append_parameter(out, headers[i], strlen(headers[i]), "header");
+    append_parameter(out, r, slice_of(headers[i]), "header");
   }
   bytes_append_byte(out, ']');
 }

@@ -1,8 +1,28 @@
 /* What was used, and every request behind it. */
 #include "admin/api.h"
 #include "base/clock.h"
+#include "model/dialect.h"
+#include "model/failure.h"
 
 enum { PAGE_ROWS = 100, PAGE_ROWS_MAX = 1000, DAYS_USUAL = 30 };
+
+/* Of what there is a fixed number of, a slip would look like a day without requests. */
+static bool check_kinds(struct call *c) {
+  struct slice value;
+  struct bytes dialects, failures;
+  bytes_init(&dialects);
+  bytes_init(&failures);
+  for (int i = 0; i < DIALECT_COUNT; i++)
+    bytes_printf(&dialects, i ? " %s" : "%s", dialect_name((enum dialect)i));
+  for (int i = FAILURE_NONE + 1; i < FAILURE_COUNT; i++)
+    bytes_printf(&failures, "%s%s", failures.len ? " " : "",
+                 failure_info((enum failure_kind)i)->label);
+  bool fine = call_param_word(c, "dialect", bytes_text(&dialects), &value) &&
+              call_param_word(c, "failure", bytes_text(&failures), &value);
+  bytes_fini(&dialects);
+  bytes_fini(&failures);
+  return fine;
+}
 
 /* A caller below the tenant's reach sees what belongs to the project it is in, or to its own key.
  */
@@ -14,6 +34,7 @@ bool call_filter(struct call *c, struct usage_filter *filter) {
   };
   for (int i = 0; i < USAGE_BY_TAG; i++)
     filter->values[i] = call_param(c, names[i]);
+  if (!check_kinds(c)) return false;
   if (!call_scope(c, filter->values[USAGE_BY_TENANT], &filter->values[USAGE_BY_TENANT]))
     return false;
   struct slice project = {"", 0};
@@ -124,28 +145,15 @@ void usage_show(struct call *c) {
     call_fail_store(c, result);
 }
 
-static void append_text(struct bytes *out, const char *name, struct slice text) {
-  bytes_printf(out, ",\"%s\":", name);
-  json_quote(out, text);
-}
-
-static void append_json(struct bytes *out, const char *name, struct slice json) {
-  bytes_printf(out, ",\"%s\":", name);
-  if (json.len && json_validate(json, JSON_DEPTH_DEFAULT, NULL))
-    bytes_append_slice(out, json);
-  else
-    bytes_append_text(out, "null");
-}
-
 static void append_record(struct bytes *out, const struct ledger_record *r, bool is_whole) {
   char time[25];
   clock_format((int64_t)r->time_ms, time);
   bytes_printf(out, "{\"object\":\"request\",\"time\":\"%s\"", time);
-#define TEXT(tag, column, member) append_text(out, #column, r->member);
+#define TEXT(tag, column, member) call_add_text(out, #column, r->member);
 #define NUMBER(tag, column, member)                                                                \
   bytes_printf(out, ",\"%s\":%llu", #column, (unsigned long long)r->member);
 #define JSON(tag, column, member)                                                                  \
-  if (is_whole) append_json(out, #column, r->member);
+  if (is_whole) call_add_json(out, #column, r->member);
 #include "model/ledger.def"
 #undef TEXT
 #undef NUMBER
@@ -172,8 +180,7 @@ static bool read_requests(struct call *c, struct request_query *q, uint64_t *lim
   if (!call_param_u64(c, "limit", PAGE_ROWS, PAGE_ROWS_MAX, limit) ||
       !call_param_u64(c, "status", 0, 999, &status) ||
       !call_param_u64(c, "cursor", 0, INT64_MAX, &q->before) ||
-      !call_param_time(c, "from", 0, &q->from_ms) || !call_param_time(c, "to", 0, &q->to_ms) ||
-      !call_filter(c, &q->filter))
+      !call_param_span(c, "from", "to", &q->from_ms, &q->to_ms) || !call_filter(c, &q->filter))
     return false;
   q->status = (uint32_t)status;
   q->limit = (uint32_t)*limit + 1;
@@ -219,12 +226,12 @@ static void on_spend(void *context, uint64_t sequence, const struct ledger_recor
   if (rows->count++) bytes_append_byte(out, ',');
   bytes_append_text(out, "{\"request_id\":");
   json_quote(out, r->request_id);
-  append_text(out, "api_key", r->key_id);
-  append_text(out, "model", r->model);
-  append_text(out, "user", r->user);
-  append_text(out, "team_id", r->project);
-  append_text(out, "end_user", r->customer);
-  append_text(out, "custom_llm_provider", r->provider);
+  call_add_text(out, "api_key", r->key_id);
+  call_add_text(out, "model", r->model);
+  call_add_text(out, "user", r->user);
+  call_add_text(out, "team_id", r->project);
+  call_add_text(out, "end_user", r->customer);
+  call_add_text(out, "custom_llm_provider", r->provider);
   uint64_t prompt = usage_prompt_tokens(&r->usage), completion = r->usage.output;
   bytes_printf(out,
                ",\"prompt_tokens\":%llu,\"completion_tokens\":%llu,\"total_tokens\":%llu,"
@@ -241,8 +248,8 @@ void litellm_spend(struct call *c) {
   struct request_rows rows = {.call = c};
   if (!call_param_u64(c, "limit", PAGE_ROWS, PAGE_ROWS_MAX, &rows.limit) ||
       !call_param_u64(c, "cursor", 0, INT64_MAX, &query.before) ||
-      !call_param_time(c, "start_date", 0, &query.from_ms) ||
-      !call_param_time(c, "end_date", 0, &query.to_ms) || !call_filter(c, &query.filter))
+      !call_param_span(c, "start_date", "end_date", &query.from_ms, &query.to_ms) ||
+      !call_filter(c, &query.filter))
     return;
   if (call_param(c, "user_id").len) query.filter.values[USAGE_BY_USER] = call_param(c, "user_id");
   query.limit = (uint32_t)rows.limit;

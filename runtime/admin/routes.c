@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "admin/api.h"
 
 static const struct admin_route routes[] = {
@@ -16,7 +18,11 @@ const struct admin_route *admin_route_at(size_t index) {
 const char *params_names(enum params params) {
   static const char *const names[] = {
       [PARAMS_NONE] = "",
-      [PARAMS_LIST] = "limit cursor tenant project name state",
+      [PARAMS_LIST] = "limit cursor tenant name",
+      [PARAMS_STATES] = "limit cursor tenant name state",
+      [PARAMS_PROJECTS] = "limit cursor tenant project name",
+      [PARAMS_KEYS] = "limit cursor tenant project name state",
+      [PARAMS_DELIVERIES] = "limit cursor tenant webhook name state",
       [PARAMS_OF_SERVICE] = "limit cursor tenant service name state",
       [PARAMS_USE] = "id tenant",
       [PARAMS_USAGE] = "from to by trend limit tenant project user key_id customer model provider "
@@ -28,6 +34,19 @@ const char *params_names(enum params params) {
       [PARAMS_SPEND] = "start_date end_date user_id request_id limit cursor",
   };
   return names[params];
+}
+
+const char *states_of(enum entity_kind kind) {
+  switch (kind) {
+  case ENTITY_TENANT:
+  case ENTITY_USER:
+  case ENTITY_SERVICE: return "active blocked";
+  case ENTITY_KEY: return "active blocked revoked";
+  case ENTITY_SERVICE_VERSION: return "draft staged published canary";
+  case ENTITY_SUBSCRIPTION: return "requested approved rejected revoked";
+  case ENTITY_DELIVERY: return "waiting delivered dead";
+  default: return "";
+  }
 }
 
 /* An id stands where the pattern has {id}; a pattern without one is tried first, by its place in
@@ -47,12 +66,16 @@ static bool matches(const char *pattern, struct slice path, struct slice *id) {
 }
 
 const struct admin_route *admin_route_find(const struct http_request *request, struct slice *id,
-                                           const char **allowed) {
-  *allowed = NULL;
+                                           char allowed[ALLOWED_BYTES]) {
+  size_t len = 0;
+  allowed[0] = 0;
   for (size_t i = 0; i < ROUTES; i++) {
     if (!matches(routes[i].path, request->path, id)) continue;
     if (slice_equal_text(request->method, routes[i].method)) return &routes[i];
-    *allowed = routes[i].method;
+    int added =
+        snprintf(allowed + len, ALLOWED_BYTES - len, "%s%s", len ? ", " : "", routes[i].method);
+    must(added > 0 && len + (size_t)added < ALLOWED_BYTES);
+    len += (size_t)added;
   }
   return NULL;
 }

@@ -135,7 +135,7 @@ struct page {
   struct call *call;
   uint64_t limit, count;
   size_t shown;
-  struct slice last;
+  struct slice last, state; /* state: of versions, which their services say; empty: any */
 };
 
 static void on_listed(void *context, const struct entity *e) {
@@ -144,6 +144,7 @@ static void on_listed(void *context, const struct entity *e) {
   p->last = arena_slice(&p->call->arena, e->id);
   struct resource what = row_resource(p->call, e);
   if (!call_may(p->call, &what)) return;
+  if (p->state.len && !slice_equal(version_state(p->call, e), p->state)) return;
   if (p->shown++) bytes_append_byte(&p->call->out, ',');
   row_write_json(p->call, e, &p->call->out);
 }
@@ -162,14 +163,23 @@ static void list_own_tenant(struct call *c, struct slice id) {
   bytes_append_text(&c->out, "],\"has_more\":false,\"next_cursor\":null}\n");
 }
 
+/* What the owner of such rows is called in the query. */
+static const char *owner_param(enum params params) {
+  if (params == PARAMS_OF_SERVICE) return "service";
+  return params == PARAMS_DELIVERIES ? "webhook" : "project";
+}
+
 void rows_list(struct call *c) {
   struct page page = {.call = c};
   struct entity_query query = {.kind = c->route->kind,
-                               .owner = call_param(c, "project"),
-                               .state = call_param(c, "state"),
-                               .name_prefix = call_param(c, "name"),
-                               .after = call_param(c, "cursor")};
-  if (c->route->params == PARAMS_OF_SERVICE) query.owner = call_param(c, "service");
+                               .owner = call_param(c, owner_param(c->route->params)),
+                               .name_prefix = call_param(c, "name")};
+  if (!call_param_word(c, "state", states_of(c->route->kind), &query.state)) return;
+  if (!call_param_cursor(c, &query.after)) return;
+  if (c->route->kind == ENTITY_SERVICE_VERSION && query.state.len) {
+    page.state = query.state;
+    query.state = slice_equal_text(page.state, "draft") ? page.state : SLICE("staged");
+  }
   if (!call_param_u64(c, "limit", PAGE_ROWS, PAGE_ROWS_MAX, &page.limit)) return;
   if (!call_scope(c, call_param(c, "tenant"), &query.tenant)) return;
   if (c->route->kind == ENTITY_TENANT && query.tenant.len) {
@@ -187,7 +197,7 @@ void rows_list(struct call *c) {
   bytes_printf(&c->out,
                "],\"has_more\":%s,\"next_cursor\":", page.count > page.limit ? "true" : "false");
   if (page.count > page.limit)
-    json_quote(&c->out, page.last);
+    call_write_cursor(c, page.last);
   else
     bytes_append_text(&c->out, "null");
   bytes_append_text(&c->out, "}\n");

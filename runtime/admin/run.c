@@ -9,7 +9,6 @@
 #include "auth/network.h"
 #include "auth/session.h"
 #include "base/clock.h"
-#include "observe/log.h"
 
 enum { BODY_BYTES = 256 << 10, TABLE_BYTES = 16 << 20, JSON_DEPTH = 12, IDEMPOTENCY_BYTES = 255 };
 
@@ -76,19 +75,6 @@ static void on_pool_done(uv_work_t *work, int status) {
     finish_started(v);
 }
 
-static void apply_limits(struct call *c) {
-  struct config_problems problems;
-  config_problems_init(&problems);
-  enum store_result result =
-      limit_rows_apply(c->backend.limiter, c->backend.store, c->config, &problems);
-  if (result != STORE_FINE)
-    log_process(LOG_ERROR, "limits stay as they were, since the store is %s",
-                store_result_name(result));
-  for (size_t i = 0; i < problems.count; i++)
-    log_process(LOG_WARN, "%s", problems.items[i]);
-  config_problems_fini(&problems);
-}
-
 static void handle(struct call *c) {
   if (c->status) {
     call_audit_denied(c, c->status == 401 ? "unknown key" : "no role allows it");
@@ -97,7 +83,8 @@ static void handle(struct call *c) {
   c->status = 200;
   c->route->handle(c);
   if (c->is_denied) call_audit_denied(c, "no role allows it there");
-  if (c->changed && c->route->kind == ENTITY_LIMIT) apply_limits(c);
+  if (c->changed && c->route->kind == ENTITY_LIMIT)
+    limit_rows_renew(c->backend.limiter, c->backend.store, c->config);
 }
 
 static void on_pool(uv_work_t *work) {
@@ -218,7 +205,7 @@ static struct call *call_new(struct visit *v, const struct http_request *request
   c->route = route;
   must(!*route->action || action_find(slice_of(route->action), &c->action));
   c->now_ms = clock_wall_ms();
-  c->id = arena_slice(&c->arena, id);
+  c->id = call_path_part(c, id);
   c->query = arena_slice(&c->arena, request->query);
   c->peer = arena_slice(&c->arena, request->peer);
   c->if_match = header_value(c, request, "if-match");
@@ -248,9 +235,9 @@ struct call *admin_call_open(struct visit *v, const struct http_request *request
 
 bool admin_api_request(struct visit *v, const struct http_request *request) {
   struct slice id;
-  const char *allowed;
-  const struct admin_route *route = admin_route_find(request, &id, &allowed);
-  if (!route && !allowed) return false;
+  char allowed[ALLOWED_BYTES];
+  const struct admin_route *route = admin_route_find(request, &id, allowed);
+  if (!route && !*allowed) return false;
   if (!route) {
     struct header extra = {SLICE("allow"), slice_of(allowed)};
     admin_answer_with(v, 405, (struct headers){&extra, 1},

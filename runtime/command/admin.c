@@ -221,6 +221,8 @@ static int ask(const struct words *w, const struct admin_door *door) {
   struct slice whole = fine ? json_find(bytes_slice(&reply.body), "ok") : (struct slice){NULL, 0};
   if (is_answered && w->json)
     printf("%s", bytes_text(&reply.body));
+  else if (whole.data)
+    audit_print_report(bytes_slice(&reply.body));
   else if (fine)
     admin_print(bytes_slice(&reply.body), columns_of(w));
   else if (is_answered)

@@ -4,15 +4,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/json.h"
+#include "command/admin.h"
 #include "command/commands.h"
 #include "command/door.h"
 #include "command/http.h"
+#include "command/storage.h"
 #include "load.h"
-#include "store/store.h"
 
-enum { LIST_ROWS = 50, CONNECT_S = 2 };
+enum { LIST_ROWS = 100, CONNECT_S = 2 };
+
+static const char audit_columns[] = "number time tenant actor action target outcome peer";
 
 struct words {
   const char *config, *verb;
@@ -46,94 +48,59 @@ static bool read_words(int argc, char **argv, struct words *words) {
   return words->verb != NULL;
 }
 
-static int complain(struct store *s) {
-  struct bytes sentence;
-  bytes_init(&sentence);
-  s->calls->last_error(s, &sentence);
-  fprintf(stderr, "gateyes audit: %s\n", bytes_text(&sentence));
-  bytes_fini(&sentence);
-  return 1;
-}
-
-static void print_report(const struct audit_report *r, bool json) {
-  char head[2 * SHA256_BYTES + 1];
-  digest_hex(r->head, SHA256_BYTES, head);
-  if (json) {
-    printf("{\"object\":\"audit_report\",\"ok\":%s,\"rows\":%llu,\"first\":%llu,\"last\":%llu,"
-           "\"broken_at\":%llu,\"head\":\"%"
-           "s\"}\n",
-           r->broken_at ? "false" : "true", (unsigned long long)r->rows,
-           (unsigned long long)r->first, (unsigned long long)r->last,
-           (unsigned long long)r->broken_at, head);
-  } else if (r->broken_at) {
+void audit_print_report(struct slice report) {
+  uint64_t broken_at = 0, rows = 0, last = 0;
+  (void)json_to_u64(json_find(report, "broken_at"), &broken_at);
+  (void)json_to_u64(json_find(report, "rows"), &rows);
+  (void)json_to_u64(json_find(report, "last"), &last);
+  struct slice head = json_string_raw(json_find(report, "head"));
+  if (broken_at)
     printf("broken: row %llu is missing, or is not what was written\n",
-           (unsigned long long)r->broken_at);
-  } else {
-    printf("whole: %llu rows, the last is number %llu\nhead %s\n", (unsigned long long)r->rows,
-           (unsigned long long)r->last, head);
-  }
+           (unsigned long long)broken_at);
+  else
+    printf("whole: %llu rows, the last is number %llu\nhead %.*s\n", (unsigned long long)rows,
+           (unsigned long long)last, (int)head.len, head.data);
 }
 
-static int verify(struct store *s, bool json) {
+static int verify(const struct storage *s, bool json) {
   struct audit_report report;
-  if (s->calls->audit_verify(s, &report) != STORE_FINE) return complain(s);
-  print_report(&report, json);
+  struct bytes text;
+  if (s->store->calls->audit_verify(s->store, &report) != STORE_FINE) return storage_complain(s);
+  bytes_init(&text);
+  audit_write_report(&report, &text);
+  if (json)
+    printf("%s", bytes_text(&text));
+  else
+    audit_print_report(bytes_slice(&text));
+  bytes_fini(&text);
   return report.broken_at ? 1 : 0;
 }
 
 struct listing {
-  bool json;
-  struct bytes line;
+  struct bytes text;
   size_t count;
 };
 
-static void json_member(struct bytes *line, const char *name, struct slice text, bool is_json) {
-  bytes_printf(line, ",\"%s\":", name);
-  if (!is_json)
-    json_quote(line, text);
-  else if (text.len && json_validate(text, JSON_DEPTH_DEFAULT, NULL))
-    bytes_append_slice(line, text);
-  else
-    bytes_append_text(line, "null");
-}
-
 static void on_row(void *context, uint64_t number, const struct audit_entry *e) {
   struct listing *l = context;
-  char time[25];
-  clock_format(e->time_ms, time);
-  bytes_clear(&l->line);
-  if (l->json) {
-    bytes_printf(&l->line, "%s{\"number\":%llu,\"time\":\"%s\"", l->count ? ",\n" : "",
-                 (unsigned long long)number, time);
-    json_member(&l->line, "tenant", e->tenant, false);
-    json_member(&l->line, "actor", e->actor, false);
-    json_member(&l->line, "action", e->action, false);
-    json_member(&l->line, "target", e->target, false);
-    json_member(&l->line, "outcome", e->outcome, false);
-    json_member(&l->line, "before", e->before, true);
-    json_member(&l->line, "after", e->after, true);
-    json_member(&l->line, "peer", e->peer, false);
-    json_member(&l->line, "request_id", e->request_id, false);
-    bytes_append_byte(&l->line, '}');
-  } else {
-    bytes_printf(&l->line, "%6llu  %s  %-7.*s  %-20.*s  %-20.*s  %.*s\n",
-                 (unsigned long long)number, time, (int)e->outcome.len, e->outcome.data,
-                 (int)e->action.len, e->action.data, (int)e->actor.len, e->actor.data,
-                 (int)e->target.len, e->target.data);
-  }
-  fwrite(l->line.data, 1, l->line.len, stdout);
-  l->count++;
+  if (l->count++) bytes_append_byte(&l->text, ',');
+  audit_write_entry(e, number, &l->text);
 }
 
-static int list(struct store *s, bool json) {
-  struct listing listing = {.json = json};
+static int list(const struct storage *s, bool json) {
+  struct listing listing = {.count = 0};
   struct audit_query query = {.limit = LIST_ROWS};
   struct audit_sink sink = {on_row, &listing};
-  if (json) printf("{\"object\":\"list\",\"data\":[");
-  enum store_result result = s->calls->audit_list(s, &query, &sink);
-  if (json) printf("]}\n");
-  bytes_fini(&listing.line);
-  return result == STORE_FINE ? 0 : complain(s);
+  bytes_init(&listing.text);
+  bytes_append_text(&listing.text, "{\"object\":\"list\",\"data\":[");
+  enum store_result result = s->store->calls->audit_list(s->store, &query, &sink);
+  bytes_append_text(&listing.text, "]}\n");
+  if (result == STORE_FINE && json)
+    printf("%s", bytes_text(&listing.text));
+  else if (result == STORE_FINE)
+    admin_print(bytes_slice(&listing.text), audit_columns);
+  bytes_fini(&listing.text);
+  return result == STORE_FINE ? 0 : storage_complain(s);
 }
 
 static const char *config_of(int argc, char **argv) {
@@ -161,21 +128,10 @@ int audit_main(int argc, char **argv) {
   struct words words;
   if (is_running(argc, argv)) return admin_main(argc, argv);
   if (!read_words(argc, argv, &words)) return 2;
-  struct config_problems problems;
-  config_problems_init(&problems);
-  struct bytes error;
-  bytes_init(&error);
-  struct config *config = load_config(words.config, &problems);
-  struct store *store = config ? load_store(config, &error) : NULL;
-  int status = 1;
-  if (store)
-    status =
-        strcmp(words.verb, "verify") == 0 ? verify(store, words.json) : list(store, words.json);
-  if (error.len) fprintf(stderr, "gateyes audit: %s\n", bytes_text(&error));
-  load_print_problems(&problems);
-  store_free(store);
-  config_unref(config);
-  bytes_fini(&error);
-  config_problems_fini(&problems);
+  struct storage storage;
+  if (!storage_open("audit", words.config, &storage)) return 1;
+  bool is_verify = strcmp(words.verb, "verify") == 0;
+  int status = is_verify ? verify(&storage, words.json) : list(&storage, words.json);
+  storage_close(&storage);
   return status;
 }

@@ -5,9 +5,10 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "command/admin.h"
 #include "command/commands.h"
+#include "command/storage.h"
 #include "load.h"
-#include "store/store.h"
 
 enum { LIST_ROWS = 1000 };
 
@@ -15,6 +16,11 @@ struct words {
   const char *config, *verb, *state, *id;
   bool json;
 };
+
+static bool is_state(const char *word) {
+  return strcmp(word, "waiting") == 0 || strcmp(word, "delivered") == 0 ||
+         strcmp(word, "dead") == 0;
+}
 
 static bool read_words(int argc, char **argv, struct words *words) {
   *words = (struct words){.config = load_path(NULL), .state = ""};
@@ -37,6 +43,10 @@ static bool read_words(int argc, char **argv, struct words *words) {
       return false;
     }
   }
+  if (*words->state && !is_state(words->state)) {
+    fprintf(stderr, "gateyes webhooks: --state: expects one of: waiting delivered dead\n");
+    return false;
+  }
   bool is_whole = words->verb && (strcmp(words->verb, "list") == 0 || words->id);
   if (!is_whole)
     fprintf(stderr, "usage: gateyes webhooks list [--state waiting|delivered|dead] [--json] | "
@@ -44,77 +54,51 @@ static bool read_words(int argc, char **argv, struct words *words) {
   return is_whole;
 }
 
-static int complain(struct store *s) {
-  struct bytes sentence;
-  bytes_init(&sentence);
-  s->calls->last_error(s, &sentence);
-  fprintf(stderr, "gateyes webhooks: %s\n", bytes_text(&sentence));
-  bytes_fini(&sentence);
-  return 1;
-}
-
 struct listing {
-  bool json;
-  struct bytes line;
+  struct bytes text;
   size_t count;
 };
 
-static void json_member(struct bytes *line, const char *name, struct slice text) {
-  bytes_printf(line, ",\"%s\":", name);
-  json_quote(line, text);
-}
-
-static void write_json(struct listing *l, const struct entity *e, const char *time) {
-  bytes_printf(&l->line, "%s{\"updated_at\":\"%s\"", l->count ? ",\n" : "", time);
-  json_member(&l->line, "id", e->id);
-  json_member(&l->line, "webhook", e->owner);
-  json_member(&l->line, "tenant", e->tenant);
-  json_member(&l->line, "type", e->name);
-  json_member(&l->line, "state", e->state);
-  for (struct json_walk w = json_walk_of(e->body); json_walk_next(&w);) {
-    bytes_append_text(&l->line, ",\"");
-    bytes_append_slice(&l->line, w.key);
-    bytes_append_text(&l->line, "\":");
-    bytes_append_slice(&l->line, w.value);
-  }
-  bytes_append_byte(&l->line, '}');
-}
-
-static void write_line(struct listing *l, const struct entity *e, const char *time) {
-  struct bytes error;
-  uint64_t attempts = 0;
-  bytes_init(&error);
-  (void)json_to_u64(json_find(e->body, "attempts"), &attempts);
-  (void)json_string(json_find(e->body, "error"), &error);
-  bytes_printf(&l->line, "%.*s  %s  %-9.*s  %-12.*s  %-18.*s  %2llu  %s\n", (int)e->id.len,
-               e->id.data, time, (int)e->state.len, e->state.data, (int)e->owner.len, e->owner.data,
-               (int)e->name.len, e->name.data, (unsigned long long)attempts, bytes_text(&error));
-  bytes_fini(&error);
+static void json_member(struct bytes *text, const char *name, struct slice value) {
+  bytes_printf(text, ",\"%s\":", name);
+  json_quote(text, value);
 }
 
 static void on_row(void *context, const struct entity *e) {
   struct listing *l = context;
   char time[25];
   clock_format(e->updated_ms, time);
-  bytes_clear(&l->line);
-  if (l->json)
-    write_json(l, e, time);
-  else
-    write_line(l, e, time);
-  fwrite(l->line.data, 1, l->line.len, stdout);
-  l->count++;
+  bytes_printf(&l->text, "%s{\"updated_at\":\"%s\"", l->count++ ? ",\n" : "", time);
+  json_member(&l->text, "id", e->id);
+  json_member(&l->text, "webhook", e->owner);
+  json_member(&l->text, "tenant", e->tenant);
+  json_member(&l->text, "type", e->name);
+  json_member(&l->text, "state", e->state);
+  for (struct json_walk w = json_walk_of(e->body); json_walk_next(&w);) {
+    bytes_append_text(&l->text, ",\"");
+    bytes_append_slice(&l->text, w.key);
+    bytes_append_text(&l->text, "\":");
+    bytes_append_slice(&l->text, w.value);
+  }
+  bytes_append_byte(&l->text, '}');
 }
 
-static int list(struct store *s, const struct words *words) {
-  struct listing listing = {.json = words->json};
+static int list(const struct storage *s, const struct words *words) {
+  struct listing listing = {.count = 0};
   struct entity_query query = {
       .kind = ENTITY_DELIVERY, .state = slice_of(words->state), .limit = LIST_ROWS};
   struct entity_sink sink = {on_row, &listing};
-  if (words->json) printf("[");
-  enum store_result result = s->calls->list(s, &query, &sink);
-  if (words->json) printf("]\n");
-  bytes_fini(&listing.line);
-  return result == STORE_FINE ? 0 : complain(s);
+  bytes_init(&listing.text);
+  bytes_append_text(&listing.text, "{\"data\":[");
+  enum store_result result = s->store->calls->list(s->store, &query, &sink);
+  bytes_append_text(&listing.text, "]}");
+  struct slice data = json_find(bytes_slice(&listing.text), "data");
+  if (result == STORE_FINE && words->json)
+    printf("%.*s\n", (int)data.len, data.data);
+  else if (result == STORE_FINE)
+    admin_print(bytes_slice(&listing.text), "id updated_at state webhook type attempts error");
+  bytes_fini(&listing.text);
+  return result == STORE_FINE ? 0 : storage_complain(s);
 }
 
 struct found {
@@ -150,38 +134,29 @@ static enum store_result wake(struct store *s, struct entity *row) {
   return result;
 }
 
-static int retry(struct store *s, const struct words *words) {
+static int retry(const struct storage *s, const struct words *words) {
   struct found found = {0};
   struct entity_key key = {.kind = ENTITY_DELIVERY, .id = slice_of(words->id)};
   struct entity_sink sink = {on_found, &found};
   arena_init(&found.arena);
-  enum store_result result = s->calls->find(s, &key, &sink);
+  enum store_result result = s->store->calls->find(s->store, &key, &sink);
   if (result == STORE_NOT_FOUND)
     fprintf(stderr, "gateyes webhooks: there is no delivery %s; see gateyes webhooks list\n",
             words->id);
   else if (result == STORE_FINE)
-    result = wake(s, &found.row);
+    result = wake(s->store, &found.row);
   arena_fini(&found.arena);
   if (result == STORE_NOT_FOUND) return 1;
-  return result == STORE_FINE ? 0 : complain(s);
+  return result == STORE_FINE ? 0 : storage_complain(s);
 }
 
 int webhooks_main(int argc, char **argv) {
   struct words words;
+  struct storage storage;
   if (!read_words(argc, argv, &words)) return 2;
-  struct config_problems problems;
-  config_problems_init(&problems);
-  struct bytes error;
-  bytes_init(&error);
-  struct config *config = load_config(words.config, &problems);
-  struct store *store = config ? load_store(config, &error) : NULL;
-  int status = 1;
-  if (store) status = strcmp(words.verb, "list") == 0 ? list(store, &words) : retry(store, &words);
-  if (error.len) fprintf(stderr, "gateyes webhooks: %s\n", bytes_text(&error));
-  load_print_problems(&problems);
-  store_free(store);
-  config_unref(config);
-  bytes_fini(&error);
-  config_problems_fini(&problems);
+  if (!storage_open("webhooks", words.config, &storage)) return 1;
+  bool is_list = strcmp(words.verb, "list") == 0;
+  int status = is_list ? list(&storage, &words) : retry(&storage, &words);
+  storage_close(&storage);
   return status;
 }

@@ -25,7 +25,7 @@ static void answer_error(struct keeper *k, void *token, int status, const char *
                : status == 503 ? "unavailable"
                                : "scripts_refused");
   json_quote(&body, slice_of(message));
-  bytes_append_text(&body, "}}");
+  bytes_append_text(&body, ",\"field\":null}}");
   answer(k, token, status, &body);
 }
 
@@ -128,7 +128,7 @@ void keeper_answer_problems(struct keeper *k, const struct job *job) {
   bytes_init(&body);
   bytes_printf(&body,
                "{\"error\":{\"code\":\"scripts_refused\",\"message\":\"generation %llu was refused;"
-               " nothing has changed\",\"problems\":[",
+               " nothing has changed\",\"field\":null,\"problems\":[",
                (unsigned long long)job->number);
   for (size_t i = 0; i < job->problems.count; i++) {
     if (i) bytes_append_byte(&body, ',');

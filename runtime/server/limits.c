@@ -43,15 +43,7 @@ static void warn_of_names(struct store *store, const struct config *config) {
 }
 
 static void apply(struct limiter *limiter, struct store *store, const struct config *config) {
-  struct config_problems problems;
-  config_problems_init(&problems);
-  enum store_result result = limit_rows_apply(limiter, store, config, &problems);
-  if (result != STORE_FINE)
-    log_process(LOG_ERROR, "limits stay as they were, since the store is %s",
-                store_result_name(result));
-  for (size_t i = 0; i < problems.count; i++)
-    log_process(LOG_WARN, "%s", problems.items[i]);
-  config_problems_fini(&problems);
+  limit_rows_renew(limiter, store, config);
   warn_of_names(store, config);
 }
 

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 
 enum { LAST_CHARACTERS = 4, LONG_ENOUGH = 12 };
@@ -134,4 +135,45 @@ void audit_hash(const struct audit_entry *entry, uint64_t number,
     add_part(&row, parts[i]);
   digest_sha256(bytes_slice(&row), out);
   bytes_fini(&row);
+}
+
+static void write_text(struct bytes *out, const char *name, struct slice text) {
+  bytes_printf(out, ",\"%s\":", name);
+  json_quote(out, text);
+}
+
+static void write_json(struct bytes *out, const char *name, struct slice json) {
+  bytes_printf(out, ",\"%s\":", name);
+  if (json.len && json_validate(json, JSON_DEPTH_DEFAULT, NULL))
+    bytes_append_slice(out, json);
+  else
+    bytes_append_text(out, "null");
+}
+
+void audit_write_entry(const struct audit_entry *e, uint64_t number, struct bytes *out) {
+  char time[25];
+  clock_format(e->time_ms, time);
+  bytes_printf(out, "{\"object\":\"audit\",\"number\":%llu,\"time\":\"%s\"",
+               (unsigned long long)number, time);
+  write_text(out, "tenant", e->tenant);
+  write_text(out, "actor", e->actor);
+  write_text(out, "action", e->action);
+  write_text(out, "target", e->target);
+  write_text(out, "outcome", e->outcome);
+  write_json(out, "before", e->before);
+  write_json(out, "after", e->after);
+  write_text(out, "peer", e->peer);
+  write_text(out, "request_id", e->request_id);
+  bytes_append_byte(out, '}');
+}
+
+void audit_write_report(const struct audit_report *r, struct bytes *out) {
+  char head[2 * SHA256_BYTES + 1];
+  digest_hex(r->head, SHA256_BYTES, head);
+  bytes_printf(out,
+               "{\"object\":\"audit_report\",\"ok\":%s,\"rows\":%llu,\"first\":%llu,\"last\":%llu,"
+               "\"broken_at\":%llu,\"head\":\"%s\"}\n",
+               r->broken_at ? "false" : "true", (unsigned long long)r->rows,
+               (unsigned long long)r->first, (unsigned long long)r->last,
+               (unsigned long long)r->broken_at, head);
 }

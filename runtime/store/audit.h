@@ -24,6 +24,9 @@ void audit_mask(struct slice json, struct bytes *out);
 void audit_hash(const struct audit_entry *entry, uint64_t number,
                 const uint8_t previous[SHA256_BYTES], uint8_t out[SHA256_BYTES]);
 
+/* {"object":"audit","number":7,…}: as the admin API and the commands show it. */
+void audit_write_entry(const struct audit_entry *entry, uint64_t number, struct bytes *out);
+
 struct audit_query {
   struct slice tenant, actor, action, target; /* empty: any */
   int64_t from_ms, to_ms;                     /* to_ms 0: no end */
@@ -41,3 +44,5 @@ struct audit_report {
   uint64_t broken_at;         /* 0: the chain holds */
   uint8_t head[SHA256_BYTES];
 };
+/* {"object":"audit_report","ok":true,…} */
+void audit_write_report(const struct audit_report *report, struct bytes *out);

@@ -130,7 +130,10 @@ static void write_list_sql(const struct entity_query *query, struct bytes *sql) 
                entity_table(query->kind));
   if (query->tenant.len) bytes_append_text(sql, " AND tenant = ?");
   if (query->owner.len) bytes_append_text(sql, " AND owner = ?");
-  if (query->state.len) bytes_append_text(sql, " AND state = ?");
+  if (slice_equal_text(query->state, "active")) /* which is seldom written down */
+    bytes_append_text(sql, " AND state IN (?, '')");
+  else if (query->state.len)
+    bytes_append_text(sql, " AND state = ?");
   if (query->name_prefix.len) bytes_append_text(sql, " AND substr(name, 1, length(?)) = ?");
   bytes_append_text(sql, " ORDER BY id LIMIT ?");
 }

@@ -141,7 +141,7 @@ class Keys(ApiCase):
             self.fails(400, field, "POST", "/admin/v1/keys", body)
         self.fails(400, None, "POST", "/admin/v1/keys", "{")
         self.fails(400, None, "POST", "/admin/v1/keys", "[]")
-        self.fails(400, None, "GET", "/admin/v1/keys?nothing=1")
+        self.fails(400, "nothing", "GET", "/admin/v1/keys?nothing=1")
         self.fails(400, "limit", "GET", "/admin/v1/keys?limit=0")
         key = self.make_key("fixed")
         self.fails(400, "tenant", "PATCH", "/admin/v1/keys/" + key["id"], {"tenant": "other"})

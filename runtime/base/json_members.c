@@ -12,7 +12,8 @@ static const char *behind_any(const char *at, const char *end, uint32_t max_dept
 
 void json_forget(struct json_member *wanted, size_t count) {
   for (struct json_member *m = wanted; m < wanted + count; m++) {
-    m->value = m->member = (struct slice){NULL, 0};
+    m->value = (struct slice){NULL, 0};
+    m->member = (struct slice){NULL, 0};
     m->type = JSON_NONE;
     m->twice = m->is_read = false;
     if (m->inside) json_forget(m->inside, m->inside_count);

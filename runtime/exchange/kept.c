@@ -4,6 +4,9 @@
 #include "auth/directory.h"
 #include "base/json_scan.h"
 #include "exchange/permit.h"
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 enum { NAME_BYTES = 32 };
 
@@ -140,33 +143,34 @@ static bool may_begin(struct slice text) {
   static const struct slice names[] = {
       SLICE("file_id"),      SLICE("container"), SLICE("vector_store"), SLICE("skill_id"),
       SLICE("conversation"), SLICE("prompt\""),  SLICE("audio\""),      SLICE("voice\"")};
-  switch (text.len ? text.data[0] : 0) { /* most strings begin with other letters */
-  case 'a':
-  case 'c':
-  case 'f':
-  case 'p':
-  case 's':
-  case 'v': break;
-  default: return false;
-  }
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (slice_starts(text, names[i])) return true;
+    if (text.len && *text.data == *names[i].data && slice_starts(text, names[i])) return true;
   return false;
 }
 
-/* The next `byte` of text, and what follows it. */
-static bool cut_behind(struct slice *text, char byte) {
-  const char *at = text->len ? memchr(text->data, byte, text->len) : NULL;
-  if (at) *text = slice_skip(*text, (size_t)(at + 1 - text->data));
-  return at != NULL;
+/* At a quote or a backslash. An escape may stand for any letter of a name. */
+static inline bool is_suspect(const char *at, const char *end) {
+  static const bool first[256] = {['a'] = true, ['c'] = true, ['f'] = true, ['p'] = true,
+                                  ['s'] = true, ['v'] = true, ['u'] = true};
+  if (end - at < 2 || !first[(unsigned char)at[1]]) return false;
+  struct slice rest = {at + 1, (size_t)(end - at - 1)};
+  return *at == '"' ? may_begin(rest) : slice_starts(rest, SLICE("u00"));
 }
 
-/* Most bodies hold none of these names. An escape may stand for any letter of them. */
+/* Most bodies hold none of these names. */
 static bool may_hold(struct slice body) {
-  for (struct slice rest = body; cut_behind(&rest, '"');)
-    if (may_begin(rest)) return true;
-  for (struct slice rest = body; cut_behind(&rest, '\\');)
-    if (slice_starts(rest, SLICE("u00"))) return true;
+  const char *at = body.data, *end = at + body.len;
+#ifdef __SSE2__
+  const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+  for (; end - at >= 16; at += 16) {
+    __m128i block = _mm_loadu_si128((const __m128i *)at);
+    __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, backslash));
+    for (unsigned mask = (unsigned)_mm_movemask_epi8(hit); mask; mask &= mask - 1)
+      if (is_suspect(at + __builtin_ctz(mask), end)) return true;
+  }
+#endif
+  for (; at < end; at++)
+    if ((*at == '"' || *at == '\\') && is_suspect(at, end)) return true;
   return false;
 }
 

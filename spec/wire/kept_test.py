@@ -54,6 +54,9 @@ KEPT = [
     ("container", messages(container="container_1")), ("container", messages(container={"id": "container_1", "skills": []})),
     ("skill_id", messages(container={"skills": [{"type": "custom", "skill_id": "skill_1", "version": "latest"}]})),
 ]
+# Wherever the name lies in the blocks that the body is searched in.
+KEPT += [("file_id", chat({"type": "text", "text": "x" * pad}, {"type": "file", "file": {"file_id": "file-1"}}))
+         for pad in range(17)]
 FREE = [
     responses(), item(TEXT), tool(type="function", name="f", parameters=SCHEMA, strict=False),
     tool(type="code_interpreter", container={"type": "auto"}), responses(metadata={"file_id": "mine", "conversation": "7"}),

@@ -38,14 +38,37 @@ void request_stream(lua_State *L, struct surface *s) {
   lua_pushboolean(L, s->run->request.is_stream);
 }
 
-static struct slice session_of(struct policy_run *run) {
-  static const char *const places[] = {"metadata.session_id", "prompt_cache_key",
-                                       "metadata.user_id", "user"};
-  struct slice session = run->request.session;
-  if (!session.len) session = header_find(run->request.headers, "x-session-id");
-  for (size_t i = 0; i < sizeof places / sizeof *places && !session.len; i++)
-    session = json_string_raw(json_find_path(run->request.body, places[i]));
+static struct slice session_in(const struct json_index *index) {
+  static const struct {
+    struct slice object, key;
+  } places[] = {{{"metadata", 8}, {"session_id", 10}},
+                {{"", 0}, {"prompt_cache_key", 16}},
+                {{"metadata", 8}, {"user_id", 7}},
+                {{"", 0}, {"user", 4}}};
+  struct slice session = {"", 0};
+  for (size_t i = 0; i < sizeof places / sizeof *places && !session.len; i++) {
+    bool is_inside = places[i].object.len > 0;
+    uint32_t object = is_inside ? json_index_find(index, 0, places[i].object) : 0;
+    if (is_inside && !object) continue;
+    uint32_t found = json_index_find(index, object, places[i].key);
+    if (found) session = json_index_raw(index, found);
+  }
   return session;
+}
+
+/* What the client's own body says, whatever policies have made of it. */
+static struct slice session_of(struct policy_run *run) {
+  if (run->has_session) return run->session;
+  run->has_session = true;
+  run->session = run->request.session;
+  if (!run->session.len) run->session = header_find(run->request.headers, "x-session-id");
+  if (run->session.len) return run->session;
+  if (!run->owns_body) return run->session = session_in(policy_index(run));
+  struct json_index index;
+  json_index_init(&index, run->request.body);
+  run->session = session_in(&index);
+  json_index_fini(&index);
+  return run->session;
 }
 
 void request_session(lua_State *L, struct surface *s) {

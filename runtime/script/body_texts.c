@@ -3,21 +3,23 @@
 #include <stdlib.h>
 
 #include "base/json_scan.h"
+#include "script/body_keys.h"
 
 struct scan {
   struct body_texts *texts;
+  const struct json_index *index;
   enum dialect dialect;
   uint32_t turn, depth;
 };
 
-/* Each level of structure reads what is inside it once more; below this many, and where no rule
- * applies, one flat pass takes every string, so that the whole stays linear. */
+/* Below this many levels of structure, and where no rule applies, one flat pass takes every string.
+ */
 enum { STRUCTURE_DEPTH = 10 };
 
 /* Shorter numbers tell nothing of anybody, and there may be a great many. */
 enum { NUMBER_BYTES_MIN = 4 };
 
-static void scan_value(struct scan *s, struct slice value, enum text_where where);
+static void scan_value(struct scan *s, uint32_t node, enum text_where where);
 
 const char *text_where_name(enum text_where where) {
   static const char *const names[TEXT_WHERE_COUNT] = {
@@ -49,20 +51,13 @@ static void add(struct scan *s, struct slice value, enum text_where where) {
   if (raw.len) add_raw(s, raw, where, false);
 }
 
-static bool is_one_of(struct slice key, const char *const *names) {
-  for (; *names; names++)
-    if (json_key_equal(key, slice_of(*names))) return true;
-  return false;
-}
-
-static bool is_letter(char c) {
-  return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
-}
-
 /* Letters, digits and marks of identifiers and base64: no sentence, no address of a person. */
 static bool is_word(struct slice raw) {
+  static const bool letters[256] = {
+      ['0' ... '9'] = true, ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['_'] = true, ['-'] = true,
+      ['.'] = true,         [':'] = true,         ['/'] = true,         ['+'] = true, ['='] = true};
   for (size_t i = 0; i < raw.len; i++)
-    if (!is_letter(raw.data[i]) && !strchr("_-.:/+=", raw.data[i])) return false;
+    if (!letters[(unsigned char)raw.data[i]]) return false;
   return true;
 }
 
@@ -77,48 +72,11 @@ static bool is_opaque(struct slice raw) {
   return !memmem(scheme.data, scheme.len, "://", 3) && is_word(raw);
 }
 
-/* Words of the protocols, which no person wrote. What stands there and is no word is text. */
-static bool is_protocol(struct slice key) {
-  static const char *const names[] = {"type",
-                                      "role",
-                                      "model",
-                                      "id",
-                                      "object",
-                                      "status",
-                                      "tool_call_id",
-                                      "tool_use_id",
-                                      "call_id",
-                                      "signature",
-                                      "encrypted_content",
-                                      "media_type",
-                                      "cache_control",
-                                      "detail",
-                                      "tool_choice",
-                                      "reasoning_effort",
-                                      "effort",
-                                      "service_tier",
-                                      "encoding_format",
-                                      "previous_response_id",
-                                      "truncation",
-                                      "verbosity",
-                                      "modalities",
-                                      "include",
-                                      "betas",
-                                      NULL};
-  return is_one_of(key, names);
-}
-
-static bool is_media_key(struct slice key) {
-  static const char *const names[] = {"image_url", "input_audio", "file_data", "file_id",
-                                      "image",     "audio",       "b64_json",  NULL};
-  return is_one_of(key, names);
-}
-
-static bool is_protocol_word(struct slice key, struct slice raw) {
+/* Words of the protocols. What stands in their place and is no word is text. */
+static bool is_protocol_word(uint32_t meaning, struct slice raw) {
   enum { WORD_BYTES = 200 };
-  bool is_seal = json_key_equal(key, SLICE("signature")) || json_key_equal(key, SLICE("id")) ||
-                 json_key_equal(key, SLICE("encrypted_content"));
-  return is_protocol(key) && (is_seal || raw.len <= WORD_BYTES) && is_word(raw);
+  return meaning & BODY_KEY_PROTOCOL && (meaning & BODY_KEY_SEAL || raw.len <= WORD_BYTES) &&
+         is_word(raw);
 }
 
 static void scan_number(struct scan *s, struct json_cursor *c, enum text_where where) {
@@ -136,9 +94,9 @@ static void scan_number(struct scan *s, struct json_cursor *c, enum text_where w
 static void scan_flat(struct scan *s, struct slice value, enum text_where where) {
   struct json_cursor c = json_cursor_of(value);
   bool skips = where != TEXT_TOOL_ARGUMENTS && where != TEXT_METADATA;
-  struct slice key = {"", 0};
+  uint32_t key = 0;
   while (c.at < c.end) {
-    if (*c.at == '}' || *c.at == ']') key = SLICE("");
+    if (*c.at == '}' || *c.at == ']') key = 0;
     if (!skips && (*c.at == '-' || (*c.at >= '0' && *c.at <= '9'))) {
       scan_number(s, &c, where);
       continue;
@@ -154,7 +112,7 @@ static void scan_flat(struct scan *s, struct slice value, enum text_where where)
     struct slice quoted = {start, (size_t)(c.at - start)};
     json_skip_space(&c);
     bool is_key = c.at < c.end && *c.at == ':';
-    if (is_key) key = content;
+    if (is_key) key = skips ? body_key_meaning(content) : 0;
     bool is_text =
         is_key ? where == TEXT_TOOL_ARGUMENTS : !skips || !is_protocol_word(key, content);
     if (is_text) add(s, quoted, where);
@@ -178,20 +136,24 @@ static void scan_media(struct scan *s, struct slice value) {
   }
 }
 
+static struct slice find_raw(const struct scan *s, uint32_t object, const char *key) {
+  uint32_t found = json_index_find(s->index, object, slice_of(key));
+  return found ? json_index_raw(s->index, found) : (struct slice){"", 0};
+}
+
 /* {"type":"base64"|"url"|"file","data":…}: media; {"type":"text","data":…}: a file's text. */
-static void scan_source(struct scan *s, struct slice source) {
-  struct slice type = json_string_raw(json_find(source, "type"));
+static void scan_source(struct scan *s, uint32_t source) {
+  struct slice type = find_raw(s, source, "type");
   if (slice_equal_text(type, "text") || slice_equal_text(type, "content"))
     scan_value(s, source, TEXT_FILE);
   else
-    scan_media(s, source);
+    scan_media(s, json_index_value(s->index, source));
 }
 
-static enum text_where where_of_key(struct slice key, enum text_where where) {
-  static const char *const reasoning[] = {"thinking", "reasoning", "reasoning_content", NULL};
-  if (json_key_equal(key, SLICE("arguments"))) return TEXT_TOOL_ARGUMENTS;
-  if (json_key_equal(key, SLICE("output"))) return TEXT_TOOL_RESULT;
-  return is_one_of(key, reasoning) ? TEXT_REASONING : where;
+static enum text_where where_of_key(uint32_t meaning, enum text_where where) {
+  if (meaning & BODY_KEY_ARGUMENTS) return TEXT_TOOL_ARGUMENTS;
+  if (meaning & BODY_KEY_RESULT) return TEXT_TOOL_RESULT;
+  return meaning & BODY_KEY_REASONING ? TEXT_REASONING : where;
 }
 
 struct part { /* what an object's own type says about its strings */
@@ -199,8 +161,7 @@ struct part { /* what an object's own type says about its strings */
   bool is_call, is_document;
 };
 
-static struct part part_of(struct slice object, enum text_where where) {
-  struct slice type = json_string_raw(json_find(object, "type"));
+static struct part part_of(struct slice type, enum text_where where) {
   struct part p = {where, false, slice_equal_text(type, "document")};
   p.is_call = slice_equal_text(type, "tool_use") || slice_equal_text(type, "server_tool_use") ||
               slice_equal_text(type, "custom_tool_call");
@@ -210,20 +171,30 @@ static struct part part_of(struct slice object, enum text_where where) {
   return p;
 }
 
-static void scan_members(struct scan *s, struct slice object, enum text_where where) {
-  struct part part = part_of(object, where);
-  for (struct json_walk w = json_walk_of(object); json_walk_next(&w);) {
-    enum json_type type = json_type(w.value);
-    if (type == JSON_STRING && is_protocol_word(w.key, json_string_raw(w.value))) continue;
-    if (is_media_key(w.key))
-      scan_media(s, w.value);
-    else if (json_key_equal(w.key, SLICE("source")) && type == JSON_OBJECT)
-      scan_source(s, w.value);
-    else if (part.is_call && json_key_equal(w.key, SLICE("input")))
-      scan_value(s, w.value, TEXT_TOOL_ARGUMENTS);
+static void scan_member(struct scan *s, uint32_t node, const struct part *part) {
+  uint32_t meaning = body_key_meaning(json_index_key(s->index, node));
+  char type = json_index_type(s->index, node);
+  if (type == '"' && is_protocol_word(meaning, json_index_raw(s->index, node))) return;
+  if (meaning & BODY_KEY_MEDIA)
+    scan_media(s, json_index_value(s->index, node));
+  else if (meaning & BODY_KEY_SOURCE && type == '{')
+    scan_source(s, node);
+  else if (part->is_call && meaning & BODY_KEY_INPUT)
+    scan_value(s, node, TEXT_TOOL_ARGUMENTS);
+  else
+    scan_value(s, node, where_of_key(meaning, part->where));
+}
+
+static void scan_inside(struct scan *s, uint32_t container, enum text_where where) {
+  const struct json_node *nodes = s->index->nodes;
+  bool is_object = json_index_type(s->index, container) == '{';
+  struct part part = {where, false, false};
+  if (is_object) part = part_of(find_raw(s, container, "type"), where);
+  for (uint32_t at = container + 1; at < nodes[container].next; at = nodes[at].next)
+    if (is_object)
+      scan_member(s, at, &part);
     else
-      scan_value(s, w.value, where_of_key(w.key, part.where));
-  }
+      scan_value(s, at, where);
 }
 
 static bool is_flat(const struct scan *s, enum text_where where) {
@@ -231,39 +202,33 @@ static bool is_flat(const struct scan *s, enum text_where where) {
          where == TEXT_TOOL_SCHEMA;
 }
 
-static void scan_value(struct scan *s, struct slice value, enum text_where where) {
-  enum json_type type = json_type(value);
-  if (type == JSON_STRING) {
-    add(s, value, where);
-  } else if (type == JSON_OBJECT || type == JSON_ARRAY) {
+static void scan_value(struct scan *s, uint32_t node, enum text_where where) {
+  char type = json_index_type(s->index, node);
+  if (type == '"') {
+    add(s, json_index_value(s->index, node), where);
+  } else if (type == '{' || type == '[') {
     if (is_flat(s, where)) {
-      scan_flat(s, value, where);
+      scan_flat(s, json_index_value(s->index, node), where);
       return;
     }
     s->depth++;
-    if (type == JSON_OBJECT)
-      scan_members(s, value, where);
-    else
-      for (struct json_walk w = json_walk_of(value); json_walk_next(&w);)
-        scan_value(s, w.value, where);
+    scan_inside(s, node, where);
     s->depth--;
   }
 }
 
+static enum text_where where_of_role(struct slice role) {
+  if (slice_equal_text(role, "user")) return TEXT_USER;
+  if (slice_equal_text(role, "assistant")) return TEXT_ASSISTANT;
+  if (slice_equal_text(role, "system") || slice_equal_text(role, "developer")) return TEXT_SYSTEM;
+  if (slice_equal_text(role, "tool") || slice_equal_text(role, "function")) return TEXT_TOOL_RESULT;
+  return TEXT_OTHER;
+}
+
 /* A message of chat or messages, or an item of responses. */
-static void scan_turn(struct scan *s, struct slice item) {
-  struct slice role = json_string_raw(json_find(item, "role"));
-  enum text_where where = TEXT_OTHER;
-  if (slice_equal_text(role, "user"))
-    where = TEXT_USER;
-  else if (slice_equal_text(role, "assistant"))
-    where = TEXT_ASSISTANT;
-  else if (slice_equal_text(role, "system") || slice_equal_text(role, "developer"))
-    where = TEXT_SYSTEM;
-  else if (slice_equal_text(role, "tool") || slice_equal_text(role, "function"))
-    where = TEXT_TOOL_RESULT;
-  else if (json_type(item) == JSON_STRING)
-    where = TEXT_USER;
+static void scan_turn(struct scan *s, uint32_t item) {
+  bool is_text = json_index_type(s->index, item) == '"';
+  enum text_where where = is_text ? TEXT_USER : where_of_role(find_raw(s, item, "role"));
   size_t before = s->texts->count;
   scan_value(s, item, where);
   /* In the messages protocol a tool's result comes in the user's name. */
@@ -272,53 +237,57 @@ static void scan_turn(struct scan *s, struct slice item) {
     if (s->texts->items[i].where == TEXT_USER) s->texts->last_user = s->turn;
 }
 
-static void scan_turns(struct scan *s, struct slice value) {
-  if (json_type(value) == JSON_STRING) {
+static void scan_turns(struct scan *s, uint32_t node) {
+  const struct json_node *nodes = s->index->nodes;
+  char type = json_index_type(s->index, node);
+  if (type == '"') {
     s->turn = 1;
     s->texts->last_user = 1;
-    add(s, value, TEXT_USER);
+    add(s, json_index_value(s->index, node), TEXT_USER);
+  } else if (type == '[') {
+    for (uint32_t at = node + 1; at < nodes[node].next; at = nodes[at].next) {
+      s->turn = nodes[at].key + 1;
+      scan_turn(s, at);
+    }
   } else {
-    for (struct json_walk w = json_walk_of(value); json_walk_next(&w);) {
+    for (uint32_t at = node + 1; at < nodes[node].next; at = nodes[at].next) {
       s->turn++;
-      scan_turn(s, w.value);
+      scan_turn(s, at);
     }
   }
   s->turn = 0;
 }
 
-static bool is_turns(enum dialect dialect, struct slice key) {
+static bool is_turns(enum dialect dialect, uint32_t meaning) {
   switch (dialect) {
   case DIALECT_CHAT:
-  case DIALECT_MESSAGES: return json_key_equal(key, SLICE("messages"));
-  case DIALECT_COMPLETIONS: return json_key_equal(key, SLICE("prompt"));
-  default: return json_key_equal(key, SLICE("input"));
+  case DIALECT_MESSAGES: return meaning & BODY_KEY_MESSAGES;
+  case DIALECT_COMPLETIONS: return meaning & BODY_KEY_PROMPT;
+  default: return meaning & BODY_KEY_INPUT;
   }
 }
 
-static enum text_where where_of_member(struct slice key) {
-  static const char *const system[] = {"system", "instructions", NULL};
-  static const char *const schema[] = {"tools",         "functions",     "response_format",
-                                       "output_format", "output_config", NULL};
-  static const char *const metadata[] = {"metadata", "user", "safety_identifier", NULL};
-  static const char *const user[] = {"suffix", "prompt", NULL};
-  if (is_one_of(key, system)) return TEXT_SYSTEM;
-  if (is_one_of(key, schema)) return TEXT_TOOL_SCHEMA;
-  if (is_one_of(key, metadata)) return TEXT_METADATA;
-  if (is_one_of(key, user)) return TEXT_USER;
-  if (json_key_equal(key, SLICE("prediction"))) return TEXT_ASSISTANT;
-  /* responses: {"format":{"schema":…}} */
-  return json_key_equal(key, SLICE("text")) ? TEXT_TOOL_SCHEMA : TEXT_OTHER;
+static enum text_where where_of_member(uint32_t meaning) {
+  if (meaning & BODY_KEY_SYSTEM) return TEXT_SYSTEM;
+  if (meaning & BODY_KEY_SCHEMA) return TEXT_TOOL_SCHEMA;
+  if (meaning & BODY_KEY_METADATA) return TEXT_METADATA;
+  if (meaning & (BODY_KEY_SUFFIX | BODY_KEY_PROMPT)) return TEXT_USER;
+  return meaning & BODY_KEY_PREDICTION ? TEXT_ASSISTANT : TEXT_OTHER;
 }
 
-void body_texts_init(struct body_texts *texts, enum dialect dialect, struct slice body) {
+void body_texts_init(struct body_texts *texts, enum dialect dialect,
+                     const struct json_index *index) {
   *texts = (struct body_texts){0};
-  struct scan s = {.texts = texts, .dialect = dialect};
-  for (struct json_walk w = json_walk_of(body); json_walk_next(&w);) {
-    enum json_type type = json_type(w.value);
-    if (is_turns(dialect, w.key))
-      scan_turns(&s, w.value);
-    else if (type != JSON_STRING || !is_protocol_word(w.key, json_string_raw(w.value)))
-      scan_value(&s, w.value, where_of_member(w.key));
+  struct scan s = {.texts = texts, .index = index, .dialect = dialect};
+  const struct json_node *nodes = index->nodes;
+  if (index->count == 0 || json_index_type(index, 0) != '{') return;
+  for (uint32_t at = 1; at < nodes[0].next; at = nodes[at].next) {
+    uint32_t meaning = body_key_meaning(json_index_key(index, at));
+    bool is_text = json_index_type(index, at) == '"';
+    if (is_turns(dialect, meaning))
+      scan_turns(&s, at);
+    else if (!is_text || !is_protocol_word(meaning, json_index_raw(index, at)))
+      scan_value(&s, at, where_of_member(meaning));
   }
 }
 

@@ -6,7 +6,7 @@
  * the API references of OpenAI (chat, completions, responses, embeddings) and Anthropic
  * (messages). */
 #pragma once
-#include "base/json.h"
+#include "base/json_index.h"
 #include "model/dialect.h"
 
 enum text_where {
@@ -39,6 +39,7 @@ struct body_texts {
   uint32_t last_user;   /* turn of the last user's message; 0: none has one */
 };
 
-/* body is one valid JSON object and outlives the texts. Linear in its length. */
-void body_texts_init(struct body_texts *texts, enum dialect dialect, struct slice body);
+/* index: of a body that is one valid JSON object and outlives the texts. Linear in its length. */
+void body_texts_init(struct body_texts *texts, enum dialect dialect,
+                     const struct json_index *index);
 void body_texts_fini(struct body_texts *texts);

@@ -16,8 +16,20 @@ void policy_scans_drop(struct policy_run *run) {
   run->scans = (struct scans){0};
 }
 
+void policy_index_drop(struct policy_run *run) {
+  if (run->has_index) json_index_fini(&run->index);
+  run->has_index = false;
+}
+
+const struct json_index *policy_index(struct policy_run *run) {
+  if (!run->has_index) json_index_init(&run->index, current(run));
+  run->has_index = true;
+  return &run->index;
+}
+
 static void drop_texts(struct policy_run *run) {
   policy_scans_drop(run);
+  policy_index_drop(run);
   if (!run->has_texts) return;
   for (size_t i = 0; i < run->texts.count; i++) {
     if (!run->replaced[i]) continue;
@@ -32,7 +44,7 @@ static void drop_texts(struct policy_run *run) {
 
 struct body_texts *policy_texts(struct policy_run *run) {
   if (!run->has_texts) {
-    body_texts_init(&run->texts, run->request.dialect, current(run));
+    body_texts_init(&run->texts, run->request.dialect, policy_index(run));
     run->replaced = must_calloc(run->texts.count + 1, sizeof(struct bytes *));
     run->has_texts = true;
   }

@@ -91,6 +91,8 @@ struct run_timer { /* freed by its own close callback: a run may end first */
 struct policy_run {
   struct policy_chain *chain;
   struct policy_request request;
+  struct slice session; /* once has_session */
+  bool has_session;
   const struct policy_callbacks *callbacks;
   void *context;
   uint64_t id;
@@ -117,7 +119,8 @@ struct policy_run {
 
   /* The body as it now is. */
   struct bytes body; /* after the first structural edit or flush; else the client's is in force */
-  bool owns_body, has_texts, has_pending;
+  bool owns_body, has_texts, has_pending, has_index;
+  struct json_index index; /* of the body without pending edits, while a call of hooks lasts */
   struct body_texts texts;
   struct bytes **replaced; /* beside the texts; NULL where a text stays */
   struct scans scans;      /* of the texts as they now are */
@@ -154,6 +157,9 @@ const struct loaded_policy *policy_now(const struct policy_run *run);
 /* policy_body.c: the body and its texts as the hooks have left them. */
 struct slice policy_body(struct policy_run *run); /* with every edit in it */
 struct body_texts *policy_texts(struct policy_run *run);
+/* Of the body as it is without the edits of its texts. */
+const struct json_index *policy_index(struct policy_run *run);
+void policy_index_drop(struct policy_run *run);
 /* The text as it now is, appended to out. */
 void policy_text(struct policy_run *run, size_t index, struct bytes *out);
 struct bytes *policy_text_edit(struct policy_run *run, size_t index); /* cleared, to be filled */

@@ -213,6 +213,7 @@ static bool go_on(struct policy_run *run) {
 
 static void end_call(struct policy_run *run) {
   run->in_call = false;
+  policy_index_drop(run);
   policy_finish_call(run);
 }
 

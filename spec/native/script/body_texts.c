@@ -4,12 +4,15 @@
 #include "base/clock.h"
 #include "check.h"
 #include "script/body_edit.h"
+#include "script/body_keys.h"
 
 /* "where turn text" of each text, a line each, then the number of attachments. */
 static void list(enum dialect dialect, const char *body, struct bytes *out) {
   struct body_texts texts;
   CHECK(json_validate(slice_of(body), 128, NULL));
-  body_texts_init(&texts, dialect, slice_of(body));
+  struct json_index index;
+  json_index_init(&index, slice_of(body));
+  body_texts_init(&texts, dialect, &index);
   for (size_t i = 0; i < texts.count; i++) {
     bytes_printf(out, "%s %u ", text_where_name(texts.items[i].where), texts.items[i].turn);
     json_unescape(texts.items[i].raw, out);
@@ -17,6 +20,7 @@ static void list(enum dialect dialect, const char *body, struct bytes *out) {
   }
   bytes_printf(out, "%u %u", texts.attachments, texts.last_user);
   body_texts_fini(&texts);
+  json_index_fini(&index);
 }
 
 static void expect(enum dialect dialect, const char *body, const char *wanted) {
@@ -102,7 +106,9 @@ static void test_numbers(void) {
          "tool_arguments 1 n\ntool_arguments 1 4012\ntool_arguments 1 4111111111111111\n"
          "tool_arguments 1 -5e30\nmetadata 0 1234567\n0 0");
   struct body_texts texts;
-  body_texts_init(&texts, DIALECT_MESSAGES, slice_of(body));
+  struct json_index index;
+  json_index_init(&index, slice_of(body));
+  body_texts_init(&texts, DIALECT_MESSAGES, &index);
   struct bytes fresh, out;
   bytes_init(&fresh);
   bytes_init(&out);
@@ -115,6 +121,7 @@ static void test_numbers(void) {
       "{\"messages\":[{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"input\":"
       "{\"n\":1, \"[CARD]\":[\"[CARD]\",\"[CARD]\" ,true]}}]}],\"metadata\":{\"k\":\"[CARD]\"}}"));
   body_texts_fini(&texts);
+  json_index_fini(&index);
   bytes_fini(&fresh);
   bytes_fini(&out);
 }
@@ -152,10 +159,13 @@ static double scan_ms(size_t count, const char *open, const char *close) {
   bytes_append_text(&body, "}]}");
   struct body_texts texts;
   uint64_t start = clock_mono_ns();
-  body_texts_init(&texts, DIALECT_CHAT, bytes_slice(&body));
+  struct json_index index;
+  json_index_init(&index, bytes_slice(&body));
+  body_texts_init(&texts, DIALECT_CHAT, &index);
   double ms = (double)(clock_mono_ns() - start) / 1e6;
   CHECK(texts.count == count + 1);
   body_texts_fini(&texts);
+  json_index_fini(&index);
   bytes_fini(&body);
   return ms;
 }
@@ -241,7 +251,88 @@ static void test_tools(void) {
   remove_tool("{\"m\":1,\"tools\":[{\"name\":\"a\"}],\"tool_choice\":\"auto\"}", "a", "{\"m\":1}");
 }
 
+/* Each key by its own letters alone, with and without escapes. */
+static void test_keys(void) {
+  static const struct {
+    const char *name;
+    uint32_t meaning;
+  } keys[] = {
+      {"id", BODY_KEY_PROTOCOL | BODY_KEY_SEAL},
+      {"signature", BODY_KEY_PROTOCOL | BODY_KEY_SEAL},
+      {"encrypted_content", BODY_KEY_PROTOCOL | BODY_KEY_SEAL},
+      {"type", BODY_KEY_PROTOCOL},
+      {"role", BODY_KEY_PROTOCOL},
+      {"model", BODY_KEY_PROTOCOL},
+      {"object", BODY_KEY_PROTOCOL},
+      {"status", BODY_KEY_PROTOCOL},
+      {"tool_call_id", BODY_KEY_PROTOCOL},
+      {"tool_use_id", BODY_KEY_PROTOCOL},
+      {"call_id", BODY_KEY_PROTOCOL},
+      {"media_type", BODY_KEY_PROTOCOL},
+      {"cache_control", BODY_KEY_PROTOCOL},
+      {"detail", BODY_KEY_PROTOCOL},
+      {"tool_choice", BODY_KEY_PROTOCOL},
+      {"reasoning_effort", BODY_KEY_PROTOCOL},
+      {"effort", BODY_KEY_PROTOCOL},
+      {"service_tier", BODY_KEY_PROTOCOL},
+      {"encoding_format", BODY_KEY_PROTOCOL},
+      {"previous_response_id", BODY_KEY_PROTOCOL},
+      {"truncation", BODY_KEY_PROTOCOL},
+      {"verbosity", BODY_KEY_PROTOCOL},
+      {"modalities", BODY_KEY_PROTOCOL},
+      {"include", BODY_KEY_PROTOCOL},
+      {"betas", BODY_KEY_PROTOCOL},
+      {"image_url", BODY_KEY_MEDIA},
+      {"input_audio", BODY_KEY_MEDIA},
+      {"file_data", BODY_KEY_MEDIA},
+      {"file_id", BODY_KEY_MEDIA},
+      {"image", BODY_KEY_MEDIA},
+      {"audio", BODY_KEY_MEDIA},
+      {"b64_json", BODY_KEY_MEDIA},
+      {"source", BODY_KEY_SOURCE},
+      {"arguments", BODY_KEY_ARGUMENTS},
+      {"output", BODY_KEY_RESULT},
+      {"thinking", BODY_KEY_REASONING},
+      {"reasoning", BODY_KEY_REASONING},
+      {"reasoning_content", BODY_KEY_REASONING},
+      {"input", BODY_KEY_INPUT},
+      {"messages", BODY_KEY_MESSAGES},
+      {"prompt", BODY_KEY_PROMPT},
+      {"suffix", BODY_KEY_SUFFIX},
+      {"system", BODY_KEY_SYSTEM},
+      {"instructions", BODY_KEY_SYSTEM},
+      {"tools", BODY_KEY_SCHEMA},
+      {"functions", BODY_KEY_SCHEMA},
+      {"response_format", BODY_KEY_SCHEMA},
+      {"output_format", BODY_KEY_SCHEMA},
+      {"output_config", BODY_KEY_SCHEMA},
+      {"text", BODY_KEY_SCHEMA},
+      {"metadata", BODY_KEY_METADATA},
+      {"user", BODY_KEY_METADATA},
+      {"safety_identifier", BODY_KEY_METADATA},
+      {"prediction", BODY_KEY_PREDICTION},
+  };
+  struct bytes key;
+  bytes_init(&key);
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    CHECK(body_key_meaning(slice_of(keys[i].name)) == keys[i].meaning);
+    for (size_t at = 0; at < strlen(keys[i].name); at++) {
+      bytes_clear(&key);
+      bytes_printf(&key, "%.*s\\u%04x%s", (int)at, keys[i].name, (unsigned)keys[i].name[at],
+                   keys[i].name + at + 1);
+      CHECK(body_key_meaning(bytes_slice(&key)) == keys[i].meaning);
+      bytes_clear(&key);
+      bytes_append_text(&key, keys[i].name);
+      key.data[at] = '#';
+      CHECK(body_key_meaning(bytes_slice(&key)) == 0);
+    }
+  }
+  CHECK(body_key_meaning(SLICE("")) == 0 && body_key_meaning(SLICE("content")) == 0);
+  bytes_fini(&key);
+}
+
 int main(void) {
+  test_keys();
   test_chat();
   test_hiding_places();
   test_messages();

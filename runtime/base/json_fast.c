@@ -1,50 +1,21 @@
 #include "base/json_fast.h"
 
-static __attribute__((noinline)) const char *behind_rich_string(const char *at, const char *end) {
+const char *json_behind_rich_string(const char *at, const char *end) {
   struct json_cursor c = {at, end, NULL};
   struct slice content;
   bool escaped;
   return json_scan_string(&c, &content, &escaped) ? c.at : NULL;
 }
 
-static inline const char *behind_string(const char *at, const char *end) {
-  const char *close = plain_end(at + 1, end);
-  if (close < end && *close == '"') return close + 1;
-  return behind_rich_string(at, end);
+const char *json_behind_rich_number(const char *at, const char *end) {
+  struct json_cursor c = {at, end, NULL};
+  return json_scan_number(&c) ? c.at : NULL;
 }
 
 static inline const char *behind_key(const char *at, const char *end) {
   if (at == end || *at != '"' || !(at = behind_string(at, end))) return NULL;
   at = behind_space(at, end);
   return at < end && *at == ':' ? behind_space(at + 1, end) : NULL;
-}
-
-static __attribute__((noinline)) const char *behind_rich_number(const char *at, const char *end) {
-  struct json_cursor c = {at, end, NULL};
-  return json_scan_number(&c) ? c.at : NULL;
-}
-
-/* A whole number without sign, most often. */
-static inline const char *behind_number(const char *at, const char *end) {
-  const char *start = at;
-  while (at < end && is_digit(*at))
-    at++;
-  bool is_whole = at < end && *at != '.' && (*at | 0x20) != 'e';
-  bool is_plain = is_whole && at > start && (*start != '0' || at == start + 1);
-  return is_plain ? at : behind_rich_number(start, end);
-}
-
-static inline const char *behind_literal(const char *at, const char *end) {
-  size_t len = *at == 'f' ? 5 : 4;
-  if ((size_t)(end - at) < len) return NULL;
-  bool known = memcmp(at, "null", 4) == 0 || memcmp(at, "true", 4) == 0 ||
-               (len == 5 && memcmp(at, "false", 5) == 0);
-  return known ? at + len : NULL;
-}
-
-static inline const char *behind_scalar(const char *at, const char *end) {
-  if (*at == '"') return behind_string(at, end);
-  return *at == '-' || is_digit(*at) ? behind_number(at, end) : behind_literal(at, end);
 }
 
 struct open { /* one bit for each open container, the innermost lowest: set for an object */

@@ -53,6 +53,38 @@ static inline const char *behind_space(const char *at, const char *end) {
   return at;
 }
 
+const char *json_behind_rich_string(const char *at, const char *end);
+const char *json_behind_rich_number(const char *at, const char *end);
+
+static inline const char *behind_string(const char *at, const char *end) {
+  const char *close = plain_end(at + 1, end);
+  if (close < end && *close == '"') return close + 1;
+  return json_behind_rich_string(at, end);
+}
+
+/* A whole number without sign, most often. */
+static inline const char *behind_number(const char *at, const char *end) {
+  const char *start = at;
+  while (at < end && is_digit(*at))
+    at++;
+  bool is_whole = at < end && *at != '.' && (*at | 0x20) != 'e';
+  bool is_plain = is_whole && at > start && (*start != '0' || at == start + 1);
+  return is_plain ? at : json_behind_rich_number(start, end);
+}
+
+static inline const char *behind_literal(const char *at, const char *end) {
+  size_t len = *at == 'f' ? 5 : 4;
+  if ((size_t)(end - at) < len) return NULL;
+  bool known = memcmp(at, "null", 4) == 0 || memcmp(at, "true", 4) == 0 ||
+               (len == 5 && memcmp(at, "false", 5) == 0);
+  return known ? at + len : NULL;
+}
+
+static inline const char *behind_scalar(const char *at, const char *end) {
+  if (*at == '"') return behind_string(at, end);
+  return *at == '-' || is_digit(*at) ? behind_number(at, end) : behind_literal(at, end);
+}
+
 static inline enum json_type json_type_of(char first) {
   switch (first) {
   case '{': return JSON_OBJECT;

@@ -5,7 +5,8 @@ struct wanted {
   size_t count;
 };
 
-static const char *behind_any(const char *at, const char *end, uint32_t max_depth) {
+static inline const char *behind_any(const char *at, const char *end, uint32_t max_depth) {
+  if (at < end && *at != '{' && *at != '[') return behind_scalar(at, end);
   struct json_cursor c = {at, end, NULL};
   return json_scan_value(&c, max_depth) ? c.at : NULL;
 }
@@ -20,7 +21,21 @@ void json_forget(struct json_member *wanted, size_t count) {
   }
 }
 
-static struct json_member *find(struct slice key, bool escaped, struct wanted wanted) {
+static inline const char *behind_key(const char *at, const char *end, struct slice *key,
+                                     bool *escaped) {
+  if (at == end || *at != '"') return NULL;
+  const char *start = at + 1, *close = plain_end(start, end);
+  *escaped = close == end || *close != '"';
+  if (*escaped) {
+    struct json_cursor c = {at, end, NULL};
+    return json_scan_key(&c, key, escaped) ? c.at : NULL;
+  }
+  *key = (struct slice){start, (size_t)(close - start)};
+  at = behind_space(close + 1, end);
+  return at < end && *at == ':' ? behind_space(at + 1, end) : NULL;
+}
+
+static inline struct json_member *find(struct slice key, bool escaped, struct wanted wanted) {
   for (struct json_member *m = wanted.members; m < wanted.members + wanted.count; m++) {
     bool may_be = escaped || (key.len == m->key.len && key.len && *key.data == *m->key.data);
     if (may_be && (escaped ? json_key_equal(key, m->key) : slice_equal(key, m->key))) return m;
@@ -33,12 +48,11 @@ static const char *behind_inside(const char *at, const char *end, struct json_me
 
 static const char *behind_member(const char *at, const char *end, struct wanted wanted,
                                  uint32_t max_depth) {
-  struct json_cursor c = {at, end, NULL};
   struct slice key;
   bool escaped;
-  if (!json_scan_key(&c, &key, &escaped)) return NULL;
+  const char *start = behind_key(at, end, &key, &escaped);
+  if (!start) return NULL;
   struct json_member *m = find(key, escaped, wanted);
-  const char *start = c.at;
   const char *behind =
       m && m->inside ? behind_inside(start, end, m, max_depth) : behind_any(start, end, max_depth);
   if (!m || !behind) return behind;

@@ -14,20 +14,10 @@ static bool is_hex(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+/* Not one of two bytes. */
 static bool scan_escape(struct json_cursor *c) {
   if (c->end - c->at < 2) return json_fail(c, "string without an end");
-  switch (c->at[1]) {
-  case '"':
-  case '\\':
-  case '/':
-  case 'b':
-  case 'f':
-  case 'n':
-  case 'r':
-  case 't': c->at += 2; return true;
-  case 'u': break;
-  default: return json_fail(c, "unknown escape");
-  }
+  if (c->at[1] != 'u') return json_fail(c, "unknown escape");
   if (c->end - c->at < 6) return json_fail(c, "string without an end");
   for (int i = 2; i < 6; i++)
     if (!is_hex(c->at[i])) return json_fail(c, "\\u needs four hexadecimal digits");
@@ -35,29 +25,43 @@ static bool scan_escape(struct json_cursor *c) {
   return true;
 }
 
+/* An escape of two bytes, as most are. */
+static inline bool is_short_escape(const char *at, const char *end) {
+  static const bool known[256] = {['"'] = true, ['\\'] = true, ['/'] = true, ['b'] = true,
+                                  ['f'] = true, ['n'] = true,  ['r'] = true, ['t'] = true};
+  return *at == '\\' && end - at >= 2 && known[(unsigned char)at[1]];
+}
+
 bool json_scan_string(struct json_cursor *c, struct slice *content, bool *escaped) {
-  const char *start = ++c->at;
+  const char *start = ++c->at, *at = start, *end = c->end;
   *escaped = false;
   for (;;) {
-    c->at = plain_end(c->at, c->end);
-    if (c->at == c->end) return json_fail(c, "string without an end");
-    unsigned char byte = (unsigned char)*c->at;
+    at = plain_end(at, end);
+    while (at < end && is_short_escape(at, end)) {
+      *escaped = true;
+      at = plain_end(at + 2, end);
+    }
+    c->at = at;
+    if (at == end) return json_fail(c, "string without an end");
+    unsigned char byte = (unsigned char)*at;
     if (byte == '"') {
-      *content = (struct slice){start, (size_t)(c->at - start)};
+      *content = (struct slice){start, (size_t)(at - start)};
       c->at++;
       return true;
     }
     if (byte == '\\') {
       *escaped = true;
       if (!scan_escape(c)) return false;
+      at = c->at;
     } else if (byte < 0x20) {
       return json_fail(c, "control byte in a string");
     }
-    while (c->at < c->end && (unsigned char)*c->at >= 0x80) {
+    while (at < end && (unsigned char)*at >= 0x80) {
       uint32_t point;
-      size_t len = utf8_decode(c->at, c->end, &point);
+      size_t len = utf8_decode(at, end, &point);
+      c->at = at;
       if (len == 0) return json_fail(c, "string is not valid UTF-8");
-      c->at += len;
+      at += len;
     }
   }
 }

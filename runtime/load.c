@@ -8,6 +8,7 @@
 
 #include "account/limit_scope.h"
 #include "auth/role.h"
+#include "config/names.h"
 #include "http/conn.h"
 #include "observe/log.h"
 #include "script/config_adapters.h"
@@ -167,27 +168,52 @@ static void check_tls(const struct config *config, struct config_problems *probl
     config_problem(problems, "%s: %s", config->file, error);
 }
 
+static struct slice nearest_role(const struct roles *roles, struct slice tenant,
+                                 struct slice wanted) {
+  struct nearest nearest;
+  nearest_init(&nearest, wanted);
+  for (size_t i = 0; i < roles_count(roles); i++) {
+    const struct role *role = roles_at(roles, i);
+    if (!role->tenant.len || slice_equal(role->tenant, tenant)) nearest_offer(&nearest, role->name);
+  }
+  return nearest.best;
+}
+
+static void check_key_roles(const struct config *config, size_t index, const struct roles *roles,
+                            struct config_problems *problems) {
+  const struct static_key *key = &config->keys[index];
+  for (size_t i = 0; i < key->role_count; i++) {
+    struct slice name = key->roles[i], near = nearest_role(roles, key->tenant, name);
+    if (roles_find(roles, key->tenant, name)) continue;
+    if (key->roles_are_secret) {
+      name = SLICE("(a secret value)");
+      near.len = 0;
+    }
+    config_problem_at(problems, config->file, key->roles_line,
+                      "keys[%zu].roles: no role is called \"%.*s\"%s%.*s%s; correct the name, or "
+                      "write the role as a file in rbac/",
+                      index + 1, (int)name.len, name.data, near.len ? " (did you mean \"" : "",
+                      (int)near.len, near.data, near.len ? "\"?)" : "");
+  }
+}
+
+static void check_roles(const struct config *config, struct config_problems *problems) {
+  struct config_problems own; /* of other files: they go behind those of this one */
+  config_problems_init(&own);
+  struct roles *roles = load_roles(config, &own, NULL);
+  for (size_t i = 0; roles && i < config->key_count; i++)
+    check_key_roles(config, i, roles, problems);
+  for (size_t i = 0; i < own.count; i++)
+    config_problem(problems, "%s", own.items[i]);
+  roles_unref(roles);
+  config_problems_fini(&own);
+}
+
 /* Told together with what is wrong in the file itself. */
 static void check_rest(const struct config *config, struct config_problems *problems) {
   config_adapters_check(config, problems);
   check_tls(config, problems);
-}
-
-static bool check_roles(const struct config *config, struct config_problems *problems) {
-  struct roles *roles = load_roles(config, problems, NULL);
-  size_t before = problems->count;
-  for (size_t i = 0; roles && i < config->key_count; i++) {
-    const struct static_key *key = &config->keys[i];
-    for (size_t r = 0; r < key->role_count; r++)
-      if (!roles_find(roles, key->tenant, key->roles[r]))
-        config_problem(problems,
-                       "%s: keys[%zu].roles: there is no role \"%.*s\"; lua/rbac has those "
-                       "that ship",
-                       config->file, i + 1, (int)key->roles[r].len, key->roles[r].data);
-  }
-  bool fine = roles && problems->count == before;
-  roles_unref(roles);
-  return fine;
+  check_roles(config, problems);
 }
 
 /* Paths are relative to the configuration. */
@@ -235,8 +261,8 @@ static bool check_quotas(const struct config *config, struct config_problems *pr
 
 struct config *load_config(const char *path, struct config_problems *problems) {
   struct config *config = config_file_load(path, check_rest, problems);
-  if (!config || (check_scripts(config, problems) & check_roles(config, problems) &
-                  load_tokenizers(config, problems) & check_quotas(config, problems)))
+  if (!config || (check_scripts(config, problems) & load_tokenizers(config, problems) &
+                  check_quotas(config, problems)))
     return config;
   config_unref(config);
   return NULL;

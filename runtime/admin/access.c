@@ -2,6 +2,8 @@
 #include "admin/api.h"
 #include "auth/directory.h"
 
+enum { TENANT_SHOWN = 64 };
+
 struct slice call_actor(struct call *c) {
   if (!c->caller) return SLICE("operator");
   return slice_of(
@@ -39,6 +41,20 @@ void call_deny(struct call *c) {
   c->is_denied = true;
 }
 
+/* Others' tenants are not there, whether they are or not. */
+static void refuse_tenant(struct call *c, struct slice tenant) {
+  if (tenant.len > TENANT_SHOWN) tenant.len = TENANT_SHOWN;
+  call_fail(c, 404, "tenant", "there is no tenant %.*s", (int)tenant.len, tenant.data);
+  c->is_denied = true;
+}
+
+void call_deny_at(struct call *c, const struct resource *what) {
+  if (c->caller && what->tenant.len && !slice_equal(what->tenant, c->caller->tenant))
+    refuse_tenant(c, what->tenant);
+  else
+    call_deny(c);
+}
+
 bool call_may(struct call *c, const struct resource *what) {
   if (!c->caller) return true;
   return permission_check(c->caller, c->action, what, NULL) == PERMISSION_GRANTED;
@@ -58,7 +74,10 @@ bool call_scope(struct call *c, struct slice wanted, struct slice *tenant) {
   *tenant = c->caller->tenant;
   bool is_own = tenant->len && (!wanted.len || slice_equal(wanted, *tenant));
   if (reach != REACH_NONE && is_own) return true;
-  call_deny(c);
+  if (reach == REACH_NONE || !wanted.len)
+    call_deny(c);
+  else
+    refuse_tenant(c, wanted);
   return false;
 }
 

@@ -106,6 +106,8 @@ bool call_may_see_project(struct call *c, struct slice project_path);
 /* For what cannot be told apart within a tenant; false: refused. */
 bool call_reaches_tenant(struct call *c);
 void call_deny(struct call *c); /* 403 */
+/* 404 where it is another tenant's, else 403. */
+void call_deny_at(struct call *c, const struct resource *what);
 struct slice call_actor(struct call *c);
 void call_audit(struct call *c, const char *outcome, struct slice after);
 void call_audit_denied(struct call *c, const char *why);

@@ -52,7 +52,7 @@ bool admin_guard(struct visit *v, const struct http_request *request,
   struct call *c = admin_call_open(v, request, route, tenant);
   if (!c) return false; /* locked out, and told so */
   struct resource what = {.tenant = c->id};
-  if (!c->status && *route->action && !call_may(c, &what)) call_deny(c);
+  if (!c->status && *route->action && !call_may(c, &what)) call_deny_at(c, &what);
   if (c->status) {
     v->call = c;
     v->takes_body = true;

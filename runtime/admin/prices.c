@@ -2,6 +2,7 @@
  * what it did. */
 #include <errno.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include "account/price.h"
 #include "admin/api.h"
@@ -73,10 +74,13 @@ static bool may_everything(struct call *c) {
 static struct price_table *load(struct call *c) {
   const char *problem;
   struct price_table *t = NULL;
-  if (!c->config->prices_file)
+  const char *path = c->config->prices_file;
+  if (!path)
     call_fail(c, 409, NULL,
               "there is no price table; make one with gateyes prices import and name it in the "
               "configuration: prices = \"prices.json\"");
+  else if (c->config->prices_are_beside && access(path, F_OK) != 0)
+    t = price_table_none(&c->arena);
   else if (!(t = price_table_load(c->config->prices_file, &c->arena, &problem)))
     call_fail(c, 503, NULL, "the price table %s", problem);
   return t;

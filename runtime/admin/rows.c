@@ -348,7 +348,10 @@ void row_create(struct call *c) {
   if (!w.entity.id.len) w.entity.id = row_new_id(c, w.entity.kind);
   struct resource what = row_resource(c, &w.entity);
   if (!call_may(c, &what)) {
-    call_deny(c);
+    if (w.entity.kind == ENTITY_TENANT)
+      call_deny(c);
+    else
+      call_deny_at(c, &what);
     return;
   }
   if (!row_check(c, &w.entity, true)) return;

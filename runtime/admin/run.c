@@ -9,8 +9,15 @@
 #include "auth/network.h"
 #include "auth/session.h"
 #include "base/clock.h"
+#include "base/twice.h"
 
-enum { BODY_BYTES = 256 << 10, TABLE_BYTES = 16 << 20, JSON_DEPTH = 12, IDEMPOTENCY_BYTES = 255 };
+enum {
+  BODY_BYTES = 256 << 10,
+  TABLE_BYTES = 16 << 20,
+  JSON_DEPTH = 12,
+  IDEMPOTENCY_BYTES = 255,
+  NAME_BYTES = 128
+};
 
 void admin_call_free(struct call *c) {
   if (!c) return;
@@ -121,6 +128,18 @@ static void start(struct visit *v) {
   must(uv_queue_work(v->admin->loop, &v->work, on_pool, on_pool_done) == 0);
 }
 
+/* Whoever reads the first of two would do something else than what is done here. */
+static bool check_once(struct call *c) {
+  struct bytes path;
+  bytes_init(&path);
+  bool is_twice = json_find_twice(c->body, &path);
+  if (path.len > NAME_BYTES) path.len = NAME_BYTES;
+  const char *name = arena_text(&c->arena, bytes_slice(&path));
+  if (is_twice) call_fail(c, 400, name, "%s stands in the body twice; keep one of them", name);
+  bytes_fini(&path);
+  return !is_twice;
+}
+
 static bool check_body(struct call *c, struct bytes *body) {
   struct json_error error;
   c->body = arena_slice(&c->arena, bytes_slice(body));
@@ -130,7 +149,7 @@ static bool check_body(struct call *c, struct bytes *body) {
               error.offset);
     return false;
   }
-  if (json_type(c->body) == JSON_OBJECT) return true;
+  if (json_type(c->body) == JSON_OBJECT) return check_once(c);
   call_fail(c, 400, NULL, "the body is no JSON object");
   return false;
 }

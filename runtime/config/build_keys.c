@@ -62,6 +62,14 @@ static void check_models(struct build *b, const struct place *at, const struct s
   }
 }
 
+static void note_roles(const struct place *at, struct static_key *k) {
+  const struct value *v = at->value;
+  k->roles_line = at->line;
+  k->roles_are_secret = v->secret;
+  for (size_t i = 0; i < item_count(v); i++)
+    k->roles_are_secret = k->roles_are_secret || v->items[i].value.secret;
+}
+
 static void build_key(struct build *b, const struct place *at, struct static_key *k,
                       struct taken *taken) {
   walk_defaults(b, "keys.*", k);
@@ -84,6 +92,7 @@ static void build_key(struct build *b, const struct place *at, struct static_key
       problem(b, at, "is the same key as another, or as admin.key; give each its own");
   }
   if (roles.value) walk_texts(b, &roles, &k->roles, &k->role_count);
+  if (roles.value) note_roles(&roles, k);
   if (!models.value) return;
   walk_texts(b, &models, &k->models, &k->model_count);
   check_models(b, &models, k);

@@ -1,5 +1,6 @@
 /* What models cost: from the file itself, from a price table, or by default. */
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/zone.h"
@@ -171,7 +172,8 @@ static bool build_listed(struct build *b, const struct place *at, struct model *
   const struct price_table *table = b->prices;
   struct slice name = {"", 0};
   if (as.value && !walk_text(b, &as, &name)) return true;
-  if (as.value && !table) problem(b, &as, "names a price, but there is no price table; set prices");
+  if (as.value && !table && !b->config->prices_are_beside)
+    problem(b, &as, "names a price, but there is no price table; set prices");
   if (!table) return false;
   if (!as.value && m->target_count) {
     const struct slice parts[] = {m->targets[0].provider->name, SLICE("/"), m->targets[0].model};
@@ -309,6 +311,19 @@ static void build_reserve(struct build *b, const struct place *root) {
   }
 }
 
+/* Where the admin API writes the first version of a table that the configuration does not name. */
+static void find_beside(struct build *b) {
+  struct config *c = b->config;
+  struct slice file = c->store, scheme = SLICE("sqlite:");
+  if (!slice_starts(file, scheme) || file.len == scheme.len) return;
+  file = slice_skip(file, scheme.len);
+  bool is_whole = file.data[0] == '/';
+  c->prices_file =
+      arena_printf(&c->arena, "%.*s%.*s.prices.json", is_whole ? 0 : (int)b->folder.len,
+                   is_whole ? "" : b->folder.data, (int)file.len, file.data);
+  c->prices_are_beside = true;
+}
+
 void build_money(struct build *b, const struct place *root) {
   struct config *c = b->config;
   struct place prices = place_find(root, "prices");
@@ -316,7 +331,10 @@ void build_money(struct build *b, const struct place *root) {
   build_default(b, root);
   build_markups(b, root);
   build_reserve(b, root);
-  if (!c->prices_file) return;
+  if (!c->prices_file) find_beside(b);
+  if (!c->prices_file || (c->prices_are_beside && access(c->prices_file, F_OK) != 0)) return;
   b->prices = price_table_load(c->prices_file, &c->arena, &wrong);
-  if (!b->prices) problem(b, &prices, "%s", wrong);
+  if (!b->prices)
+    problem(b, &prices, "%s%s%s", c->prices_are_beside ? c->prices_file : "",
+            c->prices_are_beside ? " " : "", wrong);
 }

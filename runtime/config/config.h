@@ -157,6 +157,8 @@ struct static_key {
   uint8_t sha256[SHA256_BYTES];
   struct slice *roles, *models; /* models: globs this key may use; none means all */
   size_t role_count, model_count;
+  int roles_line;        /* of the file; 0: it names none */
+  bool roles_are_secret; /* written by mistake from where secrets come: never shown */
 };
 
 struct identity_provider { /* auth.oidc: whose signed tokens are accepted, and what their claims say
@@ -289,6 +291,7 @@ struct config {
   struct slice unpriced; /* models without a price: "allow", "allow_unpriced", "block", "default" */
   struct price default_price;
   const char *prices_file;       /* price table; NULL: none */
+  bool prices_are_beside;        /* the store, and need not be there yet */
   struct tenant_figure *markups; /* factors in PRICE_PARTS */
   size_t markup_count;
   uint64_t reserve_output_tokens; /* for a request that sets no maximum */

@@ -173,6 +173,12 @@ static int by_date(const void *a, const void *b) {
   return x->prices.data < y->prices.data ? -1 : x->prices.data > y->prices.data;
 }
 
+struct price_table *price_table_none(struct arena *arena) {
+  struct price_table *t = arena_alloc(arena, sizeof *t);
+  *t = (struct price_table){0};
+  return t;
+}
+
 struct price_table *price_table_read(struct slice text, struct arena *arena, const char **problem) {
   struct price_table *t = arena_alloc(arena, sizeof *t);
   struct json_error error;

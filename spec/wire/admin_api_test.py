@@ -147,6 +147,20 @@ class Keys(ApiCase):
         self.fails(400, "tenant", "PATCH", "/admin/v1/keys/" + key["id"], {"tenant": "other"})
         self.fails(404, None, "GET", "/admin/v1/keys/key-nothing")
 
+    def test_what_stands_twice_is_named(self):
+        """Readers of JSON differ about which of two counts, so nothing is made of such a body."""
+        tenant = self.tenant()
+        for field, text in (("roles", '"roles":["service"],"roles":["developer"]'), ("roles", '"roles":["service"],"r\\u006fles":["developer"]'),
+                            ("metadata.a", '"metadata":{"a":1,"b":2,"a":3}'), ("metadata.list[2].x", '"metadata":{"list":[1,{"x":1,"x":1}]}')):
+            body = '{"tenant":"%s","name":"twice",%s}' % (tenant, text)
+            self.assertIn("twice", self.fails(400, field, "POST", "/admin/v1/keys", body))
+        key = self.make_key("once only")
+        self.fails(400, "name", "PATCH", "/admin/v1/keys/" + key["id"], '{"name":"a","name":"b"}')
+        self.fails(400, "key", "POST", "/key/block", '{"key":"%s","key":"none"}' % key["id"])
+        self.good("PATCH", "/admin/v1/keys/" + key["id"], '{"metadata":{"a":{"a":1},"b":[{"a":1},{"a":1}]}}')
+        many = "{" + ",".join('"k%d":0' % i for i in range(20000)) + "}"
+        self.good("PATCH", "/admin/v1/keys/" + key["id"], '{"metadata":%s}' % many)
+
     def test_as_litellm(self):
         made = self.good("POST", "/key/generate", {"organization_id": self.tenant(), "key_alias": "script", "models": ["m"], "duration": "30d"})
         self.assertEqual(self.chat_with(made["key"]), 200)

@@ -55,6 +55,9 @@ class Prices(ApiCase):
         row = self.good("GET", "/admin/v1/audit?action=prices.write")["data"][0]
         self.assertEqual((row["outcome"], row["after"]["version"], row["after"]["source"]), ("done", made["version"], "ticket 7"))
 
+    def test_a_member_that_stands_twice_is_named(self):
+        self.fails(400, "prices.o/m.input", "POST", "/admin/v1/prices", '{"prices":{"o/m":{"input":1,"output":1,"input":0}}}')
+
     def test_a_version_of_tomorrow_changes_nothing_today(self):
         _, before = self.chat("own")
         self.assertEqual(before, 33000)
@@ -96,6 +99,31 @@ class Prices(ApiCase):
         request, _ = self.chat()
         self.explained(request)
         self.assertIn("again_nanousd", self.command("explain", request))
+
+
+class FromNothing(ApiCase):
+    """No table is named, and none is there: the first push makes it, beside the store."""
+    @classmethod
+    def configuration(cls):
+        return {"providers": cls.mock_providers(), "workers": 2, "models": {"m": {"targets": ["o/m@in=10;out=20"], "priced_as": "o/m"}}}
+
+    def test_the_first_version(self):
+        self.assertEqual(self.good("GET", "/admin/v1/prices/versions")["data"], [])
+        self.assertEqual([p["known"] for p in self.good("GET", "/admin/v1/prices")["data"]], [False])
+        self.fails(404, None, "GET", "/admin/v1/prices/versions/none")
+        made = self.good("POST", "/admin/v1/prices", {"prices": {"o/m": {"input": 3, "output": 15}}})
+        reply = self.ask("/v1/chat/completions", chat_body("m"), key=KEY)
+        self.assertEqual(round(float(reply.headers["x-gateyes-cost"]) * 10**9), 10 * 3000 + 20 * 15000)
+        self.good("POST", "/admin/v1/prices", {"prices": {"o/m": {"input": 6, "output": 30}}})
+        self.assertTrue(os.path.exists(os.path.join(self.gateway.folder, "g.db.prices.json")))
+        self.gateway.crash()
+        self.assertEqual([v["version"] for v in self.good("GET", "/admin/v1/prices/versions")["data"]][-1], made["version"])
+        reply = self.ask("/v1/chat/completions", chat_body("m"), key=KEY)
+        self.assertEqual(round(float(reply.headers["x-gateyes-cost"]) * 10**9), 2 * (10 * 3000 + 20 * 15000))
+
+    @classmethod
+    def check_books(cls):
+        """The counters of the process that was killed are gone; its lines are not."""
 
 
 if __name__ == "__main__":

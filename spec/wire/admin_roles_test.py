@@ -106,6 +106,26 @@ class Matrix(RolesCase):
         self.assertGreater(sum(row["outcome"] == "denied" for row in denied), 100)
         self.assertTrue(self.good("GET", "/admin/v1/audit/verify")["ok"])
 
+    def test_another_tenant_is_as_one_that_is_not_there(self):
+        """Named by a parameter, a member or a path: no answer tells whether it is there."""
+        for tenant in ("asking", "hidden"):
+            self.good("POST", "/admin/v1/tenants", {"id": tenant})
+        admin = self.good("POST", "/admin/v1/keys", {"tenant": "asking", "name": "admin", "roles": ["tenant_admin"]})["secret"]
+        plain = self.good("POST", "/admin/v1/keys", {"tenant": "asking", "name": "plain", "roles": ["service"]})["secret"]
+        listings = [path for path, operations in self.good("GET", "/admin/openapi.json")["paths"].items()
+                    if "tenant" in [p["name"] for p in operations.get("get", {}).get("parameters", ())]]
+        self.assertGreater(len(listings), 10)
+        for path in listings:
+            answers = [self.api("GET", path + "?tenant=" + tenant, key=admin) for tenant in ("hidden", "nobody")]
+            self.assertEqual([status for status, _ in answers], [404, 404], path)
+            self.assertEqual(str(answers[0]).replace("hidden", "nobody"), str(answers[1]), path)
+            self.assertIn(self.api("GET", path + "?tenant=hidden", key=plain)[0], (403, 404), path)
+        for noun, body in (("keys", {"name": "a"}), ("users", {"name": "a"}), ("projects", {"name": "a"}), ("services", {"name": "a"}),
+                           ("roles", {"name": "a", "allow": ["chat"]}), ("limits", {"name": "a", "requests": 1, "window": "1h"})):
+            answers = [self.api("POST", "/admin/v1/" + noun, dict(body, tenant=tenant), key=admin) for tenant in ("hidden", "nobody")]
+            self.assertEqual([status for status, _ in answers], [404, 404], noun)
+            self.assertEqual(str(answers[0]).replace("hidden", "nobody"), str(answers[1]), noun)
+
     def test_nobody_gives_more_than_they_have(self):
         self.good("POST", "/admin/v1/tenants", {"id": "giving"})
         admin = self.good("POST", "/admin/v1/keys", {"tenant": "giving", "name": "admin", "roles": ["tenant_admin"]})["secret"]
@@ -115,7 +135,7 @@ class Matrix(RolesCase):
         self.assertEqual(status("/admin/v1/keys", {"tenant": "giving", "name": "a", "roles": ["developer"]}), 201)
         self.assertEqual(status("/admin/v1/keys", {"tenant": "giving", "name": "a", "roles": ["super_admin"]}), 403)
         self.assertEqual(status("/admin/v1/users", {"tenant": "giving", "name": "a", "roles": ["super_admin"]}), 403)
-        self.assertEqual(status("/admin/v1/keys", {"tenant": "mine", "name": "a"}), 403)
+        self.assertEqual(status("/admin/v1/keys", {"tenant": "mine", "name": "a"}), 404)
         self.assertEqual(status("/admin/v1/tenants", {"id": "more"}), 403)
         self.assertIn(status("/admin/v1/roles", {"tenant": "giving", "name": "king", "reach": "all", "allow": ["*"]}), (400, 403))
         self.assertEqual(status("/admin/v1/limits", {"name": "all", "requests": 1, "window": "1h"}), 403)
@@ -134,8 +154,8 @@ class Matrix(RolesCase):
         keys = {role: self.good("POST", "/admin/v1/keys", {"tenant": "first", "name": role, "roles": [role]})["secret"]
                 for role in ("super_admin", "tenant_admin", "member")}
         for method, path, wanted in (("GET", "/admin/exchanges", (200, 403, 403)), ("GET", "/admin/scripts", (200, 403, 403)),
-                                     ("GET", "/admin/openapi.json", (200, 200, 200)), ("GET", "/admin/tenants/second/scripts", (404, 403, 403)),
-                                     ("POST", "/admin/tenants/second/scripts/rollback", (404, 403, 403))):
+                                     ("GET", "/admin/openapi.json", (200, 200, 200)), ("GET", "/admin/tenants/second/scripts", (404, 404, 403)),
+                                     ("POST", "/admin/tenants/second/scripts/rollback", (404, 404, 403))):
             for (role, key), status in zip(keys.items(), wanted):
                 self.assertEqual(self.api(method, path, {} if method == "POST" else None, key=key)[0], status, (role, path))
         rows = self.good("GET", "/admin/v1/audit?action=scripts.write")["data"]

@@ -1,13 +1,14 @@
 """Keys and roles of the store and of files: what they open, and how soon they are shut."""
 import os
 import shutil
+import subprocess
 import tempfile
 import threading
 import time
 import unittest
 
 from auth_support import Rows
-from harness import KEY, SLACK, GatewayCase, chat_body, wait_for
+from harness import BINARY, KEY, SLACK, GatewayCase, chat_body, wait_for
 
 
 class Keys(GatewayCase):
@@ -161,6 +162,28 @@ class Keys(GatewayCase):
             self.rows.write(("ALTER TABLE keys_away RENAME TO keys", ()))
         wait_for(lambda: "keys are read from the store again" in self.gateway.process_log(), 2)
         self.open_key("gy-after")
+
+
+class Check(unittest.TestCase):
+    """What `gateyes check` says of the roles of keys in the file."""
+
+    def test_an_unknown_role_is_told_with_its_line_and_with_the_rest(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "gateyes.lua")
+            with open(path, "w") as file:
+                file.write('return {\n  lissten = {},\n  keys = {\n    { name = "a", key = "gy-a",\n      roles = { "member", "developr" } },\n'
+                           '    { name = "b", key = "gy-b", roles = { env "SECRET_ROLE" } },\n'
+                           '    { name = "c", key = "gy-c", roles = "zzzzzzzzzz", models = { "none" } },\n  },\n}\n')
+            result = subprocess.run([BINARY, "check", path], capture_output=True, text=True, timeout=60,
+                                    env=dict(os.environ, SECRET_ROLE="sk-canary-4711"))
+        self.assertEqual(result.returncode, 1)
+        tail = "; correct the name, or write the role as a file in rbac/"
+        self.assertEqual(result.stderr.replace(path, "F").splitlines(), [
+            'F:2: lissten: unknown key; did you mean "listen"?',
+            'F:5: keys[1].roles: no role is called "developr" (did you mean "developer"?)' + tail,
+            'F:6: keys[2].roles: no role is called "(a secret value)"' + tail,
+            'F:7: keys[3].models: no model is called "none"; correct the name or use * in it',
+            'F:7: keys[3].roles: no role is called "zzzzzzzzzz"' + tail])
 
 
 if __name__ == "__main__":

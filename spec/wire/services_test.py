@@ -241,7 +241,7 @@ class Paths(ServiceCase):
         for noun, body in (("service-versions", {"service": "other:theirs", "model": "m"}), ("subscriptions", {"service": "other:theirs", "name": "x"})):
             self.assertEqual(self.api("POST", "/admin/v1/" + noun, body, key=admin)[0], 404)
             self.assertEqual(self.api("POST", "/admin/v1/" + noun, dict(body, service="other:nothing"), key=admin)[0], 404)
-        self.assertEqual(self.api("POST", "/admin/v1/services", {"tenant": "other", "name": "x"}, key=admin)[0], 403)
+        self.assertEqual(self.api("POST", "/admin/v1/services", {"tenant": "other", "name": "x"}, key=admin)[0], 404)
         listed = self.api("GET", "/admin/v1/services", key=self.keys["member"])[1]["data"]
         self.assertTrue(listed and all(row["tenant"] == "acme" for row in listed))
         self.assertEqual(self.api("GET", "/admin/v1/service-versions", key=self.keys["member"])[1]["data"], [])

@@ -159,9 +159,17 @@ static void test_table(void) {
   write_beside("prices.json", "{}", 2);
   REFUSED("return {\n prices = 'prices.json' }",
           "2: prices: is no price table of format 1; make one with gateyes prices import");
-  REFUSED("return { " PROVIDER " models = {\n"
+  REFUSED("return { store = 'none', " PROVIDER " models = {\n"
           " m = { targets = 'p/m', priced_as = 'z' } } }",
           "3: models.m.priced_as: names a price, but there is no price table; set prices");
+  /* Beside the store the first push may make one. */
+  config_unref(
+      accepted("return { " PROVIDER "models = { m = { targets = 'p/m', priced_as = 'z' } } }"));
+  write_beside("gateyes.db.prices.json", "{}", 2);
+  REFUSED("return {\n " PROVIDER " }",
+          beside("1: prices: ", "gateyes.db.prices.json",
+                 " is no price table of format 1; make one with gateyes prices import"));
+  write_beside("gateyes.db.prices.json", "{\"format\":1,\"versions\":[]}", 27);
 }
 
 int main(void) {

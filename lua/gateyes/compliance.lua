@@ -102,7 +102,8 @@ end
 -- Staying in place.
 
 local function session_key(context)
-  return context.session and "compliance.stay." .. gateyes.hash.keyed(context.session)
+  local session = context.session
+  return session and "compliance.stay." .. gateyes.hash.keyed(session)
 end
 
 local function stay(context, residency, seconds)
@@ -209,9 +210,10 @@ local function edit_request(spans, context)
 end
 
 local function look_at_images(settings, request, context)
-  if request.attachments == 0 then return nil end
-  context:trace("unscanned attachments=" .. request.attachments)
-  context:tag("unscanned", request.attachments)
+  local count = request.attachments
+  if count == 0 then return nil end
+  context:trace("unscanned attachments=" .. count)
+  context:tag("unscanned", count)
   if settings.images == "block" then
     return context:deny { code = context.policy .. "_unscanned",
       message = "pictures, sound and encoded files cannot be looked into, and are not allowed here" }
@@ -235,10 +237,11 @@ local function judge(settings, rules, found)
 end
 
 local function on_request(settings, request, context)
-  local notes = context.notes
   stay_on(context)
-  notes.applies = compliance.applies(settings, request)
-  if not notes.applies then return nil end
+  if not compliance.applies(settings, request) then
+    context.notes.applies = false
+    return nil
+  end
   local refused = look_at_images(settings, request, context)
   if refused then return refused end
   local rules = rules_of(settings)

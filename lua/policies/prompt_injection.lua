@@ -122,9 +122,10 @@ end
 
 function policy.on_request(request, context)
   local settings = context.settings
-  context.notes.applies = compliance.applies(settings, request)
+  local applies = compliance.applies(settings, request)
+  if not applies then context.notes.applies = false end
   if settings.action == "local" and settings.session_s > 0 then compliance.stay_on(context) end
-  if not context.notes.applies or settings.action == "none" then return nil end
+  if not applies or settings.action == "none" then return nil end
   local worst = worst_of(gateyes.detect(request, detectors[settings]), settings)
   if not worst then return nil end
   tell(context, worst, settings.action)

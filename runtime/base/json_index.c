@@ -14,6 +14,7 @@ struct builder {
   uint32_t depth, elements[JSON_DEPTH_MAX]; /* of lists: how many came */
   const char *key;                          /* of the member whose value comes; NULL: none */
   uint32_t key_bytes;
+  bool key_escaped;
 };
 
 static uint32_t node_add(struct builder *b, const char *start) {
@@ -26,7 +27,8 @@ static uint32_t node_add(struct builder *b, const char *start) {
   *node = (struct json_node){.start = (uint32_t)(start - b->start)};
   if (b->key) {
     node->key = (uint32_t)(b->key - b->start);
-    node->key_bytes = b->key_bytes;
+    node->key_bytes = b->key_bytes & 0x7fffffff;
+    node->key_escaped = b->key_escaped;
     b->key = NULL;
   } else if (b->depth) {
     node->key = b->elements[b->depth - 1];
@@ -74,6 +76,7 @@ static bool read_string(struct builder *b) {
   if (!is_member && is_in_object(b)) {
     b->key = start + 1;
     b->key_bytes = (uint32_t)(quote - start - 1);
+    b->key_escaped = memchr(b->key, '\\', b->key_bytes) != NULL;
     return true;
   }
   if (is_member || quote > start + 1 || !b->depth) node_end(b, node_add(b, start));
@@ -137,7 +140,7 @@ static bool step(struct builder *b) {
 }
 
 void json_index_init(struct json_index *index, struct slice text) {
-  must(text.len < UINT32_MAX);
+  must(text.len <= INT32_MAX);
   uint32_t room = (uint32_t)(text.len / BYTES_A_NODE) + LEAST_ROOM;
   *index = (struct json_index){.text = text, .room = room};
   index->nodes = must_alloc(room * sizeof *index->nodes);
@@ -161,7 +164,10 @@ void json_index_fini(struct json_index *index) {
 uint32_t json_index_find(const struct json_index *index, uint32_t object, struct slice key) {
   uint32_t found = 0;
   if (index->count == 0 || json_index_type(index, object) != '{') return 0;
-  for (uint32_t at = object + 1; at < index->nodes[object].next; at = index->nodes[at].next)
+  for (uint32_t at = object + 1; at < index->nodes[object].next; at = index->nodes[at].next) {
+    const struct json_node *node = &index->nodes[at];
+    if (node->key_bytes != key.len && !node->key_escaped) continue;
     if (json_key_equal(json_index_key(index, at), key)) found = at;
+  }
   return found;
 }

@@ -12,7 +12,8 @@ struct json_node {
   uint32_t next;
   uint32_t key; /* of an object's member: where its key begins, behind the quote; in a list: which
                  * element, from 0 */
-  uint32_t key_bytes;
+  uint32_t key_bytes : 31;
+  uint32_t key_escaped : 1;
 };
 
 struct json_index {
@@ -21,7 +22,7 @@ struct json_index {
   uint32_t count, room;
 };
 
-/* text, below 4 GiB, is borrowed. Of a text that is not valid what was read so far is there. */
+/* text, below 2 GiB, is borrowed. Of a text that is not valid what was read so far is there. */
 void json_index_init(struct json_index *index, struct slice text);
 void json_index_fini(struct json_index *index);
 /* The last member of an object, 0: none. Keys match after their escapes are resolved. */

@@ -239,6 +239,10 @@ static size_t plain_end(struct slice piece, size_t at) {
   }
 }
 
+bool normal_is_same(struct slice text) {
+  return plain_end(text, 0) == text.len;
+}
+
 /* Turns all it can of the bytes; how many. */
 static size_t turn(struct normal *n, struct slice piece, bool ended) {
   size_t at = 0;

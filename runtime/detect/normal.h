@@ -14,6 +14,7 @@ struct normal {
 
 void normal_init(struct normal *n);
 void normal_fini(struct normal *n);
+bool normal_is_same(struct slice text); /* nothing in it would be turned into something else */
 /* Appends the text of piece; what may be half a character waits for the next. */
 void normal_feed(struct normal *n, struct slice piece, bool ended);
 /* The given bytes that made text[position]. */

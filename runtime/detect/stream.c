@@ -18,8 +18,11 @@ struct proofs {
   size_t count, cap;
 };
 
+enum { FEW_LISTS = 8 };
+
 struct detect_stream {
   const struct detect_rules *rules;
+  size_t few_list_ends[2 * FEW_LISTS];
   struct normal normal;
   struct scan scan;
   struct encoded encoded;
@@ -56,7 +59,8 @@ static void stream_init(struct detect_stream *stream, const struct detect_rules 
   normal_init(&stream->normal);
   encoded_init(&stream->encoded);
   stream->scan.rules = rules;
-  if (rules->list_count)
+  stream->scan.list_end = stream->few_list_ends;
+  if (rules->list_count > FEW_LISTS)
     stream->scan.list_end = must_calloc(rules->list_count * 2, sizeof *stream->scan.list_end);
 }
 
@@ -65,7 +69,7 @@ static void stream_fini(struct detect_stream *stream) {
   encoded_fini(&stream->encoded);
   free(stream->proofs.items);
   free(stream->scan.hits);
-  free(stream->scan.list_end);
+  if (stream->scan.list_end != stream->few_list_ends) free(stream->scan.list_end);
 }
 
 struct detect_stream *detect_stream_new(const struct detect_rules *rules) {
@@ -229,24 +233,32 @@ static void hits_take(struct detect_stream *stream, struct detect_findings *out)
 
 static void contexts_clear(struct scan *s) {
   memset(s->context_end, 0, sizeof s->context_end);
-  if (s->list_end) memset(s->list_end, 0, s->rules->list_count * 2 * sizeof *s->list_end);
+  memset(s->list_end, 0, s->rules->list_count * 2 * sizeof *s->list_end);
   s->hit_count = 0;
+}
+
+/* text: normalised. Returns how many of the given bytes are settled. */
+static size_t judge(struct detect_stream *stream, struct slice text, bool ended,
+                    struct detect_findings *out) {
+  struct scan *s = &stream->scan;
+  struct normal *n = &stream->normal;
+  s->text = text.data;
+  s->len = text.len;
+  s->ended = ended;
+  contexts_clear(s);
+  scan_run(s);
+  size_t encoded_live = encoded_feed(&stream->encoded, stream->rules, text, ended);
+  if (encoded_live < s->live) s->live = encoded_live;
+  hold_guesses(s);
+  must(s->live >= s->from);
+  hits_take(stream, out);
+  return s->live < s->len ? normal_raw_start(n, s->live) : n->raw;
 }
 
 static size_t stream_pass(struct detect_stream *stream, bool ended, struct detect_findings *out) {
   struct scan *s = &stream->scan;
   struct normal *n = &stream->normal;
-  s->text = n->text.data;
-  s->len = n->text.len;
-  s->ended = ended;
-  contexts_clear(s);
-  scan_run(s);
-  size_t encoded_live = encoded_feed(&stream->encoded, stream->rules, bytes_slice(&n->text), ended);
-  if (encoded_live < s->live) s->live = encoded_live;
-  hold_guesses(s);
-  must(s->live >= s->from);
-  hits_take(stream, out);
-  size_t settled = s->live < s->len ? normal_raw_start(n, s->live) : n->raw;
+  size_t settled = judge(stream, bytes_slice(&n->text), ended, out);
   s->from = s->live;
   if (s->from > SCAN_BEHIND) {
     size_t drop = s->from - SCAN_BEHIND;
@@ -283,6 +295,11 @@ size_t detect_stream_finish(struct detect_stream *stream, struct detect_findings
 void detect_scan(const struct detect_rules *rules, struct slice text, struct detect_findings *out) {
   struct detect_stream stream;
   stream_init(&stream, rules);
+  if (text.len <= PIECE_BYTES && normal_is_same(text)) {
+    judge(&stream, text, true, out);
+    stream_fini(&stream);
+    return;
+  }
   while (text.len > PIECE_BYTES) {
     detect_stream_feed(&stream, (struct slice){text.data, PIECE_BYTES}, out);
     text = slice_skip(text, PIECE_BYTES);

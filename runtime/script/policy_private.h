@@ -52,6 +52,8 @@ struct policy_chain {
     int reference;
   } idle[POLICY_IDLE_THREADS];
   size_t idle_count;
+  struct policy_run *spare; /* memory of finished runs, ready for others, chained by `next` */
+  size_t spare_count;
   bool is_direct; /* of a spec: hooks run inside of the spec's own entry, and nothing waits */
 };
 
@@ -90,6 +92,7 @@ struct run_timer { /* freed by its own close callback: a run may end first */
 
 struct policy_run {
   struct policy_chain *chain;
+  struct policy_run *next; /* of the chain's spare ones */
   struct policy_request request;
   struct slice session; /* once has_session */
   bool has_session;
@@ -126,9 +129,7 @@ struct policy_run {
   struct scans scans;      /* of the texts as they now are */
   uint32_t version;        /* counts structural edits: texts taken before are stale */
 
-  struct policy_tag tags[POLICY_TAGS_MAX];
   uint32_t house_tags; /* bit by bit: set by a policy of the house, which no tenant's may change */
-  struct slice capabilities[POLICY_NAMES_MAX], providers[POLICY_NAMES_MAX];
   struct policy_trace *traces;
   size_t trace_count, trace_room;
 
@@ -146,9 +147,14 @@ struct policy_run {
   struct policy_text held_reply; /* the one of a stream that was held */
 
   const struct policy_outcome *outcome;
+
+  /* Not cleared for each run: counts say how much of them means something. */
+  struct policy_tag tags[POLICY_TAGS_MAX];
+  struct slice capabilities[POLICY_NAMES_MAX], providers[POLICY_NAMES_MAX];
 };
 
 /* policy_run.c */
+void policy_runs_drop(struct policy_chain *chain); /* the memory of finished ones */
 enum policy_progress policy_call(struct policy_run *run, enum policy_hook hook);
 void policy_trace(struct policy_run *run, const char *what, struct slice why);
 void policy_trace_pass(struct policy_run *run); /* a hook that said nothing; once for each */

@@ -1,4 +1,5 @@
 /* The course of a run: one hook after another in one coroutine. */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,9 +9,57 @@
 #include "script/sandbox.h"
 #include "script/surface_private.h"
 
+enum { SPARE_RUNS = 2, SPARE_TRACES = 64 };
+
+/* Cleared, but for what counts guard. The arena keeps a block, the list of traces its memory. */
+static struct policy_run *run_take(struct policy_chain *chain) {
+  struct policy_run *run = chain->spare;
+  if (!run) {
+    run = must_alloc(sizeof *run);
+    memset(run, 0, offsetof(struct policy_run, tags));
+    arena_init(&run->arena);
+    return run;
+  }
+  chain->spare = run->next;
+  chain->spare_count--;
+  struct arena arena = run->arena;
+  struct policy_trace *traces = run->traces;
+  size_t room = run->trace_room;
+  memset(run, 0, offsetof(struct policy_run, tags));
+  run->arena = arena;
+  run->traces = traces;
+  run->trace_room = room;
+  return run;
+}
+
+static void run_drop(struct policy_run *run) {
+  free(run->traces);
+  arena_fini(&run->arena);
+  free(run);
+}
+
+static void run_give(struct policy_chain *chain, struct policy_run *run) {
+  if (chain->spare_count == SPARE_RUNS || run->trace_room > SPARE_TRACES) {
+    run_drop(run);
+    return;
+  }
+  arena_reset(&run->arena);
+  run->next = chain->spare;
+  chain->spare = run;
+  chain->spare_count++;
+}
+
+void policy_runs_drop(struct policy_chain *chain) {
+  while (chain->spare) {
+    struct policy_run *next = chain->spare->next;
+    run_drop(chain->spare);
+    chain->spare = next;
+  }
+}
+
 struct policy_run *policy_run_new(struct policy_chain *chain, const struct policy_request *request,
                                   const struct policy_callbacks *callbacks, void *context) {
-  struct policy_run *run = must_calloc(1, sizeof *run);
+  struct policy_run *run = run_take(chain);
   run->chain = chain;
   run->request = *request;
   run->callbacks = callbacks;
@@ -18,7 +67,6 @@ struct policy_run *policy_run_new(struct policy_chain *chain, const struct polic
   run->id = ++chain->next_id;
   run->views = run->notes = LUA_NOREF;
   run->reference = LUA_NOREF;
-  arena_init(&run->arena);
   chain->runs++;
   return run;
 }
@@ -59,10 +107,8 @@ void policy_run_free(struct policy_run *run) {
   luaL_unref(run->chain->L, LUA_REGISTRYINDEX, run->notes);
   policy_windows_fini(run);
   policy_body_fini(run);
-  free(run->traces);
   run->chain->runs--;
-  arena_fini(&run->arena);
-  free(run);
+  run_give(run->chain, run);
 }
 
 const struct loaded_policy *policy_now(const struct policy_run *run) {

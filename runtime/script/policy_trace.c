@@ -82,13 +82,18 @@ void policy_trace_json(const struct policy_run *run, struct bytes *out) {
     const struct policy_trace *t = &run->traces[i];
     bytes_append_text(out, i ? ",{\"policy\":" : "{\"policy\":");
     json_quote(out, t->policy);
-    bytes_printf(out, ",\"hook\":\"%s\",\"what\":", policy_hook_name(t->hook));
-    json_quote(out, t->what);
+    bytes_append_text(out, ",\"hook\":\"");
+    bytes_append_text(out, policy_hook_name(t->hook));
+    bytes_append_text(out, "\",\"what\":\"");
+    bytes_append_slice(out, t->what); /* one of our own words */
+    bytes_append_byte(out, '"');
     if (t->why.len) {
       bytes_append_text(out, ",\"why\":");
       json_quote(out, t->why);
     }
-    bytes_printf(out, ",\"us\":%u}", t->us);
+    bytes_append_text(out, ",\"us\":");
+    bytes_append_u64(out, t->us);
+    bytes_append_byte(out, '}');
   }
   bytes_append_byte(out, ']');
 }

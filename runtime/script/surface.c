@@ -183,14 +183,14 @@ static void open_object(lua_State *L, struct surface *s, enum object object) {
     lua_pushcfunction(L, surface_detector_collect);
     lua_setfield(L, -2, "__gc");
   }
+  s->metatable_tables[object] = lua_topointer(L, -1);
   s->metatables[object] = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 struct handle *surface_handle(struct surface *s, lua_State *L, int index, enum object object) {
   if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return NULL;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, s->metatables[object]);
-  bool same = lua_rawequal(L, -1, -2);
-  lua_pop(L, 2);
+  bool same = lua_topointer(L, -1) == s->metatable_tables[object];
+  lua_pop(L, 1);
   return same ? lua_touserdata(L, index) : NULL;
 }
 

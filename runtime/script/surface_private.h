@@ -39,6 +39,7 @@ struct surface {
   struct policy_run *run;       /* whose hook is running; NULL while modules load */
   unsigned phase;
   int metatables[OBJECT_COUNT]; /* in the registry */
+  const void *metatable_tables[OBJECT_COUNT];
   int json_encode, json_decode; /* functions, in the registry */
   struct bytes scratch;         /* freed with the state, also when a call raises */
   uint8_t hash_key[SHA256_BYTES];

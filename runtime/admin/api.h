@@ -41,6 +41,9 @@ struct call { /* texts are borrowed from its arena */
   const struct admin_route *route;
   enum action action;
   struct slice id, query, body, peer, if_match, idempotency_key;
+  struct slice sent; /* the body as it came; `body` may be a translation of it */
+  /* The name under which the caller knows a field; NULL: the same. */
+  const char *(*field_name)(const char *field);
   struct admin_backend backend;
   struct config *config;
   const struct principal *caller; /* NULL: the operator's own key, which may do everything */
@@ -50,6 +53,7 @@ struct call { /* texts are borrowed from its arena */
   struct bytes out;
   uint64_t version;        /* of the one row that is shown: its ETag; 0: none */
   bool changed;            /* rows were written: workers must learn of it before the answer */
+  bool changed_limits;     /* of them some were limits, though the route is about others */
   bool reloads;            /* files were: the configuration is read again before the answer */
   bool is_denied;          /* to be audited */
   bool is_stranger;        /* showed a key that is not known */
@@ -119,6 +123,8 @@ struct row_copy { /* a sink that keeps one row */
   struct entity entity;
   bool is_found;
 };
+void row_copy_take(struct row_copy *copy,
+                   const struct entity *e); /* texts go to the call's arena */
 enum store_result row_find_copy(struct call *c, enum entity_kind kind, struct slice id,
                                 struct entity *out);
 /* The row of the path, when the caller may see it; else refused. */
@@ -137,15 +143,23 @@ struct row_write {
   struct slice extra;
 };
 bool row_store(struct call *c, struct row_write *w);
+/* All that comes before a new row is stored; false: refused. */
+bool row_prepare(struct call *c, struct row_write *w);
+/* The same for a change of old. */
+bool row_prepare_change(struct call *c, struct entity *old, struct row_write *w);
 const char *row_noun(enum entity_kind kind); /* "key" */
 struct slice row_new_id(struct call *c, enum entity_kind kind);
 /* The version that If-Match names, or the old one; false, refused, when they differ. */
 bool row_expected(struct call *c, const struct entity *old, uint64_t *version);
 void row_set_state(struct call *c, const struct entity *old, const char *state, const char *verb);
 
-/* Several changes, all or none; the answer shows the first. Idempotency keys are of no use here:
- * each change names the version that it expects. */
+/* Several changes, all or none; the answer shows the first. Idempotency keys are of use where that
+ * one is new: other changes name the version that they expect. */
 bool row_store_all(struct call *c, struct row_write *writes, size_t count);
+
+/* admin/refer.c: users by name or e-mail address, and projects by path, become ids, where only one
+ * in the row's tenant bears it. False: refused. */
+bool row_refer(struct call *c, struct entity *e);
 
 /* admin/keys.c: gives a key its secret, which *extra shows. */
 void key_seal(struct call *c, struct entity *e, struct slice *extra);

@@ -15,6 +15,15 @@ static const char *code_of(int status) {
   }
 }
 
+static void rename_field(struct bytes *sentence, size_t len, const char *name) {
+  struct bytes renamed;
+  bytes_init(&renamed);
+  bytes_append_text(&renamed, name);
+  bytes_append_slice(&renamed, slice_skip(bytes_slice(sentence), len));
+  bytes_fini(sentence);
+  *sentence = renamed;
+}
+
 void call_fail(struct call *c, int status, const char *field, const char *format, ...) {
   struct bytes sentence;
   va_list list;
@@ -22,14 +31,17 @@ void call_fail(struct call *c, int status, const char *field, const char *format
   va_start(list, format);
   bytes_vprintf(&sentence, format, list);
   va_end(list);
+  const char *known = field && c->field_name ? c->field_name(field) : field;
+  if (known != field && slice_starts(bytes_slice(&sentence), slice_of(field)))
+    rename_field(&sentence, strlen(field), known);
   bytes_clear(&c->out);
   c->status = status;
   c->version = 0;
   bytes_printf(&c->out, "{\"error\":{\"code\":\"%s\",\"message\":", code_of(status));
   json_quote(&c->out, bytes_slice(&sentence));
   bytes_append_text(&c->out, ",\"field\":");
-  if (field)
-    json_quote(&c->out, slice_of(field));
+  if (known)
+    json_quote(&c->out, slice_of(known));
   else
     bytes_append_text(&c->out, "null");
   bytes_append_text(&c->out, "}}\n");

@@ -17,7 +17,7 @@ static bool check_there(struct call *c, enum entity_kind kind, struct slice id, 
     call_fail_store(c, result);
   else
     call_fail(c, 400, field, "%s: there is no %s %.*s%s", field, row_noun(kind), (int)id.len,
-              id.data, tenant.len ? " in this tenant; name it by its id" : "; make it first");
+              id.data, tenant.len ? " in this tenant; correct its id or name" : "; make it first");
   return false;
 }
 

@@ -1,5 +1,5 @@
 /* Keys as scripts made for LiteLLM ask for them: their field names, on the same rows. */
-#include "admin/api.h"
+#include "admin/litellm.h"
 #include "auth/directory.h"
 
 /* A row is known by its id; a secret is looked up, and never belongs in a query. */
@@ -35,7 +35,33 @@ static void append_text(struct bytes *out, const char *name, struct slice text) 
     bytes_append_text(out, "null");
 }
 
-static void append_info(struct call *c, const struct entity *e) {
+struct spent {
+  uint64_t nano;
+};
+
+static void on_spent(void *context, const struct usage_row *row) {
+  struct spent *s = context;
+  s->nano = row->used.cost_nanousd;
+}
+
+static bool append_spend(struct call *c, const struct entity *e) {
+  struct spent spent = {0};
+  struct usage_sink sink = {on_spent, &spent};
+  struct usage_query query = {.by = USAGE_BY_NOTHING, .to_day = c->now_ms / MS_PER_DAY + 1};
+  query.filter.values[USAGE_BY_TENANT] = e->tenant;
+  query.filter.values[USAGE_BY_KEY] = e->id;
+  enum store_result result = c->backend.store->calls->usage(c->backend.store, &query, &sink);
+  if (result != STORE_FINE) {
+    call_fail_store(c, result);
+    return false;
+  }
+  bytes_append_text(&c->out, ",\"spend\":");
+  bytes_append_fixed(&c->out, spent.nano, 9);
+  return true;
+}
+
+/* False: the store failed, and the answer says so. */
+static bool append_info(struct call *c, const struct entity *e) {
   uint64_t expires_ms;
   struct bytes *out = &c->out;
   bytes_append_text(out, "{\"token\":");
@@ -59,11 +85,12 @@ static void append_info(struct call *c, const struct entity *e) {
     call_time(c, "expires", (int64_t)expires_ms);
   else
     bytes_append_text(out, ",\"expires\":null");
+  if (!append_spend(c, e) || !litellm_limits_show(c, e)) return false;
   bytes_append_byte(out, '}');
+  return true;
 }
 
-/* "30s", "15m", "12h", "30d", "2w" or "1mo". */
-static bool read_duration(struct slice text, int64_t *ms) {
+bool litellm_duration(struct slice text, int64_t *ms) {
   static const struct {
     const char *unit;
     int64_t ms;
@@ -82,55 +109,154 @@ static bool read_duration(struct slice text, int64_t *ms) {
 }
 
 static void put(struct bytes *body, const char *name, struct slice json) {
-  if (!json.data || json_type(json) == JSON_NULL) return;
+  if (!json.data) return;
   bytes_printf(body, "%s\"%s\":", body->len > 1 ? "," : "", name);
   bytes_append_slice(body, json);
 }
 
-static const struct {
+/* Ours is NULL where a member becomes something else than a field of the key. */
+static const struct member {
   const char *theirs, *ours;
-} members[] = {{"organization_id", "tenant"}, {"team_id", "project"},     {"user_id", "user"},
-               {"key_alias", "name"},         {"models", "models"},       {"tags", "tags"},
-               {"metadata", "metadata"},      {"allowed_routes", "paths"}};
+} members[] = {{"organization_id", "tenant"}, {"team_id", "project"},
+               {"user_id", "user"},           {"key_alias", "name"},
+               {"models", "models"},          {"tags", "tags"},
+               {"metadata", "metadata"},      {"allowed_routes", "paths"},
+               {"duration", "expires_ms"},    {"key", NULL},
+               {"max_budget", NULL},          {"soft_budget", NULL},
+               {"budget_duration", NULL},     {"tpm_limit", NULL},
+               {"rpm_limit", NULL},           {"max_parallel_requests", NULL}};
 
-static bool check_members(struct call *c) {
+enum { MEMBERS = sizeof members / sizeof *members };
+
+static const char *field_name(const char *ours) {
+  for (size_t i = 0; i < MEMBERS; i++)
+    if (members[i].ours && strcmp(members[i].ours, ours) == 0) return members[i].theirs;
+  return ours;
+}
+
+/* Clients send many members that say nothing: null, {}, [], "", false. */
+static bool is_empty(struct slice value) {
+  struct json_walk w = json_walk_of(value);
+  switch (json_type(value)) {
+  case JSON_NULL:
+  case JSON_FALSE: return true;
+  case JSON_STRING: return json_string_raw(value).len == 0;
+  case JSON_OBJECT:
+  case JSON_ARRAY: return !json_walk_next(&w);
+  default: return false;
+  }
+}
+
+static bool check_members(struct call *c, bool is_new) {
   for (struct json_walk w = json_walk_of(c->body); json_walk_next(&w);) {
-    bool is_known = json_key_equal(w.key, SLICE("key")) || json_key_equal(w.key, SLICE("duration"));
-    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+    bool is_known = false;
+    for (size_t i = 0; i < MEMBERS; i++)
       is_known = is_known || json_key_equal(w.key, slice_of(members[i].theirs));
-    if (is_known || json_type(w.value) == JSON_NULL) continue;
+    if (is_new && json_key_equal(w.key, SLICE("key"))) is_known = false;
+    bool is_nothing = json_key_equal(w.key, SLICE("spend")) && slice_equal_text(w.value, "0");
+    if (is_known || is_nothing || is_empty(w.value)) continue;
     const char *name =
         arena_text(&c->arena, (struct slice){w.key.data, w.key.len < 64 ? w.key.len : 64});
     call_fail(c, 400, name,
               "%s is not taken here; there are: organization_id, team_id, user_id, key_alias, "
-              "models, tags, metadata, allowed_routes, duration; limits and budgets are made by "
-              "/admin/v1/limits",
+              "models, tags, metadata, allowed_routes, duration, max_budget, soft_budget, "
+              "budget_duration, tpm_limit, rpm_limit, max_parallel_requests; for other limits "
+              "there is /admin/v1/limits",
               name);
     return false;
   }
   return true;
 }
 
+/* Lists of models that stand for all of them. */
+static bool is_everything(struct slice models) {
+  for (struct json_walk w = json_walk_of(models); json_walk_next(&w);) {
+    struct slice name = json_string_raw(w.value);
+    if (slice_equal_text(name, "all-proxy-models") || slice_equal_text(name, "all-team-models"))
+      return true;
+  }
+  return false;
+}
+
+/* In a change null takes a value away; in a new key it says nothing. */
+static struct slice value_of(struct call *c, const struct member *m, bool is_new) {
+  struct slice value = json_find(c->body, m->theirs);
+  if (!value.data) return value;
+  bool is_list = json_type(value) == JSON_ARRAY;
+  if (is_new && is_empty(value)) return (struct slice){NULL, 0};
+  if (is_list && strcmp(m->theirs, "models") == 0 && is_everything(value))
+    return is_new ? (struct slice){NULL, 0} : SLICE("null");
+  return value;
+}
+
+struct tenants {
+  struct call *call;
+  struct slice one;
+  size_t count;
+};
+
+static void add_tenant(struct tenants *t, struct slice id) {
+  if (!id.len || (t->count && slice_equal(t->one, id))) return;
+  if (t->count++ == 0) t->one = arena_slice(&t->call->arena, id);
+}
+
+static void on_tenant(void *context, const struct entity *e) {
+  add_tenant(context, e->id);
+}
+
+/* Scripts for LiteLLM mostly name no organization: the team's or user's tenant is meant, else the
+ * caller's, else the only one there is. */
+static struct slice tenant_meant(struct call *c) {
+  struct entity e;
+  struct tenants t = {.call = c};
+  struct entity_query query = {.kind = ENTITY_TENANT};
+  struct entity_sink sink = {on_tenant, &t};
+  if (c->caller && permission_reach(c->caller, c->action, NULL) != REACH_ALL)
+    return c->caller->tenant;
+  if (row_find_copy(c, ENTITY_PROJECT, call_text(c, c->body, "team_id"), &e) == STORE_FINE)
+    return e.tenant;
+  if (row_find_copy(c, ENTITY_USER, call_text(c, c->body, "user_id"), &e) == STORE_FINE)
+    return e.tenant;
+  for (size_t i = 0; i < c->config->key_count; i++)
+    add_tenant(&t, c->config->keys[i].tenant);
+  (void)c->backend.store->calls->list(c->backend.store, &query, &sink);
+  return t.count == 1 ? t.one : (struct slice){"", 0};
+}
+
+static void put_tenant(struct call *c, struct bytes *body) {
+  struct slice tenant = tenant_meant(c);
+  if (!tenant.len) return;
+  bytes_append_text(body, body->len > 1 ? ",\"tenant\":" : "\"tenant\":");
+  json_quote(body, tenant);
+}
+
+static void put_members(struct call *c, bool is_new, struct bytes *body) {
+  bool has_name = false;
+  for (size_t i = 0; i < MEMBERS; i++) {
+    if (!members[i].ours || strcmp(members[i].theirs, "duration") == 0) continue;
+    struct slice value = value_of(c, &members[i], is_new);
+    put(body, members[i].ours, value);
+    has_name = has_name || (value.data && strcmp(members[i].ours, "name") == 0);
+  }
+  if (is_new && !has_name) put(body, "name", SLICE("\"key\""));
+}
+
 /* Their body as ours. */
 static bool translate(struct call *c, bool is_new) {
   struct bytes body;
   int64_t ms;
-  if (!check_members(c)) return false;
+  c->field_name = field_name;
+  if (!check_members(c, is_new)) return false;
   bytes_init(&body);
   bytes_append_byte(&body, '{');
-  for (size_t i = 0; i < sizeof members / sizeof *members; i++)
-    put(&body, members[i].ours, json_find(c->body, members[i].theirs));
+  put_members(c, is_new, &body);
   struct slice duration = call_text(c, c->body, "duration");
-  bool fine = !duration.len || read_duration(duration, &ms);
+  bool fine = !duration.len || litellm_duration(duration, &ms);
   if (fine && duration.len)
     bytes_printf(&body, "%s\"expires_ms\":%lld", body.len > 1 ? "," : "",
                  (long long)(c->now_ms + ms));
-  if (is_new && !json_find(c->body, "key_alias").data)
-    bytes_printf(&body, "%s\"name\":\"key\"", body.len > 1 ? "," : "");
-  if (is_new && !json_find(c->body, "organization_id").data && c->caller) {
-    bytes_append_text(&body, body.len > 1 ? ",\"tenant\":" : "\"tenant\":");
-    json_quote(&body, c->caller->tenant);
-  }
+  struct slice organization = json_find(c->body, "organization_id");
+  if (is_new && (!organization.data || is_empty(organization))) put_tenant(c, &body);
   bytes_append_byte(&body, '}');
   if (fine)
     c->body = arena_slice(&c->arena, bytes_slice(&body));
@@ -148,19 +274,25 @@ static void show(struct call *c, struct slice id, struct slice secret) {
     return;
   }
   bytes_clear(&c->out);
-  append_info(c, &e);
+  if (!append_info(c, &e)) return;
   c->out.len--;
   append_text(&c->out, "key", secret);
   bytes_append_text(&c->out, "}\n");
 }
 
-void litellm_generate(struct call *c) {
-  if (!translate(c, true)) return;
-  row_create(c);
+static void store(struct call *c, struct litellm_writes *w) {
+  c->changed_limits = w->count > 1;
+  (void)row_store_all(c, w->items, w->count);
   if (c->status >= 300) return;
-  c->status = 200;
   struct slice answer = arena_slice(&c->arena, bytes_slice(&c->out));
   show(c, call_text(c, answer, "id"), call_text(c, answer, "secret"));
+}
+
+void litellm_generate(struct call *c) {
+  struct litellm_writes w = {.count = 1};
+  if (translate(c, true) && row_prepare(c, w.items) &&
+      litellm_limits_write(c, c->sent, &w.items[0].entity, &w))
+    store(c, &w);
 }
 
 void litellm_info(struct call *c) {
@@ -169,7 +301,7 @@ void litellm_info(struct call *c) {
   bytes_append_text(&c->out, "{\"key\":");
   json_quote(&c->out, e.id);
   bytes_append_text(&c->out, ",\"info\":");
-  append_info(c, &e);
+  if (!append_info(c, &e)) return;
   bytes_append_text(&c->out, "}\n");
 }
 
@@ -180,10 +312,25 @@ static bool take_key(struct call *c) {
   return true;
 }
 
+/* Who may change a key need not be who may change what it is limited to. */
+static bool check_limits_write(struct call *c, const struct litellm_writes *w) {
+  struct resource what = {.tenant = w->items[0].entity.tenant};
+  enum action action;
+  must(action_find(SLICE("limits.write"), &action));
+  bool may = w->count == 1 || !c->caller ||
+             permission_check(c->caller, action, &what, NULL) == PERMISSION_GRANTED;
+  if (may) return true;
+  call_fail(c, 403, NULL, "your roles do not allow limits.write here");
+  c->is_denied = true;
+  return false;
+}
+
 void litellm_update(struct call *c) {
-  if (!take_key(c) || !translate(c, false)) return;
-  row_update(c);
-  if (c->status < 300) show(c, c->id, (struct slice){"", 0});
+  struct litellm_writes w = {.count = 1};
+  struct entity old;
+  if (take_key(c) && translate(c, false) && row_prepare_change(c, &old, w.items) &&
+      litellm_limits_write(c, c->sent, &w.items[0].entity, &w) && check_limits_write(c, &w))
+    store(c, &w);
 }
 
 void litellm_block(struct call *c) {
@@ -196,6 +343,13 @@ void litellm_unblock(struct call *c) {
   if (!take_key(c)) return;
   row_unblock(c);
   if (c->status < 300) show(c, c->id, (struct slice){"", 0});
+}
+
+/* They would limit nobody. */
+static void drop_limits(struct call *c, const struct entity *key) {
+  struct litellm_writes w = {.count = 0};
+  if (!litellm_limits_drop(c, key, &w) || !w.count) return;
+  if (row_store_all(c, w.items, w.count)) c->changed_limits = true;
 }
 
 void litellm_delete(struct call *c) {
@@ -217,6 +371,7 @@ void litellm_delete(struct call *c) {
     if (find_key(c, arena_slice(&c->arena, bytes_slice(&name)), &e)) {
       c->id = e.id;
       key_revoke(c);
+      if (c->status < 300) drop_limits(c, &e);
       if (count++) bytes_append_byte(&done, ',');
       json_quote(&done, e.id);
     }

@@ -87,8 +87,7 @@ struct slice row_json(struct call *c, const struct entity *e) {
   return copy;
 }
 
-static void on_found(void *context, const struct entity *e) {
-  struct row_copy *copy = context;
+void row_copy_take(struct row_copy *copy, const struct entity *e) {
   struct entity *to = &copy->entity;
   *to = *e;
   struct slice *texts[] = {&to->id,     &to->tenant, &to->owner, &to->name,
@@ -96,6 +95,10 @@ static void on_found(void *context, const struct entity *e) {
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
     *texts[i] = arena_slice(&copy->call->arena, *texts[i]);
   copy->is_found = true;
+}
+
+static void on_found(void *context, const struct entity *e) {
+  row_copy_take(context, e);
 }
 
 enum store_result row_find_copy(struct call *c, enum entity_kind kind, struct slice id,
@@ -278,7 +281,7 @@ static bool replay(struct call *c, const struct row_write *w) {
   struct slice body, known = slice_cut(bytes_slice(&id), ' ', &body);
   char digest[2 * SHA256_BYTES + 1];
   uint8_t sum[SHA256_BYTES];
-  digest_sha256(c->body, sum);
+  digest_sha256(c->sent, sum);
   digest_hex(sum, sizeof sum, digest);
   if (is_known && !slice_equal_text(body, digest))
     call_fail(c, 422, "Idempotency-Key",
@@ -298,7 +301,7 @@ static struct slice answer_of(struct call *c, const struct entity *e) {
   uint8_t sum[SHA256_BYTES];
   char digest[2 * SHA256_BYTES + 1];
   if (!c->idempotency_key.len) return (struct slice){"", 0};
-  digest_sha256(c->body, sum);
+  digest_sha256(c->sent, sum);
   digest_hex(sum, sizeof sum, digest);
   return slice_of(arena_printf(&c->arena, "%.*s %s", (int)e->id.len, e->id.data, digest));
 }
@@ -321,10 +324,15 @@ bool row_store(struct call *c, struct row_write *w) {
 
 bool row_store_all(struct call *c, struct row_write *writes, size_t count) {
   struct entity_change *changes = arena_alloc(&c->arena, count * sizeof *changes);
+  bool is_new = writes->expected_version == ENTITY_NEW, once = is_new && c->idempotency_key.len;
+  if (once && replay(c, writes)) return false;
   for (size_t i = 0; i < count; i++)
     changes[i] = change_of(c, &writes[i]);
+  if (once) changes->idempotency_key = c->idempotency_key;
+  if (once) changes->answer = answer_of(c, &writes->entity);
   enum store_result result = c->backend.store->calls->write(c->backend.store, changes, count);
-  if (result == STORE_CONFLICT)
+  if (result == STORE_CONFLICT && once && replay(c, writes)) return false;
+  if (result == STORE_CONFLICT && !is_new)
     call_fail(c, 412, "If-Match", "it changes at this moment; read it again and repeat the change");
   else if (result != STORE_FINE)
     call_fail_store(c, result);
@@ -342,22 +350,25 @@ struct slice row_new_id(struct call *c, enum entity_kind kind) {
   return slice_of(arena_printf(&c->arena, "%s-%s", nouns[kind], random));
 }
 
+bool row_prepare(struct call *c, struct row_write *w) {
+  *w = (struct row_write){.expected_version = ENTITY_NEW, .verb = "create"};
+  struct entity *e = &w->entity;
+  if (!fields_merge(c, NULL, e) || !row_place(c, e) || !row_refer(c, e)) return false;
+  if (!e->id.len) e->id = row_new_id(c, e->kind);
+  struct resource what = row_resource(c, e);
+  bool may = call_may(c, &what);
+  if (!may && e->kind == ENTITY_TENANT)
+    call_deny(c);
+  else if (!may)
+    call_deny_at(c, &what);
+  if (!may || !row_check(c, e, true)) return false;
+  if (e->kind == ENTITY_KEY) key_seal(c, e, &w->extra);
+  return true;
+}
+
 void row_create(struct call *c) {
-  struct row_write w = {.expected_version = ENTITY_NEW, .verb = "create"};
-  if (!fields_merge(c, NULL, &w.entity) || !row_place(c, &w.entity)) return;
-  if (!w.entity.id.len) w.entity.id = row_new_id(c, w.entity.kind);
-  struct resource what = row_resource(c, &w.entity);
-  if (!call_may(c, &what)) {
-    if (w.entity.kind == ENTITY_TENANT)
-      call_deny(c);
-    else
-      call_deny_at(c, &what);
-    return;
-  }
-  if (!row_check(c, &w.entity, true)) return;
-  if (w.entity.kind == ENTITY_KEY) key_seal(c, &w.entity, &w.extra);
-  if (!row_store(c, &w)) return;
-  c->status = 201;
+  struct row_write w;
+  if (row_prepare(c, &w) && row_store(c, &w)) c->status = 201;
 }
 
 /* If-Match: "3", or * (RFC 9110, 13.1.1). */
@@ -374,11 +385,16 @@ bool row_expected(struct call *c, const struct entity *old, uint64_t *version) {
   return false;
 }
 
+bool row_prepare_change(struct call *c, struct entity *old, struct row_write *w) {
+  *w = (struct row_write){.before = old, .verb = "update"};
+  return row_get(c, old) && row_expected(c, old, &w->expected_version) &&
+         fields_merge(c, old, &w->entity) && row_check(c, &w->entity, false);
+}
+
 void row_update(struct call *c) {
   struct entity old;
-  struct row_write w = {.before = &old, .verb = "update"};
-  if (!row_get(c, &old) || !row_expected(c, &old, &w.expected_version)) return;
-  if (fields_merge(c, &old, &w.entity) && row_check(c, &w.entity, false)) (void)row_store(c, &w);
+  struct row_write w;
+  if (row_prepare_change(c, &old, &w)) (void)row_store(c, &w);
 }
 
 void row_set_state(struct call *c, const struct entity *old, const char *state, const char *verb) {

@@ -90,7 +90,7 @@ static void handle(struct call *c) {
   c->status = 200;
   c->route->handle(c);
   if (c->is_denied) call_audit_denied(c, "no role allows it there");
-  if (c->changed && c->route->kind == ENTITY_LIMIT)
+  if (c->changed && (c->route->kind == ENTITY_LIMIT || c->changed_limits))
     limit_rows_renew(c->backend.limiter, c->backend.store, c->config);
 }
 
@@ -144,6 +144,7 @@ static bool check_body(struct call *c, struct bytes *body) {
   struct json_error error;
   c->body = arena_slice(&c->arena, bytes_slice(body));
   if (!slice_trim(c->body).len) c->body = SLICE("{}");
+  c->sent = c->body;
   if (!json_validate(c->body, JSON_DEPTH, &error)) {
     call_fail(c, 400, NULL, "the body is no valid JSON: %s at byte %zu", error.message,
               error.offset);

@@ -172,7 +172,62 @@ class Keys(ApiCase):
         self.good("POST", "/key/unblock", {"key": made["token"]})
         self.assertEqual(self.good("POST", "/key/delete", {"keys": [made["token"]]})["deleted_keys"], [made["token"]])
         self.assertEqual(self.chat_with(made["key"]), 401)
-        self.fails(400, "max_budget", "POST", "/key/generate", {"max_budget": 3})
+
+    def test_as_litellm_with_money_and_rates(self):
+        """As LiteLLM's own client sends it: all members, most of them empty; no organization where there is only one."""
+        tenant = self.tenant()
+        user = self.good("POST", "/admin/v1/users", {"tenant": tenant, "name": "lee", "email": "Lee@example.com", "roles": ["developer"]})
+        team = self.good("POST", "/admin/v1/projects", {"tenant": tenant, "name": "team"})
+        empty = {"models": [], "aliases": {}, "config": {}, "permissions": {}, "spend": 0, "tags": None, "guardrails": [], "send_invite_email": False,
+                 "model_max_budget": {}, "max_parallel_requests": None, "tpm_limit": None, "rpm_limit": None, "budget_duration": None, "metadata": {}}
+        made = self.good("POST", "/key/generate", dict(empty, max_budget=0.00066, budget_duration="30d", rpm_limit=3, tpm_limit=1000, max_parallel_requests=2,
+                                                       soft_budget=0.0001, key_alias="paid", user_id="lee", team_id=team["id"], duration="90d"))
+        self.assertEqual((made["max_budget"], made["rpm_limit"], made["tpm_limit"], made["max_parallel_requests"], made["user_id"], made["organization_id"]),
+                         (0.00066, 3, 1000, 2, user["id"], tenant))
+        limits = {row["name"].split(".")[1]: row for row in self.good("GET", "/admin/v1/limits?name=" + made["token"])["data"]}
+        self.assertEqual(sorted(limits), ["budget", "rate", "soft-budget"])
+        self.assertEqual((limits["rate"]["window"], limits["budget"]["scope"], limits["soft-budget"]["soft"]), ("1m", {"key": made["token"]}, True))
+        # A request is reserved at 20 output tokens and costs 0.00033: two fit.
+        self.assertEqual([self.chat_with(made["key"]) for _ in range(3)], [200, 200, 402])
+        info = wait_for(lambda: [i for i in [self.good("GET", "/key/info?key=" + made["token"])["info"]] if i["spend"] > 0.0006], 10, "what was spent")[0]
+        self.assertEqual((info["spend"], info["max_budget"], info["budget_duration"]), (0.00066, 0.00066, "2592000s"))
+        changed = self.good("POST", "/key/update", {"key": made["key"], "max_budget": 1, "budget_duration": "1mo", "rpm_limit": None})
+        self.assertEqual((changed["max_budget"], changed["budget_duration"], changed["rpm_limit"], changed["tpm_limit"]), (1, "1mo", None, 1000))
+        self.assertEqual(self.chat_with(made["key"]), 200)
+        self.good("POST", "/key/update", {"key": made["key"], "max_parallel_requests": 0})
+        self.assertEqual(self.chat_with(made["key"]), 403)
+        self.good("POST", "/key/delete", {"keys": [made["key"]]})
+        self.assertEqual(self.good("GET", "/admin/v1/limits?name=" + made["token"])["data"], [])
+        for field, body in (("aliases", {"aliases": {"gpt": "m"}}), ("max_budget", {"max_budget": -1}), ("tpm_limit", {"tpm_limit": 1.5}),
+                            ("budget_duration", {"max_budget": 1, "budget_duration": "2y"}), ("duration", {"duration": "soon"}), ("key", {"key": "sk-mine"}),
+                            ("max_budget", {"max_budget": 1e300}), ("user_id", {"user_id": "nobody"}), ("team_id", {"team_id": "none"}),
+                            ("model_max_budget", {"model_max_budget": {"m": 1}}), ("key_alias", {"key_alias": "a\u0007"})):
+            message = self.fails(400, field, "POST", "/key/generate", dict({"organization_id": tenant}, **body))
+            self.assertIn(field, message)
+        before = len(self.api.pages("/admin/v1/limits", 100))
+        again = [self.good("POST", "/key/generate", {"max_budget": 1, "duration": "1d", "organization_id": tenant}, idempotency_key="lite") for _ in range(2)]
+        self.assertEqual((again[0]["token"], again[1]["key"], len(self.api.pages("/admin/v1/limits", 100))), (again[1]["token"], None, before + 1))
+        self.assertEqual(again[0]["budget_duration"], "86400s")
+        developer = self.make_key("dev", project=team["id"])["secret"]
+        mine = self.good("POST", "/key/generate", {"max_budget": 1, "team_id": team["id"]}, key=developer)
+        self.assertEqual(self.api("POST", "/key/update", {"key": mine["key"], "max_budget": 5}, key=developer)[0], 403)
+        self.good("POST", "/key/update", {"key": mine["key"], "key_alias": "renamed"}, key=developer)
+
+    def test_names_stand_for_ids(self):
+        tenant = self.tenant()
+        research = self.good("POST", "/admin/v1/projects", {"tenant": tenant, "name": "naming"})
+        vision = self.good("POST", "/admin/v1/projects", {"tenant": tenant, "name": "vision", "parent": "naming"})
+        self.assertEqual(vision["parent"], research["id"])
+        user = self.good("POST", "/admin/v1/users", {"tenant": tenant, "name": "zoe", "email": "zoe@example.com"})
+        for name in ("zoe", "ZOE@example.com", user["id"]):
+            made = self.make_key("named", user=name, project="naming/vision")
+            self.assertEqual((made["user"], made["project"]), (user["id"], vision["id"]))
+        twin = self.good("POST", "/admin/v1/users", {"tenant": tenant, "name": "other", "email": "zoe@example.com"})
+        message = self.fails(400, "user", "POST", "/admin/v1/keys", {"tenant": tenant, "name": "a", "user": "zoe@example.com"})
+        self.assertTrue(user["id"] in message or twin["id"] in message, message)
+        self.fails(400, "user", "POST", "/admin/v1/keys", {"tenant": tenant, "name": "a", "user": "zo"})
+        self.good("POST", "/admin/v1/tenants", {"id": "namesakes"})
+        self.fails(400, "user", "POST", "/admin/v1/keys", {"tenant": "namesakes", "name": "a", "user": "zoe"})
 
 
 class Retention(ApiCase):

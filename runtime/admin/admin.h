@@ -8,12 +8,14 @@ struct admin;
 
 struct store;
 struct limiter;
+struct tenant_shelf;
 struct directory;
 
 struct admin_backend {         /* what calls of the JSON API work on */
   struct store *store;         /* NULL: the configuration wants none */
   struct directory *directory; /* as it is now; borrowed */
   struct limiter *limiter;
+  struct tenant_shelf *shelf; /* script/tenant_shelf.h */
 };
 
 struct admin_callbacks { /* the server's side; called on its loop */

@@ -6,6 +6,7 @@
 #include "admin/api.h"
 #include "auth/directory.h"
 #include "auth/service.h"
+#include "script/tenant_shelf.h"
 
 enum { HISTORY_MAX = 20, DEFAULTS_MAX = 32, VERSIONS_MAX = 1000 };
 
@@ -151,11 +152,29 @@ struct slice version_state(struct call *c, const struct entity *e) {
   return e->state;
 }
 
+/* Is there everything that the version names? Loads its policies, away from every loop. */
+static bool check_wants(struct call *c, const struct entity *e) {
+  struct service_version v = {0};
+  struct bytes problem;
+  const char *field = "version";
+  bytes_init(&problem);
+  bool fine = service_version_read(e->body, &c->arena, &v, &problem);
+  struct tenant_wants wants = {v.model, v.policies, v.template_name, &v.variables};
+  fine = fine && tenant_shelf_check(c->backend.shelf, e->tenant, &wants, &field, &problem);
+  while (problem.len && problem.data[problem.len - 1] == '\n')
+    problem.len--;
+  if (!fine)
+    call_fail(c, 400, field, "version %.*s: %.*s", (int)e->name.len, e->name.data, (int)problem.len,
+              problem.data);
+  bytes_fini(&problem);
+  return fine;
+}
+
 void version_stage(struct call *c) {
   struct entity old;
   struct row_write w = {.before = &old, .verb = "stage"};
   if (!row_get(c, &old) || !row_expected(c, &old, &w.expected_version)) return;
-  if (!service_row_check(c, &old, false)) return;
+  if (!service_row_check(c, &old, false) || !check_wants(c, &old)) return;
   w.entity = old;
   w.entity.state = SLICE("staged");
   (void)row_store(c, &w);
@@ -196,26 +215,29 @@ static bool begin(struct call *c, struct entity *old, struct row_write *w) {
   return true;
 }
 
-/* A staged version of the service by the body's number. */
-static bool take_version(struct call *c, const struct entity *service, uint64_t *number) {
+static bool check_number(struct call *c, const struct entity *service, uint64_t number) {
   struct entity version;
-  struct slice given = json_find(c->body, "version");
-  if (!given.data || !json_to_u64(given, number) || !*number) {
-    call_fail(c, 400, "version", "version: expects the number of a staged version");
-    return false;
-  }
   struct slice id = slice_of(arena_printf(&c->arena, "%.*s:%llu", (int)service->id.len,
-                                          service->id.data, (unsigned long long)*number));
+                                          service->id.data, (unsigned long long)number));
   enum store_result result = row_find_copy(c, ENTITY_SERVICE_VERSION, id, &version);
-  if (result == STORE_FINE && slice_equal_text(version.state, "staged")) return true;
+  if (result == STORE_FINE && slice_equal_text(version.state, "staged"))
+    return check_wants(c, &version);
   if (result == STORE_FINE)
     call_fail(c, 409, "version", "version %llu is a draft; stage it first",
-              (unsigned long long)*number);
+              (unsigned long long)number);
   else if (result == STORE_NOT_FOUND)
     call_fail(c, 400, "version", "version: the service has no version %llu",
-              (unsigned long long)*number);
+              (unsigned long long)number);
   else
     call_fail_store(c, result);
+  return false;
+}
+
+/* A staged version of the service by the body's number. */
+static bool take_version(struct call *c, const struct entity *service, uint64_t *number) {
+  struct slice given = json_find(c->body, "version");
+  if (given.data && json_to_u64(given, number) && *number) return check_number(c, service, *number);
+  call_fail(c, 400, "version", "version: expects the number of a staged version");
   return false;
 }
 
@@ -273,6 +295,7 @@ void service_rollback(struct call *c) {
   struct entity old;
   struct row_write w = {.verb = "rollback"};
   struct slice last = {"", 0};
+  uint64_t number;
   if (!begin(c, &old, &w)) return;
   struct slice history = member_of(&old, "history");
   size_t count = length_of(history, &last);
@@ -280,6 +303,7 @@ void service_rollback(struct call *c) {
     call_fail(c, 409, NULL, "no version was published before this one");
     return;
   }
+  if (!json_to_u64(last, &number) || !check_number(c, &old, number)) return;
   struct slice list = list_json(c, history, (struct slice){"", 0}, 0, count - 1);
   row_add_members(c, &w.entity,
                   arena_printf(&c->arena, "\"published\":%.*s,\"history\":%.*s", (int)last.len,

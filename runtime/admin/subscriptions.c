@@ -88,12 +88,29 @@ static bool check_expires(struct call *c) {
   return false;
 }
 
+/* One person may have several keys. */
+static bool is_own(struct call *c, const struct entity *asked) {
+  struct slice asker = call_text(c, asked->body, "requested_by");
+  if (slice_equal(asker, call_actor(c))) return true;
+  if (!c->caller || !slice_starts(asker, SLICE("key:"))) return false;
+  const struct principal *p = directory_key_find(c->backend.directory, slice_skip(asker, 4));
+  return p && p->user.len && slice_equal(p->tenant, c->caller->tenant) &&
+         slice_equal(p->user, c->caller->user);
+}
+
 /* The subscription's service may have gone since. */
 static bool check_service(struct call *c, const struct entity *asked) {
   struct entity service;
   enum store_result result = row_find_copy(c, ENTITY_SERVICE, asked->owner, &service);
-  if (result == STORE_FINE) return true;
-  if (result != STORE_NOT_FOUND)
+  struct slice wish =
+      result == STORE_FINE ? json_find(service.body, "four_eyes") : (struct slice){NULL, 0};
+  bool is_strict = wish.data && json_type(wish) == JSON_TRUE;
+  if (result == STORE_FINE && (!is_strict || !is_own(c, asked))) return true;
+  if (result == STORE_FINE) {
+    call_fail(c, 403, NULL,
+              "the service wants four eyes: somebody else has to approve what you asked for");
+    c->is_denied = true;
+  } else if (result != STORE_NOT_FOUND)
     call_fail_store(c, result);
   else
     call_fail(c, 409, NULL, "its service is no more");

@@ -143,6 +143,10 @@ void directory_add_services(struct directory *d) {
   d->service_count = rows->count;
 }
 
+const struct service *directory_service_at(const struct directory *d, size_t index) {
+  return index < d->service_count ? &d->services[index] : NULL;
+}
+
 const struct service *directory_service_get(const struct directory *d, struct slice id) {
   size_t low = 0, high = d->service_count;
   while (low < high) {

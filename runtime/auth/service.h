@@ -40,6 +40,8 @@ struct service {
 /* NULL: the tenant has none of that name. */
 const struct service *directory_service_find(const struct directory *d, struct slice tenant,
                                              struct slice name);
+/* In the order of their ids, so that each tenant's are together. NULL at the end. */
+const struct service *directory_service_at(const struct directory *d, size_t index);
 const struct service *directory_service_get(const struct directory *d, struct slice id);
 const struct service_version *service_version_find(const struct service *s, uint64_t number);
 /* The published one, or the canary for its share of callers: the same one for the same caller.

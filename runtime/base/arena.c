@@ -89,6 +89,13 @@ struct slice arena_slice(struct arena *a, struct slice s) {
   return (struct slice){arena_text(a, s), s.len};
 }
 
+struct slice *arena_slices(struct arena *a, const struct slice *items, size_t count) {
+  struct slice *copy = arena_alloc(a, (count + 1) * sizeof *copy);
+  for (size_t i = 0; i < count; i++)
+    copy[i] = arena_slice(a, items[i]);
+  return copy;
+}
+
 struct slice arena_join(struct arena *a, const struct slice *parts, size_t count) {
   size_t len = 0;
   for (size_t i = 0; i < count; i++)

@@ -19,6 +19,8 @@ void arena_adopt(struct arena *a, struct arena *from);
 void *arena_alloc(struct arena *a, size_t bytes);  /* zeroed, aligned for any object */
 char *arena_text(struct arena *a, struct slice s); /* copy with a zero byte after it */
 struct slice arena_slice(struct arena *a, struct slice s);
+/* Copies of the texts and of their list. */
+struct slice *arena_slices(struct arena *a, const struct slice *items, size_t count);
 /* The parts one after the other, with a zero byte after them. */
 struct slice arena_join(struct arena *a, const struct slice *parts, size_t count);
 char *arena_printf(struct arena *a, const char *format, ...) PRINTF(2, 3);

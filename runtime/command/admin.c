@@ -160,7 +160,7 @@ static void append_value(struct bytes *out, struct slice name, const char *value
   if (name.len < sizeof plain) memcpy(plain, name.data, name.len);
   bool is_json = value[0] == '[' || value[0] == '{' || strcmp(value, "null") == 0;
   if (is_json ||
-      is_word("metadata soft expires_ms requests input_tokens output_tokens total_tokens "
+      is_word("metadata soft four_eyes expires_ms requests input_tokens output_tokens total_tokens "
               "concurrent money start_day burst overlap_s version percent",
               plain))
     bytes_append_text(out, value);

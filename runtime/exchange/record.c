@@ -143,7 +143,8 @@ void record_write_line(const struct exchange *x, struct bytes *line) {
     text(line, NAME("error"), x->detail.message);
   }
   number(line, NAME("config_version"), x->config->version);
-  if (x->scripts) number(line, NAME("generation"), tenant_scripts_number(x->scripts));
+  if (x->scripts && tenant_scripts_number(x->scripts))
+    number(line, NAME("generation"), tenant_scripts_number(x->scripts));
   if (x->strategy && policy_trace_count(x->strategy)) {
     bytes_append_text(line, ",\"strategy_trace\":");
     policy_trace_json(x->strategy, line);

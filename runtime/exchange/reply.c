@@ -77,7 +77,7 @@ static void add_gateyes(struct reply_head *h) {
   add(h, SLICE("x-gateyes-cost"), cost);
   add(h, SLICE("x-gateyes-dropped"), x->dropped);
   add(h, SLICE("x-gateyes-clamped"), x->clamped);
-  if (x->scripts)
+  if (x->scripts && tenant_scripts_number(x->scripts))
     add(h, SLICE("x-gateyes-generation"), count_text(x, tenant_scripts_number(x->scripts)));
   if (x->wants_trace) add(h, SLICE("x-gateyes-trace"), trace(x));
   add(h, SLICE("x-gateyes-upstream-request-id"), x->upstream_request_id);

@@ -60,7 +60,7 @@ enum step_result service_policies(struct exchange *x) {
   struct slice problem = {"", 0}, policies = x->version->policies;
   if (!policies.len) return STEP_NEXT;
   if (!x->scripts)
-    problem = SLICE("its tenant has no folder of scripts");
+    problem = SLICE("they are being loaded; try again");
   else
     x->chain = tenant_scripts_chain(x->scripts, policies, &problem);
   if (!problem.len) return STEP_NEXT;

@@ -83,6 +83,11 @@ static bool read_push(struct job *job) {
 static bool read_files(struct job *job) {
   if (job->kind == JOB_PUSH) return read_push(job);
   if (job->bundle) return true;
+  if (job->kind == JOB_BARE) {
+    job->bundle = bundle_new(tenant_folder(job), NULL);
+    bundle_seal(job->bundle);
+    return true;
+  }
   job->bundle = bundle_read(tenant_folder(job), NULL, &job->problems);
   if (!job->bundle) return false;
   job->is_unchanged = !job->always && digest_equal(bundle_digest(job->bundle), job->known_digest);
@@ -104,7 +109,9 @@ static bool build(struct job *job) {
                                .worker_count = start->worker_count,
                                .responses = start->responses,
                                .effect = effect,
-                               .skips_specs = job->kind == JOB_KEPT};
+                               .skips_specs = job->kind == JOB_KEPT || job->kind == JOB_BARE,
+                               .services = job->services,
+                               .service_count = job->service_count};
   bool fine = tenant_build(&build, &job->built, &job->problems);
   bundle_unref(whole);
   return fine;
@@ -116,7 +123,8 @@ void keeper_job_run(struct job *job) {
     return;
   }
   job->fine = read_files(job) && (job->is_unchanged || build(job));
-  if (job->fine && !job->is_unchanged && job->kind != JOB_KEPT) keeper_state_keep(job);
+  bool is_new = job->kind != JOB_KEPT && job->kind != JOB_BARE;
+  if (job->fine && !job->is_unchanged && is_new) keeper_state_keep(job);
 }
 
 /* A tenant's first generation has nothing to be compared with. */
@@ -134,9 +142,33 @@ static void choose_role(struct job *job, const struct keeper_tenant *t) {
   }
 }
 
+/* A version is tried before it is staged, but scripts may change behind it. */
+static void say_services(const struct job *job) {
+  for (size_t i = 0; job->built.count && i < job->service_count; i++) {
+    struct slice problem, rest, list = job->services[i];
+    if (tenant_scripts_chain(job->built.scripts[0], list, &problem)) continue;
+    struct slice first = slice_cut(problem, '\n', &rest);
+    log_process(LOG_ERROR,
+                "tenant %.*s: over generation %llu its services with the policies %.*s are closed: "
+                "%.*s",
+                (int)job->tenant.len, job->tenant.data, (unsigned long long)job->number,
+                list.len > 200 ? 200 : (int)list.len, list.data, (int)first.len, first.data);
+  }
+}
+
 static void count_swap(const struct job *job, const char *result) {
   struct slice labels[] = {job->tenant, slice_of(result)};
   metric_add(metric_get(METRIC_SCRIPT_SWAPS, labels), 1);
+}
+
+/* What somebody waits for is ready with the last of these. */
+static void restore_beside(struct job *job, struct keeper_tenant *t, enum tenant_role role,
+                           uint64_t number) {
+  const struct kept *kept = keeper_kept_find(t, number);
+  if (!kept) return;
+  struct job *beside = keeper_role_job(job->keeper, t, role);
+  if (job->is_for_services) keeper_services_mark(beside);
+  keeper_activate(job->keeper, t, kept, beside);
 }
 
 static void take_over(struct job *job, struct keeper_tenant *t) {
@@ -156,7 +188,7 @@ static void take_over(struct job *job, struct keeper_tenant *t) {
   memcpy(before, t->roles, sizeof before);
   keeper_publish(job, t);
   for (int role = TENANT_CANARY; job->is_rebuild && role < TENANT_ROLE_COUNT; role++)
-    keeper_restore_role(job->keeper, t, role, before[role]);
+    restore_beside(job, t, role, before[role]);
   if (job->kind != JOB_KEPT) memset(t->wanted, 0, sizeof t->wanted);
   if (!is_rebuild) count_swap(job, "ok");
   log_process(LOG_INFO, "tenant %s: generation %llu %s", t->name, (unsigned long long)job->number,
@@ -177,6 +209,7 @@ static void block(struct job *job, struct keeper_tenant *t) {
   k->start.callbacks->on_news(k->start.context, &news);
   free(refusals);
   t->is_blocked = true;
+  t->is_bare = false;
 }
 
 static void refuse(struct job *job, struct keeper_tenant *t) {
@@ -214,6 +247,15 @@ static void note_folder(struct job *job, struct keeper_tenant *t) {
   memcpy(t->folder_digest, bundle_digest(job->bundle), SHA256_BYTES);
 }
 
+/* Scripts may have come since it was asked for. */
+static void end_bare(struct job *job, struct keeper_tenant *t) {
+  bool is_free = !t->roles[TENANT_CURRENT] && !t->is_blocked;
+  for (size_t i = 0; i < job->problems.count; i++)
+    log_process(LOG_ERROR, "tenant %s: policies of its services cannot run: %s", t->name,
+                job->problems.items[i]);
+  if (job->fine && is_free) keeper_publish(job, t);
+}
+
 void keeper_job_end(struct job *job) {
   struct keeper *k = job->keeper;
   if (job->kind == JOB_SURVEY) {
@@ -221,6 +263,11 @@ void keeper_job_end(struct job *job) {
     return;
   }
   struct keeper_tenant *t = keeper_tenant_get(k, job->tenant);
+  if (job->fine && !job->is_unchanged) say_services(job);
+  if (job->kind == JOB_BARE) {
+    end_bare(job, t);
+    return;
+  }
   note_folder(job, t);
   if (job->is_unchanged) {
     if (!t->was_refused) t->refusal.number = 0; /* what could not be read is gone again */

@@ -23,6 +23,7 @@ struct keeper_tenant *keeper_tenant_get(struct keeper *k, struct slice name) {
   must(t->name != NULL);
   list_init(&t->kept);
   arena_init(&t->canary_arena);
+  arena_init(&t->service_arena);
   bytes_init(&t->refusal.problems);
   list_append(&k->tenants, &t->link);
   return t;
@@ -91,6 +92,7 @@ static void tenant_free(struct keeper_tenant *t) {
   for (int role = 0; role < TENANT_ROLE_COUNT; role++)
     tenant_standing_unref(t->standings[role]);
   arena_fini(&t->canary_arena);
+  arena_fini(&t->service_arena);
   bytes_fini(&t->refusal.problems);
   free(t->name);
   free(t);
@@ -107,6 +109,8 @@ struct job *keeper_job_new(struct keeper *k, enum job_kind kind, struct slice te
 }
 
 void keeper_job_free(struct job *job) {
+  struct keeper *k = job->keeper;
+  bool is_for_services = job->is_for_services;
   tenant_built_fini(&job->built);
   bundle_unref(job->bundle);
   bundle_unref(job->site);
@@ -116,6 +120,7 @@ void keeper_job_free(struct job *job) {
   free(job->folders);
   free(job->watched);
   free(job);
+  if (is_for_services) keeper_services_done(k);
 }
 
 static void start_next(struct keeper *k);
@@ -182,9 +187,13 @@ static void start_next(struct keeper *k) {
   k->running = job;
   job->config = config_ref(k->config);
   job->site = k->site ? bundle_ref(k->site) : NULL;
+  if (t) {
+    job->services = arena_slices(&job->arena, t->services, t->service_count);
+    job->service_count = t->service_count;
+  }
   if (job->kind == JOB_SURVEY) k->is_survey_queued = false;
   if (job->kind == JOB_LAYERS) choose_files(job, t);
-  if (job->kind != JOB_SURVEY && job->kind != JOB_KEPT) {
+  if (job->kind != JOB_SURVEY && job->kind != JOB_KEPT && job->kind != JOB_BARE) {
     job->number = t->last_number + 1;
     memcpy(job->known_digest, t->folder_digest, SHA256_BYTES);
     job->always = job->always || !t->has_folder;
@@ -223,17 +232,16 @@ bool keeper_layers_load(struct keeper *k, struct config_problems *problems) {
   if (!site) return false;
   bundle_unref(k->site);
   k->site = site;
+  tenant_shelf_set_base(k->start.shelf, k->config, site);
   return true;
 }
 
 struct tenant_share keeper_share_copy(const struct tenant_share *share, struct arena *arena) {
-  struct slice *keys = arena_alloc(arena, (share->key_count + 1) * sizeof *keys);
-  for (size_t i = 0; i < share->key_count; i++)
-    keys[i] = arena_slice(arena, share->keys[i]);
+  const struct slice *keys = arena_slices(arena, share->keys, share->key_count);
   return (struct tenant_share){share->percent, keys, share->key_count};
 }
 
-static struct job *role_job(struct keeper *k, const struct keeper_tenant *t,
+struct job *keeper_role_job(struct keeper *k, const struct keeper_tenant *t,
                             enum tenant_role role) {
   struct job *job = keeper_job_new(k, JOB_KEPT, slice_of(t->name));
   job->role = role;
@@ -245,7 +253,7 @@ static struct job *role_job(struct keeper *k, const struct keeper_tenant *t,
 bool keeper_restore_role(struct keeper *k, struct keeper_tenant *t, enum tenant_role role,
                          uint64_t number) {
   const struct kept *kept = keeper_kept_find(t, number);
-  if (kept) keeper_activate(k, t, kept, role_job(k, t, role));
+  if (kept) keeper_activate(k, t, kept, keeper_role_job(k, t, role));
   return kept != NULL;
 }
 
@@ -263,7 +271,7 @@ void keeper_rebuild_all(struct keeper *k) {
   list_each(node, &k->tenants) {
     struct keeper_tenant *t = list_entry(node, struct keeper_tenant, link);
     if (t->wanted[TENANT_CURRENT]) continue;
-    struct job *job = role_job(k, t, TENANT_CURRENT);
+    struct job *job = keeper_role_job(k, t, TENANT_CURRENT);
     job->is_rebuild = true;
     keeper_job_post(job);
     if (!t->is_blocked) continue;
@@ -271,6 +279,7 @@ void keeper_rebuild_all(struct keeper *k) {
     folder->always = true;
     keeper_job_post(folder);
   }
+  keeper_post_all_bare(k);
 }
 
 struct keeper *keeper_new(const struct keeper_start *start, struct config_problems *problems) {
@@ -288,7 +297,9 @@ struct keeper *keeper_new(const struct keeper_start *start, struct config_proble
   must(uv_sem_init(&k->done, 0) == 0);
   keeper_watch_start(k);
   keeper_state_load(k);
+  keeper_services_take(k, start->services);
   keeper_job_post(keeper_job_new(k, JOB_SURVEY, (struct slice){"", 0}));
+  keeper_post_all_bare(k);
   k->is_surveyed = true;
   return k;
 }

@@ -15,6 +15,17 @@ struct keeper_news { /* one tenant's scripts in one role, one for each worker */
   const struct tenant_share *share;
 };
 
+struct keeper_service { /* what one tenant's services bring */
+  struct slice tenant;
+  const struct slice *policies; /* JSON lists, those that matter most first */
+  size_t policy_count;
+};
+
+struct keeper_services {
+  const struct keeper_service *items;
+  size_t count;
+};
+
 struct keeper_callbacks {
   void (*on_news)(void *context, const struct keeper_news *news);
   /* The folder `lua` or `site` of the configuration has changed: the operator's own adapters,
@@ -31,6 +42,8 @@ struct keeper_start {
   size_t worker_count;
   struct responses *responses; /* outlive it */
   struct shadow_log *shadows;
+  struct tenant_shelf *shelf; /* filled; outlives the keeper */
+  const struct keeper_services *services;
   const struct keeper_callbacks *callbacks;
   void *context;
 };
@@ -42,6 +55,11 @@ struct keeper *keeper_new(const struct keeper_start *start, struct config_proble
 /* Every tenant is built again over a new configuration; each keeps what it runs until that is done,
  * and for good when it fails. */
 void keeper_reload(struct keeper *k, struct config *config);
+/* Versions of services were staged: what they bring is loaded into what their tenants run, away
+ * from the loops; a tenant without scripts runs what ships. Copied. */
+void keeper_set_services(struct keeper *k, const struct keeper_services *services);
+/* on_done runs, maybe now, when every worker has what was set before. */
+void keeper_await_services(struct keeper *k, void (*on_done)(void *context), void *context);
 void keeper_look(struct keeper *k); /* SIGHUP: look at the folders now */
 /* Stops watching and waits for the build that runs; on_closed when the loop has let go. */
 void keeper_close(struct keeper *k, void (*on_closed)(void *context));

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "keeper/keeper.h"
 #include "script/tenant_build.h"
+#include "script/tenant_shelf.h"
 
 enum kept_source { KEPT_FOLDER, KEPT_PUSH, KEPT_SITE };
 
@@ -39,10 +40,16 @@ struct keeper_tenant {
   struct tenant_share share; /* of the canary; its keys in canary_arena */
   struct arena canary_arena;
   struct refusal refusal;
+  struct arena service_arena;
+  const struct slice *services; /* lists of policies, in service_arena */
+  size_t service_count;
+  bool brings;  /* while services are set */
+  bool is_bare; /* it has no scripts, and runs what ships for its services */
 };
 
-/* JOB_LAYERS: the files of a generation over other layers, as a new one. */
-enum job_kind { JOB_SURVEY, JOB_FOLDER, JOB_PUSH, JOB_KEPT, JOB_LAYERS };
+/* JOB_LAYERS: the files of a generation over other layers, as a new one. JOB_BARE: no files at all,
+ * for a tenant whose services bring policies; it has no number, and is no generation. */
+enum job_kind { JOB_SURVEY, JOB_FOLDER, JOB_PUSH, JOB_KEPT, JOB_LAYERS, JOB_BARE };
 
 struct surveyed { /* one folder of the tenants' */
   struct slice name;
@@ -64,12 +71,15 @@ struct job { /* what runs off the loop: one at a time, in the order asked for */
   enum tenant_role role;
   struct tenant_share share;
   uint8_t known_digest[SHA256_BYTES];
-  bool is_asked_role; /* role is what somebody asked for, not what tenant.lua says */
-  bool has_current;   /* when it began */
-  bool is_rebuild;    /* of what then runs, whatever that is, and of its canary and shadow */
-  bool always;        /* build it even when the files are the known ones */
-  struct slice body;  /* JOB_PUSH */
-  void *token;        /* who waits for the answer; NULL: nobody */
+  bool is_asked_role;   /* role is what somebody asked for, not what tenant.lua says */
+  bool has_current;     /* when it began */
+  bool is_rebuild;      /* of what then runs, whatever that is, and of its canary and shadow */
+  bool always;          /* build it even when the files are the known ones */
+  bool is_for_services; /* somebody may wait for it */
+  const struct slice *services; /* of the tenant, in the arena */
+  size_t service_count;
+  struct slice body; /* JOB_PUSH */
+  void *token;       /* who waits for the answer; NULL: nobody */
 
   struct config_problems problems;
   struct tenant_built built;
@@ -92,8 +102,16 @@ struct watch { /* one folder under inotify */
   bool is_wanted;
 };
 
+struct keeper_waiter {
+  struct keeper_waiter *next;
+  void (*on_done)(void *context);
+  void *context;
+};
+
 struct keeper {
   struct keeper_start start;
+  unsigned service_jobs; /* that are for services, until they are freed */
+  struct keeper_waiter *waiters;
   struct config *config;
   struct bundle *site;
   uint8_t layers_digest[SHA256_BYTES], lua_digest[SHA256_BYTES];
@@ -131,6 +149,15 @@ bool keeper_restore(struct keeper *k, struct keeper_tenant *t);
 /* A kept generation in that role; false when it is not kept. */
 bool keeper_restore_role(struct keeper *k, struct keeper_tenant *t, enum tenant_role role,
                          uint64_t number);
+struct job *keeper_role_job(struct keeper *k, const struct keeper_tenant *t, enum tenant_role role);
+
+/* keeper/services.c */
+void keeper_services_take(struct keeper *k, const struct keeper_services *services);
+void keeper_services_mark(struct job *job); /* is_for_services from now on */
+void keeper_services_done(struct keeper *k);
+void keeper_post_bare(struct keeper *k, const struct keeper_tenant *t);
+/* For each tenant that needs it and runs nothing. */
+void keeper_post_all_bare(struct keeper *k);
 
 /* keeper/roles.c: what a tenant runs. publish hands over what was built. */
 void keeper_publish(struct job *job, struct keeper_tenant *t);

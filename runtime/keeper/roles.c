@@ -31,6 +31,9 @@ void keeper_publish(struct job *job, struct keeper_tenant *t) {
   struct slice name = slice_of(t->name);
   if (job->role == TENANT_CANARY) note_share(t, &job->share);
   struct keeper_news news = {name, job->role, job->built.scripts, &t->share};
+  if (job->role == TENANT_CURRENT && job->built.count)
+    tenant_shelf_put(k->start.shelf, name, job->built.config,
+                     tenant_scripts_bundle(job->built.scripts[0]));
   k->start.callbacks->on_news(k->start.context, &news);
   job->built.count = 0; /* they have been taken */
   note_standing(t, job->role, job->built.standing);
@@ -39,6 +42,7 @@ void keeper_publish(struct job *job, struct keeper_tenant *t) {
     metric_set(metric_get(METRIC_SCRIPT_GENERATION, &name), job->number);
     metric_set(metric_get(METRIC_SCRIPTS_DISABLED, &name), 0);
     t->is_blocked = false;
+    t->is_bare = job->kind == JOB_BARE;
     for (int role = TENANT_CANARY; role < TENANT_ROLE_COUNT; role++) {
       t->roles[role] = 0;
       note_standing(t, role, NULL);
@@ -51,6 +55,10 @@ void keeper_withdraw(struct keeper *k, struct keeper_tenant *t, enum tenant_role
   struct keeper_news news = {slice_of(t->name), role, NULL, NULL};
   t->roles[role] = t->wanted[role] = 0;
   note_standing(t, role, NULL);
+  if (role == TENANT_CURRENT) {
+    tenant_shelf_put(k->start.shelf, slice_of(t->name), NULL, NULL);
+    t->is_bare = false;
+  }
   k->start.callbacks->on_news(k->start.context, &news);
 }
 

@@ -157,6 +157,7 @@ static void drop_tenant(struct keeper *k, struct keeper_tenant *t) {
   metric_set(metric_get(METRIC_SCRIPT_GENERATION, &name), 0);
   log_process(LOG_WARN, "tenant %s: its folder is gone, and its scripts with it", t->name);
   keeper_state_note(k, t);
+  if (t->service_count) keeper_post_bare(k, t);
 }
 
 static void miss_tenant(struct keeper *k, struct keeper_tenant *t) {
@@ -234,6 +235,8 @@ void keeper_survey_end(struct job *job) {
     if (t->is_seen) continue;
     if (t->has_folder)
       miss_tenant(k, t);
+    else if (t->is_bare && always)
+      keeper_post_bare(k, t);
     else if (!keeper_restore(k, t) && always && t->roles[TENANT_CURRENT])
       lay_anew(k, t);
   }

@@ -61,9 +61,15 @@ static bool load_all(const struct tenant_build *build, struct tenant_built *out,
                    (build->effect == BUILD_AS_TENANT_SAYS && out->config->tenant->is_shadow);
   bool fine = true;
   for (size_t i = 0; fine && i < build->worker_count; i++) {
-    struct tenant_source source = {
-        build->tenant,    build->number, build->bundle, out->config, host_of(build, i, is_shadow),
-        build->responses, out->standing};
+    struct tenant_source source = {build->tenant,
+                                   build->number,
+                                   build->bundle,
+                                   out->config,
+                                   host_of(build, i, is_shadow),
+                                   build->responses,
+                                   out->standing,
+                                   build->services,
+                                   build->service_count};
     out->scripts[i] = tenant_scripts_new(&source, &error);
     fine = out->scripts[i] != NULL;
     out->count += fine;

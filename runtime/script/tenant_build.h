@@ -14,7 +14,9 @@ struct tenant_build {
   struct responses *responses; /* of the process, or NULL */
   /* A shadow gets each worker's quiet host: it must not wait, fetch or store. */
   enum { BUILD_EFFECTIVE, BUILD_SHADOW, BUILD_AS_TENANT_SAYS } effect;
-  bool skips_specs; /* they have passed before */
+  bool skips_specs;             /* they have passed before */
+  const struct slice *services; /* lists of policies that versions of its services bring */
+  size_t service_count;
 };
 
 struct tenant_built {

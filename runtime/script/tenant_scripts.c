@@ -11,7 +11,7 @@
 #include "script/tenant_sandbox.h"
 #include "script/tenant_standing.h"
 
-enum { SERVICE_CHAINS_MAX = 32, SERVICE_LOAD_CPU_MS = 200, SERVICE_SETTINGS_DEPTH = 16 };
+enum { SERVICE_SETTINGS_DEPTH = 16 };
 
 struct service_chain { /* one list of a service's policies, behind the tenant's */
   struct service_chain *next;
@@ -31,7 +31,6 @@ struct tenant_scripts {
   struct policy_chain *policies;
   const struct policy_host *host;
   struct service_chain *services;
-  size_t service_count;
   struct generation *translation, *adapters;
   struct strategies *strategies;
   struct tenant_standing *standing;
@@ -166,34 +165,43 @@ static struct policy_chain *load_chain(struct tenant_scripts *s, struct service_
     entries.count++;
   }
   c->sandbox = tenant_sandbox_new(s->config, s->bundle);
-  sandbox_set_cpu_ms(c->sandbox, SERVICE_LOAD_CPU_MS);
   return open_chain(s, c->sandbox, &entries, error);
 }
 
-struct policy_chain *tenant_scripts_chain(struct tenant_scripts *s, struct slice policies,
-                                          struct slice *problem) {
+static struct service_chain *chain_find(const struct tenant_scripts *s, struct slice policies) {
   struct service_chain *c = s->services;
   while (c && !slice_equal(c->policies, policies))
     c = c->next;
-  if (!c && s->service_count == SERVICE_CHAINS_MAX) {
-    *problem = SLICE("services of this tenant have more than 32 lists of policies in use; push its "
-                     "scripts again");
-    return NULL;
-  }
-  if (!c) {
+  return c;
+}
+
+static void load_services(struct tenant_scripts *s, const struct tenant_source *source) {
+  size_t loaded = 0;
+  for (size_t i = 0; i < source->service_count; i++) {
+    if (chain_find(s, source->services[i])) continue;
     struct bytes error;
     bytes_init(&error);
-    c = arena_alloc(&s->arena, sizeof *c);
-    c->policies = arena_slice(&s->arena, policies);
-    c->chain = load_chain(s, c, &error);
+    struct service_chain *c = arena_alloc(&s->arena, sizeof *c);
+    *c = (struct service_chain){s->services, arena_slice(&s->arena, source->services[i]),
+                                .problem = {"", 0}};
+    if (loaded++ < SERVICE_CHAINS_MAX)
+      c->chain = load_chain(s, c, &error);
+    else
+      bytes_printf(&error,
+                   "services of this tenant bring more than %d lists of policies; remove "
+                   "services that nobody uses",
+                   SERVICE_CHAINS_MAX);
     c->problem = arena_slice(&s->arena, bytes_slice(&error));
     bytes_fini(&error);
-    c->next = s->services;
     s->services = c;
-    s->service_count++;
   }
-  *problem = c->problem;
-  return c->chain;
+}
+
+struct policy_chain *tenant_scripts_chain(const struct tenant_scripts *s, struct slice policies,
+                                          struct slice *problem) {
+  const struct service_chain *c = chain_find(s, policies);
+  *problem = c ? c->problem : SLICE("they are being loaded; try again");
+  return c ? c->chain : NULL;
 }
 
 static bool has_adapters(const struct bundle *bundle) {
@@ -225,8 +233,10 @@ struct tenant_scripts *tenant_scripts_new(const struct tenant_source *source, st
   if (source->standing) s->standing = tenant_standing_ref(source->standing);
   s->strategies = strategies_new(s->config, s->bundle, source->host, error);
   if (s->strategies && load_translations(s, source->responses, error) &&
-      load_policies(s, source->host, error))
+      load_policies(s, source->host, error)) {
+    load_services(s, source);
     return s;
+  }
   destroy(s);
   return NULL;
 }

@@ -22,7 +22,11 @@ struct tenant_source { /* all borrowed for the call, but host and responses, whi
   const struct policy_host *host;   /* of the worker; NULL: nothing that waits is offered */
   struct responses *responses;      /* store/responses.h, of the process; NULL: none is kept */
   struct tenant_standing *standing; /* of all workers; a reference is taken; NULL: nobody asks */
+  const struct slice *services;     /* lists of policies that services bring; copied */
+  size_t service_count;
 };
+
+enum { SERVICE_CHAINS_MAX = 64 }; /* lists beyond these are not loaded */
 
 /* Loads every script that the tenant's configuration names. NULL: error has one line per problem.
  */
@@ -42,12 +46,11 @@ struct slice tenant_scripts_name(const struct tenant_scripts *s); /* of the tena
 struct slice tenant_scripts_refusal(const struct tenant_scripts *s);
 /* NULL: no policies, or a refusal. */
 struct policy_chain *tenant_scripts_policies(const struct tenant_scripts *s);
-/* The tenant's policies, then those that a published service adds, in a sandbox of their own: JSON
+/* The tenant's policies, then those that a service's version adds, in a sandbox of their own: JSON
  * of a list whose items are as those of tenant.lua ("pii", or
- * {"name":"pii","on_error":"deny","mode":"mask"}). Loaded the first time that a list is asked for,
- * which takes SERVICE_LOAD_CPU_MS at most, and kept. NULL, and one line for each problem: this
- * service must not answer. */
-struct policy_chain *tenant_scripts_chain(struct tenant_scripts *s, struct slice policies,
+ * {"name":"pii","on_error":"deny","mode":"mask"}), one of those that the source brought. NULL, and
+ * one line for each problem: this version must not answer. */
+struct policy_chain *tenant_scripts_chain(const struct tenant_scripts *s, struct slice policies,
                                           struct slice *problem);
 /* NULL: the tenant has no providers of its own, use the operator's. */
 struct generation *tenant_scripts_translation(const struct tenant_scripts *s);

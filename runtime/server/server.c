@@ -17,6 +17,7 @@
 #include "observe/metric.h"
 #include "script/shadow_log.h"
 #include "script/strategies.h"
+#include "script/tenant_shelf.h"
 #include "script/watchdog.h"
 #include "server/bootstrap.h"
 #include "server/directory.h"
@@ -25,6 +26,7 @@
 #include "server/identity.h"
 #include "server/ledger.h"
 #include "server/limits.h"
+#include "server/services.h"
 #include "store/bookkeeper.h"
 #include "store/kv.h"
 #include "store/responses.h"
@@ -55,6 +57,7 @@ struct server {
   struct server_ledger ledger;
   struct admin *admin;
   struct keeper *keeper;
+  struct tenant_shelf *shelf;
   struct webhooks *webhooks;
   const struct policy_host **policy_hosts; /* one for each worker */
   bool is_running;                         /* the workers' threads are */
@@ -160,17 +163,13 @@ static void give_backend(void *context, struct admin_backend *out) {
   struct server *s = context;
   *out = (struct admin_backend){.store = server_ledger_store(&s->ledger),
                                 .directory = server_directory_get(s->directory),
-                                .limiter = s->shared.limiter};
-}
-
-static void on_looked(void *token, bool fine) {
-  (void)fine; /* rows that are stored will be read sooner or later */
-  admin_changed(token);
+                                .limiter = s->shared.limiter,
+                                .shelf = s->shelf};
 }
 
 static void on_rows_changed(void *context, void *token) {
   struct server *s = context;
-  server_directory_look(s->directory, on_looked, token);
+  server_services_look(s->directory, &s->keeper, admin_changed, token);
 }
 
 static bool on_file_written(void *context);
@@ -336,15 +335,21 @@ static const struct keeper_callbacks keeper_callbacks = {on_scripts, on_lua_chan
                                                          on_scripts_answer};
 
 static bool start_keeper(struct server *s, struct config_problems *problems) {
+  struct arena arena;
+  arena_init(&arena);
+  struct keeper_services services = server_services_of(server_directory_get(s->directory), &arena);
   struct keeper_start start = {.loop = &s->loop,
                                .config = s->config,
                                .hosts = s->policy_hosts,
                                .worker_count = s->worker_count,
                                .responses = s->responses,
                                .shadows = s->shared.shadows,
+                               .shelf = s->shelf,
+                               .services = &services,
                                .callbacks = &keeper_callbacks,
                                .context = s};
   s->keeper = keeper_new(&start, problems);
+  arena_fini(&arena);
   return s->keeper != NULL;
 }
 
@@ -367,6 +372,7 @@ static void stop_workers(struct server *s) {
   if (s->phase == PHASE_STOPPED) return;
   s->phase = PHASE_STOPPED;
   keeper_close(s->keeper, NULL);
+  s->keeper = NULL;
   for (unsigned i = 0; i < s->worker_count; i++)
     worker_post_stop(s->workers[i]);
   for (unsigned i = 0; i < s->worker_count; i++) {
@@ -443,6 +449,7 @@ static void on_directory(void *context, struct directory *directory) {
   struct server *s = context;
   for (unsigned i = 0; s->is_running && i < s->worker_count; i++)
     worker_post_directory(s->workers[i], directory);
+  if (s->keeper) server_services_tell(s->keeper, directory);
 }
 
 static void on_keys(void *context) {
@@ -528,6 +535,7 @@ static int serve(struct server *s, struct config_problems *problems) {
   must(uv_loop_init(&s->loop) == 0);
   metric_set(metric_get(METRIC_CONFIG_VERSION, NULL), s->config->version);
   s->responses = load_responses(s->config);
+  s->shelf = tenant_shelf_new();
   if (!server_ledger_open(&s->ledger, s->config, &s->loop, problems)) return 1;
   server_ledger_archive(&s->ledger, s->config, s->responses);
   start_handles(s);
@@ -549,6 +557,7 @@ static int serve(struct server *s, struct config_problems *problems) {
   health_free(s->shared.health);
   limiter_free(s->shared.limiter);
   responses_free(s->responses);
+  tenant_shelf_free(s->shelf);
   config_unref(s->config);
   log_process(LOG_INFO, "stopped");
   return 0;

@@ -404,6 +404,21 @@ class Subscriptions(ServiceCase):
         self.assertEqual(self.ask("/v1/chat/completions", chat_body("m"), key=turned).status, 403)
         self.assertEqual((self.call("help", key=turned).status, self.call("help", key=granted["secret"]).status), (200, 401))
 
+    def test_four_eyes(self):
+        strict = self.good("POST", "/admin/v1/services", {"tenant": "acme", "name": "strict", "four_eyes": True})["id"]
+        ann = self.good("POST", "/admin/v1/users", {"tenant": "acme", "name": "anna", "roles": ["tenant_admin"]})["id"]
+        own = [self.good("POST", "/admin/v1/keys", {"tenant": "acme", "name": "a%d" % i, "user": ann})["secret"] for i in range(2)]
+
+        def decide(service, asker, judge):
+            asked = self.ask_for(key=asker, service=service)[1]["id"]
+            return self.api("POST", "/admin/v1/subscriptions/%s/approve" % asked, {}, key=judge)
+        for asker, judge, status in ((own[0], own[0], 403), (own[0], own[1], 403), (ADMIN_KEY, ADMIN_KEY, 403),
+                                     (own[0], self.keys["tenant_admin"], 200), (own[0], ADMIN_KEY, 200)):
+            self.assertEqual(decide(strict, asker, judge)[0], status)
+        self.assertIn("four eyes", decide(strict, own[0], own[1])[1]["error"]["message"])
+        self.assertEqual(decide(self.service, own[0], own[0])[0], 200)
+        self.refused(400, "four_eyes", "PATCH", "/admin/v1/services/" + strict, {"four_eyes": "yes"})
+
     def test_rejected(self):
         asked = self.ask_for(key=self.keys["developer"])[1]
         told = self.good("POST", "/admin/v1/subscriptions/%s/reject" % asked["id"], {"reason": "not now"})

@@ -135,7 +135,7 @@ static void encode_characters(struct encoder *e, const struct vocabulary *v, str
  */
 static void encode_bytes(struct encoder *e, const struct vocabulary *v, struct slice text) {
   size_t run = 0;
-  for (size_t i = 0; i < text.len; i++) {
+  for (size_t i = 0; i < text.len && !(v->head->flags & VOCABULARY_ALL_BYTES); i++) {
     if (v->head->byte_token[(unsigned char)text.data[i]] != TOKEN_NONE) continue;
     encode_run(e, v, (struct slice){text.data + run, i - run});
     if (v->head->unknown != TOKEN_NONE) encoder_push(e, v->head->unknown);

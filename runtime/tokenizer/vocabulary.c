@@ -54,31 +54,49 @@ const struct vocabulary_pair *vocabulary_pair_find(const struct vocabulary *v, u
   }
 }
 
-/* The Chinese character that text begins with, as an index of letters; else at least
- * VOCABULARY_LETTERS. */
-static uint32_t letter_of(struct slice text) {
-  const unsigned char *u = (const unsigned char *)text.data;
-  if (text.len < 3 || (u[0] & 0xf0) != 0xe0 || (u[1] & 0xc0) != 0x80 || (u[2] & 0xc0) != 0x80)
-    return UINT32_MAX;
-  uint32_t point = (u[0] & 0x0fu) << 12 | (u[1] & 0x3fu) << 6 | (u[2] & 0x3fu);
-  return point - VOCABULARY_LETTER;
+static const struct vocabulary_letter *find_hop(const struct vocabulary *v, uint32_t step,
+                                                uint32_t letter) {
+  uint64_t key = vocabulary_hop_key(step, letter);
+  uint32_t bits = v->head->hop_bits, mask = (1u << bits) - 1, at = vocabulary_slot(key, bits);
+  for (; v->hops[at].key != VOCABULARY_HOP_FREE; at = (at + 1) & mask)
+    if (v->hops[at].key == key) return &v->hops[at].to;
+  return NULL;
+}
+
+static bool may_grow(uint32_t found) {
+  return found == TOKEN_NONE || !(found & VOCABULARY_LEAF);
+}
+
+/* As far as whole Chinese characters lead: *at is where that is, *used the bytes up to there.
+ * Returns the longest token on the way. */
+static uint32_t walk_letters(const struct vocabulary *v, struct slice text, uint32_t *at,
+                             size_t *used) {
+  uint32_t letter = vocabulary_letter_of(text.data, text.len), found = TOKEN_NONE;
+  const struct vocabulary_letter *to = letter < v->head->letter_count ? &v->letters[letter] : NULL;
+  *used = 0;
+  *at = VOCABULARY_ROOT | VOCABULARY_GOES_ON;
+  while (to && to->step != TOKEN_NONE) {
+    *at = to->step;
+    *used += 3;
+    if (to->token != TOKEN_NONE) found = to->token;
+    if (!may_grow(found)) break;
+    letter = vocabulary_letter_of(text.data + *used, text.len - *used);
+    to = letter < v->head->letter_count ? find_hop(v, *at, letter) : NULL;
+  }
+  return found;
 }
 
 uint32_t vocabulary_longest(const struct vocabulary *v, struct slice text) {
-  uint32_t bits = v->head->step_bits, mask = (1u << bits) - 1, found = TOKEN_NONE;
-  uint32_t node = VOCABULARY_ROOT, letter = letter_of(text);
-  size_t i = 0;
-  if (letter < v->head->letter_count && v->letters[letter].step != TOKEN_NONE) {
-    node = v->letters[letter].step;
-    found = v->letters[letter].token;
-    i = 3;
-  }
-  for (; i < text.len && (found == TOKEN_NONE || !(found & VOCABULARY_LEAF)); i++) {
+  uint32_t bits = v->head->step_bits, mask = (1u << bits) - 1, node;
+  size_t i;
+  uint32_t found = walk_letters(v, text, &node, &i);
+  bool goes_on = node & VOCABULARY_GOES_ON && may_grow(found);
+  node &= ~VOCABULARY_GOES_ON;
+  for (; goes_on && i < text.len && may_grow(found); i++) {
     uint32_t key = vocabulary_step_key(node, text.data[i]), at = vocabulary_slot(key, bits);
-    while (v->steps[at].key != key) {
-      if (v->steps[at].key == VOCABULARY_STEP_FREE) return found;
+    while (v->steps[at].key != key && v->steps[at].key != VOCABULARY_STEP_FREE)
       at = (at + 1) & mask;
-    }
+    if (v->steps[at].key != key) break;
     node = at;
     if (v->steps[at].token != TOKEN_NONE) found = v->steps[at].token;
   }
@@ -98,6 +116,7 @@ void vocabulary_attach(struct vocabulary *v, const void *image) {
   v->steps = (const struct vocabulary_step *)(base + h->steps);
   v->filter = (const uint64_t *)(base + h->filter);
   v->letters = (const struct vocabulary_letter *)(base + h->letters);
+  v->hops = (const struct vocabulary_hop *)(base + h->hops);
 }
 
 struct slice vocabulary_image(const struct vocabulary *v) {

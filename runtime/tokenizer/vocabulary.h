@@ -32,7 +32,12 @@ struct vocabulary_step { /* of the tree of prefixes: key is the slot of the pare
 };
 
 struct vocabulary_letter { /* where the three bytes of a Chinese character lead to in that tree */
-  uint32_t step, token;    /* slot or TOKEN_NONE; the longest token on the way */
+  uint32_t step, token;    /* slot (and a mark) or TOKEN_NONE; the longest token on the way */
+};
+
+struct vocabulary_hop { /* the same from a place within the tree, behind other such characters */
+  uint64_t key;         /* the slot there, and the character; VOCABULARY_HOP_FREE: no hop */
+  struct vocabulary_letter to;
 };
 
 struct vocabulary_split {             /* what a token was last merged of; rank 0: of nothing */
@@ -46,14 +51,15 @@ enum vocabulary_flag {
   VOCABULARY_FALLBACK = 1 << 3, /* unknown characters become tokens of their bytes */
   VOCABULARY_FUSE = 1 << 4,     /* unknown characters in a row become one unknown token */
   VOCABULARY_SPACED = 1 << 5,   /* no token has U+2581 behind another character */
+  VOCABULARY_ALL_BYTES = 1 << 6, /* each byte is a token */
 };
 
 struct vocabulary_head { /* how the file begins; offsets in bytes from its start */
   char magic[16];
   uint64_t bytes;
-  uint32_t token_count, flags, unknown, reserved;
+  uint32_t token_count, flags, unknown, hop_bits;
   uint32_t word_bits, text_bits, pair_bits, step_bits, filter_bits, letter_count;
-  uint64_t starts, texts, splits, words, long_texts, pairs, steps, filter, letters;
+  uint64_t starts, texts, splits, words, long_texts, pairs, steps, filter, letters, hops;
   uint32_t byte_token[256];
 };
 
@@ -69,6 +75,7 @@ struct vocabulary {
   const uint64_t
       *filter; /* a bit for the hash of each pair: most pairs are none, and it is small */
   const struct vocabulary_letter *letters; /* from VOCABULARY_LETTER on */
+  const struct vocabulary_hop *hops;
   bool is_mapped;
 };
 

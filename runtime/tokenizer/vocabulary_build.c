@@ -84,6 +84,18 @@ static size_t count_steps(const struct vocabulary_source *s, size_t bytes) {
   return count;
 }
 
+/* Characters behind the first, of texts that begin with Chinese ones: at least as many as hops. */
+static size_t count_hops(const struct vocabulary_source *s) {
+  size_t count = 0;
+  for (size_t i = 0; i < s->token_count; i++) {
+    struct slice text = s->tokens[i];
+    for (size_t at = 0; vocabulary_letter_of(text.data + at, text.len - at) < VOCABULARY_LETTERS;
+         at += 3)
+      count += at > 0;
+  }
+  return count;
+}
+
 /* ---- the places of the tables ---- */
 
 static size_t text_bytes(const struct vocabulary_source *s) {
@@ -111,7 +123,8 @@ static char *allocate(struct builder *b) {
                               .word_bits = bits_for(shorter),
                               .text_bits = bits_for(s->token_count - shorter),
                               .pair_bits = bits_for(s->token_count),
-                              .step_bits = bits_for(count_steps(s, bytes))};
+                              .step_bits = bits_for(count_steps(s, bytes)),
+                              .hop_bits = bits_for(count_hops(s))};
   memcpy(h.magic, VOCABULARY_MAGIC, sizeof h.magic);
   memcpy(h.byte_token, s->byte_token, sizeof h.byte_token);
   uint64_t end = 0;
@@ -126,6 +139,7 @@ static char *allocate(struct builder *b) {
   h.filter_bits = h.pair_bits + 3;
   h.filter = place(&end, (uint64_t)1 << (h.filter_bits - 3));
   h.letters = place(&end, VOCABULARY_LETTERS * sizeof(struct vocabulary_letter));
+  h.hops = place(&end, sizeof(struct vocabulary_hop) << h.hop_bits);
   h.bytes = end;
   char *image = must_calloc(1, end);
   memcpy(image, &h, sizeof h);
@@ -302,19 +316,52 @@ static uint32_t find_step(const struct builder *b, uint32_t parent, char byte) {
   return b->v.steps[at].key == key ? at : TOKEN_NONE;
 }
 
+/* Over the bytes of a Chinese character, from a place in the tree. */
+static struct vocabulary_letter cross(const struct builder *b, uint32_t from, uint32_t letter) {
+  struct vocabulary_letter to = {from & ~VOCABULARY_GOES_ON, TOKEN_NONE};
+  char text[4];
+  (void)utf8_encode(VOCABULARY_LETTER + letter, text);
+  for (size_t k = 0; k < 3 && to.step != TOKEN_NONE; k++) {
+    to.step = find_step(b, to.step, text[k]);
+    if (to.step != TOKEN_NONE && b->v.steps[to.step].token != TOKEN_NONE)
+      to.token = b->v.steps[to.step].token;
+  }
+  return to;
+}
+
+static struct vocabulary_letter *get_hop(const struct builder *b, struct vocabulary_hop *hops,
+                                         uint32_t from, uint32_t letter) {
+  uint64_t key = vocabulary_hop_key(from, letter);
+  uint32_t bits = b->v.head->hop_bits, at = vocabulary_slot(key, bits);
+  while (hops[at].key != VOCABULARY_HOP_FREE && hops[at].key != key)
+    at = (at + 1) & ((1u << bits) - 1);
+  if (hops[at].key != key) hops[at] = (struct vocabulary_hop){key, cross(b, from, letter)};
+  return &hops[at].to;
+}
+
+/* The hops that the text of a token takes, and a mark where something else follows them. */
+static void put_hops(const struct builder *b, char *image, struct slice text) {
+  struct vocabulary_letter *letters = (void *)(image + b->v.head->letters);
+  struct vocabulary_hop *hops = (void *)(image + b->v.head->hops);
+  uint32_t letter = vocabulary_letter_of(text.data, text.len);
+  if (letter >= VOCABULARY_LETTERS) return;
+  struct vocabulary_letter *to = &letters[letter];
+  size_t at = 3;
+  for (; (letter = vocabulary_letter_of(text.data + at, text.len - at)) < VOCABULARY_LETTERS;
+       at += 3)
+    to = get_hop(b, hops, to->step, letter);
+  if (at < text.len) to->step |= VOCABULARY_GOES_ON;
+}
+
 /* After the steps, which are final then. */
 static void put_letters(struct builder *b, char *image) {
-  struct vocabulary_letter *letters = (void *)(image + b->v.head->letters);
-  for (uint32_t i = 0; i < VOCABULARY_LETTERS; i++) {
-    char text[4];
-    uint32_t at = VOCABULARY_ROOT, token = TOKEN_NONE;
-    (void)utf8_encode(VOCABULARY_LETTER + i, text);
-    for (size_t k = 0; k < 3 && at != TOKEN_NONE; k++) {
-      at = find_step(b, at, text[k]);
-      if (at != TOKEN_NONE && b->v.steps[at].token != TOKEN_NONE) token = b->v.steps[at].token;
-    }
-    letters[i] = (struct vocabulary_letter){at, token};
-  }
+  const struct vocabulary_head *h = b->v.head;
+  struct vocabulary_letter *letters = (void *)(image + h->letters);
+  for (uint32_t i = 0; i < VOCABULARY_LETTERS; i++)
+    letters[i] = cross(b, VOCABULARY_ROOT, i);
+  memset(image + h->hops, 0xff, sizeof(struct vocabulary_hop) << h->hop_bits);
+  for (uint32_t i = 0; i < h->token_count; i++)
+    if (b->reached[i]) put_hops(b, image, vocabulary_token(&b->v, i));
   ((struct vocabulary_head *)image)->letter_count = VOCABULARY_LETTERS;
 }
 
@@ -328,7 +375,9 @@ static bool has_inner_mark(struct slice text) {
 }
 
 static unsigned find_flags(const struct builder *b) {
-  unsigned flags = b->source->flags | VOCABULARY_ORDERED | VOCABULARY_SPACED;
+  unsigned flags = b->source->flags | VOCABULARY_ORDERED | VOCABULARY_SPACED | VOCABULARY_ALL_BYTES;
+  for (size_t i = 0; i < 256; i++)
+    if (b->source->byte_token[i] == TOKEN_NONE) flags &= ~(unsigned)VOCABULARY_ALL_BYTES;
   for (uint32_t i = 0; i < b->v.head->token_count; i++) {
     const struct vocabulary_split *s = &b->splits[i];
     if (!b->reached[i]) continue;

@@ -117,10 +117,22 @@ void digest_random_id(char *out, size_t len) {
   out[len] = 0;
 }
 
+static const char time_letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
 void digest_ordered_id(uint64_t time_ms, char *out, size_t len) {
-  static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   must(len > DIGEST_TIME_LETTERS);
   for (size_t i = DIGEST_TIME_LETTERS; i-- > 0; time_ms /= 62)
-    out[i] = letters[time_ms % 62];
+    out[i] = time_letters[time_ms % 62];
   digest_random_id(out + DIGEST_TIME_LETTERS, len - DIGEST_TIME_LETTERS);
+}
+
+bool digest_ordered_time(struct slice id, uint64_t *time_ms) {
+  *time_ms = 0;
+  if (id.len < DIGEST_TIME_LETTERS) return false;
+  for (size_t i = 0; i < DIGEST_TIME_LETTERS; i++) {
+    const char *letter = memchr(time_letters, id.data[i], sizeof time_letters - 1);
+    if (!letter) return false;
+    *time_ms = *time_ms * 62 + (uint64_t)(letter - time_letters);
+  }
+  return true;
 }

@@ -18,3 +18,4 @@ void digest_random_id(char *out, size_t len);
  * grows at its end. len is above DIGEST_TIME_LETTERS; all letters behind those are random. */
 enum { DIGEST_TIME_LETTERS = 8 };
 void digest_ordered_id(uint64_t time_ms, char *out, size_t len);
+bool digest_ordered_time(struct slice id, uint64_t *time_ms); /* false: no id can begin like this */

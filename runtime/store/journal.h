@@ -78,8 +78,8 @@ const char *segment_name(const struct segment *s);
 bool segment_is_inherited(const struct segment *s);
 void segment_set_drained(struct segment *s, uint64_t bytes);
 uint64_t segment_drained(const struct segment *s);
-/* Appends frames (record.h) that stand at `from` and after it, whole ones only, about a megabyte at
- * a time; *end is where the next read goes on. Bytes that are no frame are left out, counted and
+/* Appends frames (record.h) that stand at `from` and after it, whole ones only, about two megabytes
+ * at a time; *end is where the next read goes on. Bytes that are no frame are left out, counted and
  * said. False: the file cannot be read. */
 bool segment_read(struct journals *set, struct segment *s, uint64_t from, struct bytes *frames,
                   uint64_t *end);

@@ -4,7 +4,7 @@
 
 #include "store/journal.h"
 
-enum { SEGMENT_NAME_BYTES = 64, SEGMENT_HEADER_BYTES = 16, SEGMENT_READ_BYTES = 1 << 20 };
+enum { SEGMENT_NAME_BYTES = 64, SEGMENT_HEADER_BYTES = 16, SEGMENT_READ_BYTES = 2 << 20 };
 
 struct segment {
   struct list link; /* in journals.segments; keeper only */

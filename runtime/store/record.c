@@ -29,16 +29,25 @@ static inline char *write_varint(char *at, uint64_t value) {
   return at;
 }
 
-static bool take_varint(struct slice *data, uint64_t *value) {
+struct reader {
+  const uint8_t *at, *end;
+};
+
+static bool take_long_varint(struct reader *r, uint64_t *value) {
   *value = 0;
-  for (size_t i = 0; i < data->len && i < VARINT_BYTES; i++) {
-    uint8_t byte = (uint8_t)data->data[i];
+  for (unsigned i = 0; i < VARINT_BYTES && r->at < r->end; i++) {
+    uint8_t byte = *r->at++;
     *value |= (uint64_t)(byte & 0x7f) << 7 * i;
-    if (byte & 0x80) continue;
-    *data = slice_skip(*data, i + 1);
-    return true;
+    if (!(byte & 0x80)) return true;
   }
   return false;
+}
+
+/* Tags and most lengths are one byte. */
+static inline bool take_varint(struct reader *r, uint64_t *value) {
+  if (r->at == r->end || *r->at & 0x80) return take_long_varint(r, value);
+  *value = *r->at++;
+  return true;
 }
 
 static inline void put_number(struct bytes *out, uint64_t tag, uint64_t value) {
@@ -111,15 +120,16 @@ static void set_field(struct ledger_record *record, uint64_t tag, uint64_t numbe
 }
 
 static bool read_fields(struct slice payload, struct ledger_record *record) {
+  struct reader r = {(const uint8_t *)payload.data, (const uint8_t *)payload.data + payload.len};
   *record = (struct ledger_record){0};
-  while (payload.len > 0) {
+  while (r.at < r.end) {
     uint64_t key, number;
     struct slice text = {"", 0};
-    if (!take_varint(&payload, &key) || !take_varint(&payload, &number)) return false;
+    if (!take_varint(&r, &key) || !take_varint(&r, &number)) return false;
     if (key % 2 == KIND_TEXT) {
-      if (number > payload.len) return false;
-      text = (struct slice){payload.data, (size_t)number};
-      payload = slice_skip(payload, text.len);
+      if (number > (size_t)(r.end - r.at)) return false;
+      text = (struct slice){(const char *)r.at, (size_t)number};
+      r.at += text.len;
     }
     set_field(record, key / 2, number, text);
   }
@@ -127,7 +137,7 @@ static bool read_fields(struct slice payload, struct ledger_record *record) {
   return true;
 }
 
-enum record_result record_decode(struct slice data, struct ledger_record *record, size_t *size) {
+enum record_result record_check(struct slice data, size_t *size) {
   size_t seen = data.len < sizeof mark ? data.len : sizeof mark;
   if (memcmp(data.data, mark, seen) != 0) return RECORD_DAMAGED;
   if (data.len < RECORD_FRAME_BYTES) return RECORD_SHORT;
@@ -136,8 +146,14 @@ enum record_result record_decode(struct slice data, struct ledger_record *record
   if (data.len - RECORD_FRAME_BYTES < payload) return RECORD_SHORT;
   *size = RECORD_FRAME_BYTES + payload;
   bool fine = checksum_crc32c((struct slice){data.data + 8, payload + 4}) == get_u32(data.data + 4);
-  struct slice fields = {data.data + RECORD_FRAME_BYTES, payload};
-  return fine && read_fields(fields, record) ? RECORD_WHOLE : RECORD_DAMAGED;
+  return fine ? RECORD_WHOLE : RECORD_DAMAGED;
+}
+
+enum record_result record_decode(struct slice data, struct ledger_record *record, size_t *size) {
+  enum record_result result = record_check(data, size);
+  if (result != RECORD_WHOLE) return result;
+  struct slice fields = {data.data + RECORD_FRAME_BYTES, *size - RECORD_FRAME_BYTES};
+  return read_fields(fields, record) ? RECORD_WHOLE : RECORD_DAMAGED;
 }
 
 size_t record_resync(struct slice data) {

@@ -23,6 +23,8 @@ enum record_result {
 };
 
 enum record_result record_decode(struct slice data, struct ledger_record *record, size_t *size);
+/* The same by the frame's checksum alone. */
+enum record_result record_check(struct slice data, size_t *size);
 /* Bytes to skip from the start of data, where no frame begins, to where one may. */
 size_t record_resync(struct slice data);
 /* The record as a JSON object: for logs and listings. */

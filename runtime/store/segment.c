@@ -251,9 +251,8 @@ struct frame_copy {
 static size_t copy_frames(struct frame_copy *copy, struct slice block) {
   size_t at = 0;
   while (at < block.len) {
-    struct ledger_record record;
     size_t size = 0;
-    enum record_result result = record_decode(slice_skip(block, at), &record, &size);
+    enum record_result result = record_check(slice_skip(block, at), &size);
     if (result == RECORD_SHORT && !copy->is_last) break;
     if (result == RECORD_WHOLE) {
       if (copy->segment->torn_bytes + copy->skipped) copy->segment->is_damaged = true;

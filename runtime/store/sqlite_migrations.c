@@ -81,6 +81,67 @@ static const char *const migrations[SQLITE_SCHEMA_VERSION] = {
 
     /* 6: what service answered. */
     "ALTER TABLE requests ADD COLUMN service_tier TEXT NOT NULL DEFAULT '';",
+
+    /* 7: requests are appended by their time (sqlite_private.h), and what many have in common
+     * stands once. Their columns are as before, in a view from which people may delete, too. */
+    "CREATE TABLE request_groups (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, key_id TEXT "
+    "NOT NULL, project TEXT NOT NULL, user TEXT NOT NULL, customer TEXT NOT NULL, "
+    "requested_model TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL, "
+    "upstream_model TEXT NOT NULL, residency TEXT NOT NULL, dialect TEXT NOT NULL, failure "
+    "TEXT NOT NULL, finish_reason TEXT NOT NULL, price_version TEXT NOT NULL, currency TEXT "
+    "NOT NULL, service_tier TEXT NOT NULL, UNIQUE (tenant, key_id, project, user, customer, "
+    "requested_model, model, provider, upstream_model, residency, dialect, failure, "
+    "finish_reason, price_version, currency, service_tier));"
+    "CREATE INDEX request_groups_by_key ON request_groups (key_id);"
+    "CREATE TABLE request_rows (sequence INTEGER PRIMARY KEY, group_id NOT NULL, request_id "
+    "NOT NULL, time_ms, status, stream, usage_source, input_tokens, cache_read_tokens, "
+    "cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, "
+    "audio_input_tokens, audio_output_tokens, images, cost_nanousd, cost_known, duration_us, "
+    "first_token_us, overhead_us, attempt_count, attempts, generation, config_version, tags, "
+    "trace);"
+    "CREATE INDEX request_rows_by_group ON request_rows (group_id);"
+    "INSERT INTO request_groups (tenant, key_id, project, user, customer, requested_model, "
+    "model, provider, upstream_model, residency, dialect, failure, finish_reason, "
+    "price_version, currency, service_tier) SELECT DISTINCT tenant, key_id, project, user, "
+    "customer, requested_model, model, provider, upstream_model, residency, dialect, "
+    "failure, finish_reason, price_version, currency, service_tier FROM requests;"
+    "INSERT OR IGNORE INTO request_rows SELECT time_ms * 4096 + sequence % 4096, id, "
+    "request_id, time_ms, status, stream, usage_source, input_tokens, cache_read_tokens, "
+    "cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, "
+    "audio_input_tokens, audio_output_tokens, images, cost_nanousd, cost_known, duration_us, "
+    "first_token_us, overhead_us, attempt_count, attempts, generation, config_version, tags, "
+    "trace FROM requests JOIN request_groups USING (tenant, key_id, project, user, customer, "
+    "requested_model, model, provider, upstream_model, residency, dialect, failure, "
+    "finish_reason, price_version, currency, service_tier);"
+    /* Those whose place was taken: thousands of one millisecond. */
+    "INSERT INTO request_rows SELECT (SELECT max(sequence) FROM request_rows) + row_number() "
+    "OVER (ORDER BY time_ms, sequence), id, request_id, time_ms, status, stream, "
+    "usage_source, input_tokens, cache_read_tokens, cache_write_5m_tokens, "
+    "cache_write_1h_tokens, output_tokens, reasoning_tokens, audio_input_tokens, "
+    "audio_output_tokens, images, cost_nanousd, cost_known, duration_us, first_token_us, "
+    "overhead_us, attempt_count, attempts, generation, config_version, tags, trace FROM "
+    "requests AS old JOIN request_groups USING (tenant, key_id, project, user, customer, "
+    "requested_model, model, provider, upstream_model, residency, dialect, failure, "
+    "finish_reason, price_version, currency, service_tier) WHERE NOT EXISTS (SELECT 1 FROM "
+    "request_rows AS new WHERE new.sequence = old.time_ms * 4096 + old.sequence % 4096 AND "
+    "new.request_id = old.request_id);"
+    "INSERT INTO meta (name, value) SELECT 'requests_moved', max(sequence) FROM request_rows "
+    "HAVING count(*) > 0;"
+    "ALTER TABLE requests RENAME TO requests_before;"
+    "CREATE VIEW requests AS SELECT request_id, time_ms, tenant, project, user, key_id, "
+    "customer, requested_model, model, provider, upstream_model, residency, dialect, status, "
+    "failure, finish_reason, stream, usage_source, input_tokens, cache_read_tokens, "
+    "cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, "
+    "audio_input_tokens, audio_output_tokens, images, cost_nanousd, cost_known, "
+    "price_version, currency, duration_us, first_token_us, overhead_us, attempt_count, "
+    "attempts, generation, config_version, tags, trace, service_tier, sequence FROM "
+    "request_rows JOIN request_groups ON id = group_id;"
+    "CREATE TRIGGER requests_delete INSTEAD OF DELETE ON requests BEGIN DELETE FROM request_rows"
+    " WHERE sequence = old.sequence; END;"
+    "CREATE TRIGGER requests_move INSTEAD OF UPDATE OF time_ms ON requests BEGIN UPDATE"
+    " request_rows SET time_ms = new.time_ms, sequence = coalesce((SELECT max(sequence) + 1 FROM"
+    " request_rows WHERE sequence >= new.time_ms * 4096 AND sequence < (new.time_ms + 1) * 4096),"
+    " new.time_ms * 4096) WHERE sequence = old.sequence; END;",
 #undef ENTITY
 };
 
@@ -101,10 +162,15 @@ static enum store_result too_new(struct sqlite *s, int64_t version) {
   return STORE_UNAVAILABLE;
 }
 
+/* Outside of a transaction: within one, SQLite keeps a copy of all that a DROP takes in memory. */
+static enum store_result drop_old(struct sqlite *s, sqlite3 *db) {
+  return sqlite_run(s, db, "DROP TABLE IF EXISTS requests_before");
+}
+
 /* Two processes may start at once: the version counts that is seen inside the transaction. */
 enum store_result sqlite_migrate(struct sqlite *s, sqlite3 *db) {
   int64_t version = schema_version(s, db);
-  if (version == SQLITE_SCHEMA_VERSION) return STORE_FINE;
+  if (version == SQLITE_SCHEMA_VERSION) return drop_old(s, db);
   enum store_result result = sqlite_run(s, db, "BEGIN IMMEDIATE");
   if (result != STORE_FINE) return result;
   version = schema_version(s, db);
@@ -118,5 +184,5 @@ enum store_result sqlite_migrate(struct sqlite *s, sqlite3 *db) {
   if (result == STORE_FINE) result = sqlite_run(s, db, set_version);
   if (result == STORE_FINE) result = sqlite_run(s, db, "COMMIT");
   if (result != STORE_FINE) sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-  return result;
+  return result == STORE_FINE ? drop_old(s, db) : result;
 }

@@ -10,7 +10,11 @@
 /* Statements of every batch: compiled once for a connection that writes. */
 enum kept_statement {
   KEPT_INSERT,
-  KEPT_LAST_SEQUENCE,
+  KEPT_SEEN,
+  KEPT_NEWEST,
+  KEPT_TAGGED,
+  KEPT_FIND_GROUP,
+  KEPT_ADD_GROUP,
   KEPT_POSITION,
   KEPT_CLEAR,
   KEPT_GROUP,
@@ -26,6 +30,7 @@ struct sqlite {
   sqlite3 *writer, *reader;
   sqlite3_stmt *kept[KEPT_COUNT]; /* of the writer */
   uint64_t inode;                 /* of the file that is open */
+  int64_t groups_swept;           /* rows of request_groups up to here were looked at last */
   struct bytes error;
 };
 
@@ -71,8 +76,16 @@ enum store_result query_run(struct query *q);
 enum store_result sqlite_run(struct sqlite *s, sqlite3 *db, const char *sql);
 
 /* sqlite_migrations.c: to the newest schema, in a transaction. */
-enum { SQLITE_SCHEMA_VERSION = 6 };
+enum { SQLITE_SCHEMA_VERSION = 7 };
 enum store_result sqlite_migrate(struct sqlite *s, sqlite3 *db);
+
+/* The sequence of a request is its time times SEQUENCES_PER_MS, and the next ones where that is
+ * taken: it may be late by SEQUENCE_LATE_MS. Up to the year 2039 it is below 2^53, so that every
+ * reader of JSON can hold it. */
+enum { SEQUENCES_PER_MS = 4096, SEQUENCE_LATE_MS = 1000 };
+/* Requests of [from, to) are rows of [sequence_from(from), sequence_to(to)). */
+int64_t sequence_from(int64_t from_ms);
+int64_t sequence_to(int64_t to_ms);
 
 /* Figures and digests of the gateway's own; 0 and empty when absent. */
 int64_t sqlite_meta_number(struct sqlite *s, sqlite3 *db, const char *name);
@@ -93,9 +106,8 @@ enum store_result sqlite_usage(struct store *s, const struct usage_query *query,
 enum store_result sqlite_used(struct store *s, const struct used_query *query, struct used *used);
 enum store_result sqlite_used_by(struct store *s, const struct used_by_query *query,
                                  const struct used_by_sink *sink);
-/* tagged_after: tags of requests behind that sequence are added too; -1: there are none. */
-enum store_result sqlite_roll_up(struct sqlite *s, const struct rollup *rollup,
-                                 int64_t tagged_after);
+/* has_tags: tags of the requests in temp.tagged are added too. */
+enum store_result sqlite_roll_up(struct sqlite *s, const struct rollup *rollup, bool has_tags);
 enum store_result sqlite_entity_write(struct store *s, struct entity_change *changes, size_t count);
 enum store_result sqlite_entity_find(struct store *s, const struct entity_key *key,
                                      const struct entity_sink *sink);

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "store/sqlite_private.h"
 
-enum { ROWS_PER_TRANSACTION = 500, IDEMPOTENT_MS = MS_PER_DAY };
+enum { ROWS_PER_TRANSACTION = 500, GROUPS_PER_CALL = 5000, IDEMPOTENT_MS = MS_PER_DAY };
 
 struct sweep {
   struct sqlite *store;
@@ -130,11 +130,30 @@ static enum store_result sweep_audit(struct sweep *sweep) {
   return sqlite_end_write(s, result);
 }
 
+/* Some of the groups that no request is left of. The next call goes on behind them. */
+static enum store_result sweep_groups(struct sqlite *s) {
+  enum store_result result = sqlite_begin_write(s);
+  if (result != STORE_FINE) return result;
+  struct query q = query_new(s, s->writer,
+                             "DELETE FROM request_groups WHERE id > ?1 AND id <= ?1 + ?2 AND NOT"
+                             " EXISTS (SELECT 1 FROM request_rows WHERE group_id ="
+                             " request_groups.id)");
+  query_number(&q, s->groups_swept);
+  query_number(&q, GROUPS_PER_CALL);
+  result = query_run(&q);
+  q = query_new(s, s->writer, "SELECT max(id) FROM request_groups");
+  int64_t last = query_next(&q) ? query_column_number(&q, 0) : 0;
+  query_end(&q);
+  s->groups_swept =
+      s->groups_swept + GROUPS_PER_CALL < last ? s->groups_swept + GROUPS_PER_CALL : 0;
+  return sqlite_end_write(s, result);
+}
+
 enum store_result sqlite_retain(struct store *base, const struct retention *r, bool *more) {
   const struct tenant_table tables[] = {
-      {NEXT_TENANT("requests"),
-       "DELETE FROM requests WHERE sequence IN (SELECT sequence FROM requests WHERE tenant = ? AND"
-       " time_ms < ? ORDER BY time_ms LIMIT ?)",
+      {NEXT_TENANT("request_groups"),
+       "DELETE FROM request_rows WHERE sequence IN (SELECT sequence FROM request_groups CROSS JOIN"
+       " request_rows ON group_id = id WHERE tenant = ? AND sequence < ? * 4096 LIMIT ?)",
        "$.retention.requests_days", r->requests_ms, 1},
       {NEXT_TENANT("texts"),
        "DELETE FROM texts WHERE rowid IN (SELECT rowid FROM texts WHERE tenant = ? AND time_ms < ?"
@@ -167,6 +186,7 @@ enum store_result sqlite_retain(struct store *base, const struct retention *r, b
                    " kind = 0 AND time_ms < ?2 ORDER BY time_ms LIMIT ?3)",
                    SLICE(""), r->now_ms - (int64_t)r->responses_ms);
   if (result == STORE_FINE && r->audit_ms) result = sweep_audit(&sweep);
+  if (result == STORE_FINE) result = sweep_groups(sweep.store);
   *more = sweep.left == 0;
   return result;
 }

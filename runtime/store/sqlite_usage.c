@@ -44,14 +44,14 @@ static const char roll_by_sql[] =
 
 static const char roll_tags_sql[] =
     "INSERT INTO rollups_by (dimension, tenant, day, value, " SUM_COLUMNS ") SELECT '%s', tenant,"
-    " time_ms / 86400000, %s AS value, " REQUEST_SUMS " FROM %s AND sequence > ? GROUP BY"
-    " 2, 3, 4 ON CONFLICT" ADD_SUMS;
+    " time_ms / 86400000, %s AS value, " REQUEST_SUMS " FROM %s GROUP BY 2, 3, 4"
+    " ON CONFLICT" ADD_SUMS;
 
 static const char tag_value[] =
     "iif(json_type(tags) = 'array', tag.value, tag.key || '=' || tag.value)";
 static const char tag_from[] =
-    "requests NOT INDEXED, json_each(iif(json_valid(tags), tags, '[]')) AS tag WHERE"
-    " tags <> ''";
+    "temp.tagged CROSS JOIN requests ON requests.sequence = tagged.sequence CROSS JOIN"
+    " json_each(iif(json_valid(tags), tags, '[]')) AS tag WHERE 1";
 
 static void bind_group(struct query *q, const struct rollup_group *g) {
   const struct ledger_record *r = g->record;
@@ -77,6 +77,7 @@ static enum store_result write_groups(struct sqlite *s, const struct rollup *rol
   if (result != STORE_FINE) return result;
   q = query_kept(s, KEPT_GROUP, group_sql);
   for (size_t i = 0; i < rollup->count && q.result == STORE_FINE; i++) {
+    if (!rollup->groups[i].used.requests) continue; /* all of them were known */
     bind_group(&q, &rollup->groups[i]);
     query_next(&q);
     query_again(&q);
@@ -92,27 +93,34 @@ static void write_roll_sql(enum usage_dimension by, struct bytes *sql) {
     bytes_printf(sql, roll_by_sql, name, by == USAGE_BY_NOTHING ? "''" : name);
 }
 
-static enum store_result roll_up_by(struct sqlite *s, enum usage_dimension by, int64_t sequence) {
+static enum store_result roll_up_by(struct sqlite *s, enum usage_dimension by) {
   enum kept_statement which = KEPT_ROLL_UP_BY + (enum kept_statement)by;
   struct bytes sql;
   bytes_init(&sql);
   if (!s->kept[which]) write_roll_sql(by, &sql);
   struct query q = query_kept(s, which, bytes_text(&sql));
   bytes_fini(&sql);
-  if (by == USAGE_BY_TAG) query_number(&q, sequence);
   return query_run(&q);
 }
 
-enum store_result sqlite_roll_up(struct sqlite *s, const struct rollup *rollup,
-                                 int64_t tagged_after) {
+enum store_result sqlite_roll_up(struct sqlite *s, const struct rollup *rollup, bool has_tags) {
   enum store_result result = write_groups(s, rollup);
   if (result != STORE_FINE) return result;
   struct query q = query_kept(s, KEPT_ROLL_UP, roll_all_sql);
   result = query_run(&q);
   for (int by = 0; result == STORE_FINE && by < USAGE_DIMENSION_COUNT; by++)
-    if (by != USAGE_BY_TAG || tagged_after >= 0)
-      result = roll_up_by(s, (enum usage_dimension)by, tagged_after);
+    if (by != USAGE_BY_TAG || has_tags) result = roll_up_by(s, (enum usage_dimension)by);
   return result;
+}
+
+int64_t sequence_from(int64_t from_ms) {
+  const int64_t most = INT64_MAX / SEQUENCES_PER_MS;
+  return (from_ms < most ? from_ms : most) * SEQUENCES_PER_MS;
+}
+
+int64_t sequence_to(int64_t to_ms) {
+  const int64_t most = INT64_MAX - SEQUENCE_LATE_MS;
+  return sequence_from((to_ms < most ? to_ms : most) + SEQUENCE_LATE_MS);
 }
 
 void sqlite_filter_write(const struct usage_filter *filter, struct bytes *sql) {
@@ -189,10 +197,13 @@ static enum store_result add_requests(struct sqlite *s, const struct used_query 
   struct bytes sql;
   bytes_init(&sql);
   bytes_append_text(&sql,
-                    "SELECT " REQUEST_SUMS " FROM requests WHERE time_ms >= ? AND time_ms < ?");
+                    "SELECT " REQUEST_SUMS " FROM requests WHERE sequence >= ? AND sequence < ?"
+                    " AND time_ms >= ? AND time_ms < ?");
   sqlite_filter_write(&query->filter, &sql);
   struct query q = query_new(s, s->reader, bytes_text(&sql));
   bytes_fini(&sql);
+  query_number(&q, sequence_from(query->from_ms));
+  query_number(&q, sequence_to(to_ms));
   query_number(&q, query->from_ms);
   query_number(&q, to_ms);
   sqlite_filter_bind(&query->filter, &q);
@@ -237,6 +248,7 @@ static void write_used_part(const struct used_by_query *query, bool is_rollups, 
   bytes_printf(sql, "(%s / ? + 1) * ?, %s FROM %s WHERE %s >= ? AND %s < ?",
                is_rollups ? "day * 86400000" : "time_ms", is_rollups ? ROLLUP_SUMS : REQUEST_SUMS,
                is_rollups ? "rollups" : "requests", column, column);
+  if (!is_rollups) bytes_append_text(sql, " AND sequence >= ? AND sequence < ?");
   sqlite_filter_write(&query->filter, sql);
   bytes_append_text(sql, is_rollups ? " AND (failure = '' OR input_tokens + output_tokens > 0)"
                                     : " AND usage_source <> 0");
@@ -252,11 +264,13 @@ struct used_part {
 };
 
 static void bind_used_part(const struct used_by_query *query, struct used_part part,
-                           struct query *q) {
+                           bool is_rollups, struct query *q) {
   query_number(q, part.bucket_ms);
   query_number(q, part.bucket_ms);
   query_number(q, part.from);
   query_number(q, part.to);
+  if (!is_rollups) query_number(q, sequence_from(part.from));
+  if (!is_rollups) query_number(q, sequence_to(part.to));
   sqlite_filter_bind(&query->filter, q);
 }
 
@@ -294,9 +308,9 @@ enum store_result sqlite_used_by(struct store *base, const struct used_by_query 
   struct used_part days = {bucket_ms > MS_PER_DAY ? bucket_ms : MS_PER_DAY, first_day,
                            has_days ? end_day : first_day};
   struct used_part after = {bucket_ms, has_days ? end_day * MS_PER_DAY : before_ms, never_ms};
-  bind_used_part(query, before, &q);
-  bind_used_part(query, days, &q);
-  bind_used_part(query, after, &q);
+  bind_used_part(query, before, false, &q);
+  bind_used_part(query, days, true, &q);
+  bind_used_part(query, after, false, &q);
   give_used_by(&q, sink);
   return sqlite_end_read(s, query_end(&q));
 }

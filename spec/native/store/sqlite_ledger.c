@@ -1,5 +1,6 @@
 /* Requests and what is summed of them. */
 #include "base/clock.h"
+#include "base/digest.h"
 #include "sqlite_kit.h"
 
 static const int64_t day_ms = MS_PER_DAY;
@@ -299,7 +300,86 @@ static void test_retention(struct store *s) {
   CHECK(kit_number("SELECT min(day) FROM rollups_by") == 20020);
 }
 
+/* More of them than a millisecond has places for, given twice, in two batches. */
+static void test_moment(void) {
+  enum { MANY = 5000 };
+  struct store *s = kit_begin();
+  char(*ids)[32] = must_calloc(MANY, sizeof *ids);
+  struct ledger_record *records = must_calloc(MANY, sizeof *records);
+  for (size_t i = 0; i < MANY; i++) {
+    records[i] = record_of(ids[i], i);
+    records[i].time_ms = 1767225600000 + i / 4400; /* of two */
+  }
+  uint64_t stored;
+  struct store_batch half = {records, MANY / 2, NULL, 0}, all = {records, MANY, NULL, 0};
+  CHECK(s->calls->save(s, &half, &stored) == STORE_FINE && stored == MANY / 2);
+  CHECK(s->calls->save(s, &all, &stored) == STORE_FINE && stored == MANY - MANY / 2);
+  CHECK(s->calls->save(s, &all, &stored) == STORE_FINE && stored == 0);
+  CHECK(kit_number("SELECT count(*) FROM requests") == MANY);
+  CHECK(kit_number("SELECT count(DISTINCT request_id) FROM requests") == MANY);
+  CHECK(kit_number("SELECT sum(requests) FROM rollups") == MANY);
+  CHECK(kit_number("SELECT sum(requests) FROM rollups_by WHERE dimension = 'tag' AND value ="
+                   " 'team=red'") == MANY / 4);
+  struct request_query query = {.limit = 3, .from_ms = 1767225600000, .to_ms = 1767225600001};
+  struct rows page = requests(s, &query); /* the newest first, as they came */
+  CHECK(page.count == 3 && strcmp(page.id, "req_004397") == 0);
+  free(records);
+  free(ids);
+  kit_end(s);
+}
+
+/* In any order, and twice in one batch. */
+static void test_disorder(void) {
+  struct store *s = kit_begin();
+  char ids[5][32];
+  struct ledger_record records[5];
+  static const size_t numbers[] = {7, 3, 9, 3, 7};
+  for (size_t i = 0; i < 5; i++)
+    records[i] = record_of(ids[i], numbers[i]);
+  uint64_t stored;
+  struct store_batch batch = {records, 5, NULL, 0};
+  CHECK(s->calls->save(s, &batch, &stored) == STORE_FINE && stored == 3);
+  CHECK(kit_number("SELECT sum(requests) FROM rollups") == 3);
+  struct request_query query = {0};
+  struct rows page = requests(s, &query);
+  CHECK(page.count == 3 && strcmp(page.id, "req_000003") == 0);
+  kit_end(s);
+}
+
+/* An id says where it is; groups that nothing is left of go. */
+static void test_ids_and_groups(void) {
+  struct store *s = kit_begin();
+  char id[32] = "req_";
+  struct ledger_record record = record_of(id, 1);
+  memcpy(id, "req_", 4);
+  digest_ordered_id(record.time_ms, id + 4, 24);
+  record.request_id = slice_of(id);
+  uint64_t stored;
+  struct store_batch batch = {&record, 1, NULL, 0};
+  CHECK(s->calls->save(s, &batch, &stored) == STORE_FINE && stored == 1);
+  struct request_query query = {.request_id = record.request_id};
+  CHECK(requests(s, &query).count == 1);
+  id[27] ^= 1;
+  CHECK(requests(s, &query).count == 0);
+  CHECK(kit_number("SELECT count(*) FROM request_groups") == 1);
+  struct retention retention = {
+      .now_ms = (int64_t)record.time_ms + 1, .requests_ms = 1, .rows = 100};
+  bool more;
+  CHECK(s->calls->retain(s, &retention, &more) == STORE_FINE);
+  CHECK(kit_number("SELECT count(*) FROM request_groups") == 1);
+  retention.now_ms++;
+  CHECK(s->calls->retain(s, &retention, &more) == STORE_FINE && !more);
+  CHECK(kit_number("SELECT count(*) FROM requests") == 0);
+  CHECK(kit_number("SELECT count(*) FROM request_groups") == 0);
+  CHECK(s->calls->save(s, &batch, &stored) == STORE_FINE && stored == 1);
+  CHECK(kit_number("SELECT count(*) FROM requests WHERE tenant = 'acme'") == 1);
+  kit_end(s);
+}
+
 int main(void) {
+  test_moment();
+  test_disorder();
+  test_ids_and_groups();
   struct store *s = kit_begin();
   test_once(s);
   test_usage(s);

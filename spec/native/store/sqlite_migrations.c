@@ -33,6 +33,42 @@ static void on_row(void *context, const struct entity *e) {
   CHECK_TEXT(e->name, "ci");
 }
 
+static void on_request(void *context, uint64_t sequence, const struct ledger_record *record) {
+  size_t *count = context;
+  CHECK(sequence / SEQUENCES_PER_MS == record->time_ms && record->time_ms == 1767225600000);
+  CHECK(record->usage.input == 100 && record->usage.output == 20);
+  CHECK(slice_equal(record->tenant, SLICE("acme")) && slice_equal(record->model, SLICE("gpt-4o")));
+  CHECK(slice_equal(record->tags, SLICE("[\"blue\"]")) && record->cost_nanousd == 450000);
+  ++*count;
+}
+
+/* Ids of before carried no time, though they may look as if they did. */
+static void test_moved_ids(void) {
+  struct store *s = kit_begin();
+  struct bytes sql;
+  bytes_init(&sql);
+  read_file(SCHEMAS "/version-6.sql", &sql);
+  kit_sql(bytes_text(&sql));
+  kit_sql(
+      "UPDATE requests SET request_id = 'req_Zz0123456789abcdefghijkl' WHERE sequence = 1;"
+      "INSERT INTO requests SELECT sequence + 4096, request_id || 'x', time_ms, tenant, project,"
+      " user, key_id, customer, requested_model, model, provider, upstream_model, residency,"
+      " dialect, status, failure, finish_reason, stream, usage_source, input_tokens,"
+      " cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, output_tokens,"
+      " reasoning_tokens, audio_input_tokens, audio_output_tokens, images, cost_nanousd,"
+      " cost_known, price_version, currency, duration_us, first_token_us, overhead_us,"
+      " attempt_count, attempts, generation, config_version, tags, trace, service_tier"
+      " FROM requests");
+  struct request_query query = {.request_id = SLICE("req_Zz0123456789abcdefghijkl")};
+  size_t found = 0;
+  struct request_sink sink = {on_request, &found};
+  CHECK(s->calls->requests(s, &query, &sink) == STORE_FINE && found == 1);
+  CHECK(kit_number("SELECT count(DISTINCT sequence) FROM requests") == 4);
+  CHECK(kit_number("SELECT count(*) FROM request_groups") == 2);
+  bytes_fini(&sql);
+  kit_end(s);
+}
+
 static void test_version(int version, struct slice newest) {
   struct store *s = kit_begin();
   char path[256];
@@ -53,6 +89,10 @@ static void test_version(int version, struct slice newest) {
   struct store_batch batch = {&again, 1, NULL, 0};
   uint64_t stored;
   CHECK(s->calls->save(s, &batch, &stored) == STORE_FINE && stored == 0);
+  struct request_query query = {.request_id = SLICE("req_old_1")};
+  size_t found = 0;
+  struct request_sink found_sink = {on_request, &found};
+  CHECK(s->calls->requests(s, &query, &found_sink) == STORE_FINE && found == 1);
   uint64_t position = 0;
   CHECK(s->calls->segment_position(s, "001-old-0.journal", &position) == STORE_FINE &&
         position == 900);
@@ -79,5 +119,6 @@ int main(void) {
   for (int version = 1; version <= SQLITE_SCHEMA_VERSION; version++)
     test_version(version, bytes_slice(&newest));
   bytes_fini(&newest);
+  test_moved_ids();
   return checks_end();
 }

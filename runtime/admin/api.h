@@ -189,6 +189,9 @@ bool row_check(struct call *c, struct entity *e, bool is_new);
 /* admin/reports.c: which requests the caller may see, of those that the parameters ask for; false:
  * refused. */
 bool call_filter(struct call *c, struct usage_filter *filter);
+struct ledger_record;
+/* admin/trace.c: ,"steps":[…],"candidates":[…],"strategy_trace":[…],"trace":[…] */
+void trace_write(struct call *c, const struct ledger_record *r, struct bytes *out);
 /* admin/limits.c */
 bool limit_check(struct call *c, struct entity *e, bool is_new);
 bool limit_lets_rename(struct call *c, const struct entity *user);

@@ -145,7 +145,13 @@ void usage_show(struct call *c) {
     call_fail_store(c, result);
 }
 
-static void append_record(struct bytes *out, const struct ledger_record *r, bool is_whole) {
+/* A whole record tells its trace in words instead. */
+static bool is_told(const char *column) {
+  return strcmp(column, "trace") == 0;
+}
+
+static void append_record(struct call *c, const struct ledger_record *r, bool is_whole) {
+  struct bytes *out = &c->out;
   char time[25];
   clock_format((int64_t)r->time_ms, time);
   bytes_printf(out, "{\"object\":\"request\",\"time\":\"%s\"", time);
@@ -153,11 +159,12 @@ static void append_record(struct bytes *out, const struct ledger_record *r, bool
 #define NUMBER(tag, column, member)                                                                \
   bytes_printf(out, ",\"%s\":%llu", #column, (unsigned long long)r->member);
 #define JSON(tag, column, member)                                                                  \
-  if (is_whole) call_add_json(out, #column, r->member);
+  if (is_whole && !is_told(#column)) call_add_json(out, #column, r->member);
 #include "model/ledger.def"
 #undef TEXT
 #undef NUMBER
 #undef JSON
+  if (is_whole) trace_write(c, r, out);
   bytes_append_byte(out, '}');
 }
 
@@ -172,7 +179,7 @@ static void on_request(void *context, uint64_t sequence, const struct ledger_rec
   if (rows->count++ == rows->limit) return;
   rows->last = sequence;
   if (rows->count > 1) bytes_append_byte(&rows->call->out, ',');
-  append_record(&rows->call->out, record, rows->is_whole);
+  append_record(rows->call, record, rows->is_whole);
 }
 
 static bool read_requests(struct call *c, struct request_query *q, uint64_t *limit) {

@@ -105,10 +105,31 @@ static void measure(struct table *t, struct slice data) {
   bytes_fini(&cell);
 }
 
+static void print_fields(struct slice object, struct bytes *cell) {
+  for (struct json_walk w = json_walk_of(object); json_walk_next(&w);) {
+    bytes_clear(cell);
+    append_cell(w.value, cell);
+    printf("  %.*s %s", (int)w.key.len, w.key.data, bytes_text(cell));
+  }
+  printf("\n");
+}
+
+/* A list of things is a line for each. */
+static bool is_list_of_things(struct slice value) {
+  struct json_walk w = json_walk_of(value);
+  return json_type(value) == JSON_ARRAY && json_walk_next(&w) && json_type(w.value) == JSON_OBJECT;
+}
+
 static void print_members(struct slice json) {
   struct bytes cell;
   bytes_init(&cell);
   for (struct json_walk w = json_walk_of(json); json_walk_next(&w);) {
+    if (is_list_of_things(w.value)) {
+      printf("%.*s\n", (int)w.key.len, w.key.data);
+      for (struct json_walk item = json_walk_of(w.value); json_walk_next(&item);)
+        print_fields(item.value, &cell);
+      continue;
+    }
     bytes_clear(&cell);
     append_cell(w.value, &cell);
     printf("%-22.*s %s\n", (int)w.key.len, w.key.data, bytes_text(&cell));

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "exchange/permit.h"
 #include "exchange/policy.h"
+#include "exchange/story.h"
 
 /* Not for secrets: spreads load only. Source: Marsaglia, "Xorshift RNGs", 2003. */
 static uint64_t random_u64(void) {
@@ -50,6 +51,8 @@ enum step_result candidates_find(struct exchange *x) {
   for (size_t i = 0; i < x->model->target_count; i++)
     if (can_serve(x, &x->model->targets[i]))
       x->candidates[x->candidate_count++] = &x->model->targets[i];
+    else
+      story_leave_out(x, &x->model->targets[i], LEFT_OUT_ENDPOINT);
   if (x->candidate_count == 0) {
     struct error_detail detail = {.param = SLICE("model")};
     detail.message = slice_of(arena_printf(

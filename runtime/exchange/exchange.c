@@ -132,6 +132,7 @@ enum step_result exchange_fail_with(struct exchange *x, enum failure_kind kind,
                                     const struct error_detail *detail) {
   if (x->failure != FAILURE_NONE) return STEP_FAIL;
   x->failure = kind;
+  x->ended_at = x->step + 1u;
   x->detail = *detail;
   error_fill(&x->detail, kind);
   return STEP_FAIL;

@@ -4,6 +4,7 @@
 #include "auth/directory.h"
 #include "base/json_scan.h"
 #include "exchange/permit.h"
+#include "exchange/story.h"
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -189,7 +190,10 @@ static size_t open_count(const struct exchange *x) {
 static void keep_open(struct exchange *x) {
   size_t kept = 0;
   for (size_t i = 0; i < x->candidate_count; i++)
-    if (!is_kept_apart(x, x->candidates[i]->provider)) x->candidates[kept++] = x->candidates[i];
+    if (!is_kept_apart(x, x->candidates[i]->provider))
+      x->candidates[kept++] = x->candidates[i];
+    else
+      story_leave_out(x, x->candidates[i], LEFT_OUT_KEPT);
   x->candidate_count = kept;
 }
 

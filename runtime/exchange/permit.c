@@ -2,6 +2,7 @@
 
 #include "auth/network.h"
 #include "auth/permission.h"
+#include "exchange/story.h"
 
 static enum action action_of(const struct exchange *x) {
   static const enum action generating[] = {
@@ -127,7 +128,10 @@ bool permit_allows(const struct exchange *x, const struct model_target *target) 
 enum step_result permit_targets(struct exchange *x) {
   size_t kept = 0;
   for (size_t i = 0; i < x->candidate_count; i++)
-    if (permit_allows(x, x->candidates[i])) x->candidates[kept++] = x->candidates[i];
+    if (permit_allows(x, x->candidates[i]))
+      x->candidates[kept++] = x->candidates[i];
+    else
+      story_leave_out(x, x->candidates[i], LEFT_OUT_ROLE);
   x->candidate_count = kept;
   if (kept) return STEP_NEXT;
   return refuse(x, SLICE("provider_not_allowed"),

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "exchange/guard.h"
 #include "exchange/shadow.h"
+#include "exchange/story.h"
 
 /* The run outlives the connection whose headers these are. */
 static struct headers kept_headers(struct exchange *x) {
@@ -128,6 +129,7 @@ static enum step_result answer(struct exchange *x, const struct verdict *verdict
         (struct answer){status, SLICE("application/json"), arena_slice(&x->arena, verdict->body)};
   else if (answer_text(x, verdict->text) == STEP_FAIL)
     return STEP_FAIL;
+  x->ended_at = x->step + 1u;
   x->step = STEP_SETTLE;
   return STEP_JUMP;
 }
@@ -239,17 +241,32 @@ enum step_result policies_require(struct exchange *x) {
   if (!x->run) return STEP_NEXT;
   size_t kept = 0;
   for (size_t i = 0; i < x->candidate_count; i++)
-    if (policies_allow(x, x->candidates[i])) x->candidates[kept++] = x->candidates[i];
+    if (policies_allow(x, x->candidates[i]))
+      x->candidates[kept++] = x->candidates[i];
+    else
+      story_leave_out(x, x->candidates[i], LEFT_OUT_REQUIREMENT);
   x->candidate_count = kept;
   return kept ? STEP_NEXT : none_left(x);
 }
 
-static void keep_order(struct exchange *x, struct policy_order order) {
+static void note_left(struct exchange *x, struct policy_order order, enum left_out why) {
+  bool *is_there = arena_alloc(&x->arena, x->candidate_count + 1);
+  for (size_t i = 0; i < order.count; i++)
+    is_there[order.indexes[i]] = true;
+  for (size_t i = 0; i < x->candidate_count; i++)
+    if (!is_there[i])
+      story_leave_out(x, x->candidates[i], why);
+    else if (!policies_allow(x, x->candidates[i]))
+      story_leave_out(x, x->candidates[i], LEFT_OUT_REQUIREMENT);
+}
+
+static void keep_order(struct exchange *x, struct policy_order order, enum left_out why) {
   const struct model_target **ordered = arena_alloc(&x->arena, (order.count + 1) * sizeof *ordered);
   size_t kept = 0;
   for (size_t i = 0; i < order.count; i++)
     if (policies_allow(x, x->candidates[order.indexes[i]]))
       ordered[kept++] = x->candidates[order.indexes[i]];
+  if (kept < x->candidate_count) note_left(x, order, why);
   x->candidates = ordered;
   x->candidate_count = kept;
 }
@@ -262,7 +279,7 @@ static enum step_result deny_order(struct exchange *x, const struct verdict *ver
 static enum step_result take_order(struct exchange *x) {
   const struct verdict *verdict = policy_verdict(x->run);
   if (verdict->kind == VERDICT_DENY) return deny_order(x, verdict);
-  keep_order(x, policy_order(x->run));
+  keep_order(x, policy_order(x->run), LEFT_OUT_ROUTE);
   return x->candidate_count ? STEP_NEXT : none_left(x);
 }
 
@@ -282,7 +299,7 @@ static enum step_result run_strategy(struct exchange *x) {
   must(policy_route(x->strategy, policies_candidates(x), x->candidate_count) == POLICY_DONE);
   const struct verdict *verdict = policy_verdict(x->strategy);
   if (verdict->kind == VERDICT_DENY) return deny_order(x, verdict);
-  keep_order(x, policy_order(x->strategy));
+  keep_order(x, policy_order(x->strategy), LEFT_OUT_STRATEGY);
   if (x->candidate_count) return STEP_NEXT;
   return exchange_fail(x, FAILURE_NO_TARGET,
                        "the strategy %.*s of the model %.*s leaves no target for this request",

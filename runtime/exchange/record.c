@@ -3,6 +3,7 @@
 
 #include "auth/service.h"
 #include "base/clock.h"
+#include "exchange/story.h"
 
 enum { LOG_TEXT_BYTES = 2048 };
 
@@ -171,11 +172,14 @@ static struct slice attempts_of(struct exchange *x) {
 }
 
 static void fill_trace(struct exchange *x, struct ledger_record *r) {
-  struct bytes text;
-  bytes_init(&text);
-  policy_trace_json(x->run, &text);
-  r->trace = x->trace_text = written(x, &text);
-  bytes_fini(&text);
+  if (x->run) {
+    struct bytes text;
+    bytes_init(&text);
+    policy_trace_json(x->run, &text);
+    x->trace_text = written(x, &text);
+    bytes_fini(&text);
+  }
+  r->trace = story_write(x, x->trace_text);
 }
 
 static void tag(struct bytes *text, struct slice name, struct slice value) {
@@ -251,7 +255,7 @@ void record_fill(struct exchange *x, struct ledger_record *r) {
   if (x->scripts) r->generation = tenant_scripts_number(x->scripts);
   if (x->failure != FAILURE_NONE) r->failure = slice_of(failure_info(x->failure)->label);
   fill_target(x, r);
-  if (x->run) fill_trace(x, r);
+  fill_trace(x, r);
   if (x->run || x->version) fill_tags(x, r);
   fill_times(x, r);
 }

@@ -56,6 +56,7 @@ struct answer { /* the reply to the client, when it is not a relayed stream */
 };
 
 struct role;
+struct left_target;
 struct service; /* auth/service.h */
 struct service_version;
 
@@ -68,6 +69,7 @@ struct exchange {
   struct http_stream *stream; /* NULL once the connection has let go */
   char id[32];
   enum step step;
+  unsigned ended_at; /* the step that failed, or answered by itself, + 1; 0: none */
   bool running, woken;
 
   struct route route;
@@ -100,6 +102,7 @@ struct exchange {
   struct slice public_model;
   const struct model_target **candidates;
   size_t candidate_count, candidate;
+  struct left_target *left_out; /* exchange/story.h; NULL: all targets are candidates */
   struct attempt_record *records;
   size_t record_count;
 

@@ -1,6 +1,6 @@
 /* What a request learns from, and tells, the health of the targets that all requests share. */
 #include "base/clock.h"
-#include "exchange/state.h"
+#include "exchange/story.h"
 #include "upstream/retry_after.h"
 
 static uint64_t now_ms(void) {
@@ -35,6 +35,8 @@ void target_filter(struct exchange *x) {
   for (size_t i = 0; i < x->candidate_count; i++)
     if (health_usable(health_of(x, x->candidates[i]), now))
       x->candidates[kept++] = x->candidates[i];
+    else
+      story_leave_out(x, x->candidates[i], LEFT_OUT_HEALTH);
   x->candidate_count = kept;
 }
 

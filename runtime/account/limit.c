@@ -228,6 +228,7 @@ static void refuse(const struct verdict *v, struct slice scope, struct instant n
   out->standing = standing;
   out->window = d->window;
   out->amount = d->amount;
+  out->burst = d->burst;
   out->wanted = v->hold->claim.want;
   if (v->hold->slot) {
     out->used = narrow(v->hold->slot->counter.used);

@@ -101,6 +101,7 @@ struct limit_refusal {
   char scope[192]; /* "tenant=acme model=gpt-4o"; "" when it holds for all */
   enum limit_kind what;
   struct limit_window window;
+  uint64_t burst;                          /* 0: none */
   uint64_t amount, used, reserved, wanted; /* used without reserved */
   uint64_t retry_after_ms; /* 0: waiting does not help, or (concurrent) any moment may */
   int64_t reset_wall_ms;   /* when retry_after_ms is over, as wall time; 0: never */

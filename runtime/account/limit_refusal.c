@@ -51,6 +51,11 @@ static void write_limit(struct bytes *out, const struct limit_refusal *r, struct
   bytes_printf(out, "limit %s of ", r->id);
   write_quantity(out, r->what, r->amount, currency);
   write_window(out, r);
+  if (r->burst) {
+    bytes_append_text(out, " and ");
+    write_amount(out, r->what, r->burst);
+    bytes_append_text(out, " at once");
+  }
   if (r->scope[0]) bytes_printf(out, " for %s", r->scope);
 }
 

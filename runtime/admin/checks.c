@@ -3,6 +3,7 @@
 #include "admin/api.h"
 #include "auth/directory.h"
 #include "auth/network.h"
+#include "model/limit.h"
 
 enum { DAYS_MAX = 36500 };
 
@@ -73,6 +74,70 @@ static bool check_user(struct call *c, const struct entity *e) {
   return check_roles(c, &user); /* who makes a key of a user gets what the user has */
 }
 
+static bool refuse_wider(struct call *c, const char *field) {
+  call_fail(c, 403, field, "%s: your own key is bound to fewer; bind this one as closely", field);
+  c->is_denied = true;
+  return false;
+}
+
+static bool has_globs(struct call *c, const struct entity *e, const char *field,
+                      struct globs wide) {
+  struct slice list = json_find(e->body, field);
+  size_t count = 0;
+  if (!wide.count || json_find(e->body, "service").data) return true;
+  struct slice *items = arena_alloc(&c->arena, (list.len + 1) * sizeof *items);
+  for (struct json_walk w = json_walk_of(list); json_walk_next(&w);) {
+    struct bytes text;
+    bytes_init(&text);
+    (void)json_string(w.value, &text);
+    items[count++] = arena_slice(&c->arena, bytes_slice(&text));
+    bytes_fini(&text);
+  }
+  return permission_covers(wide, (struct globs){items, count}) || refuse_wider(c, field);
+}
+
+static bool is_in_own_networks(const struct principal *p, struct slice text) {
+  struct network network;
+  bool is_in = false;
+  if (!network_parse(text, &network)) return false;
+  for (size_t i = 0; i < p->network_count; i++)
+    is_in = is_in || network_covers(&p->networks[i], &network);
+  return is_in;
+}
+
+/* Where a key may be used from and until when is no right that it hands on; but none frees itself.
+ */
+static bool stays_bound(struct call *c, const struct entity *e) {
+  struct entity old;
+  uint64_t before = UINT64_MAX, after = UINT64_MAX;
+  size_t count = 0;
+  struct slice networks = json_find(e->body, "networks");
+  for (struct json_walk w = json_walk_of(networks); json_walk_next(&w); count++)
+    if (c->caller->network_count && !is_in_own_networks(c->caller, json_string_raw(w.value)))
+      return refuse_wider(c, "networks");
+  if (c->caller->network_count && !count) return refuse_wider(c, "networks");
+  enum store_result result = row_find_copy(c, ENTITY_KEY, e->id, &old);
+  if (result != STORE_FINE) {
+    call_fail_store(c, result);
+    return false;
+  }
+  (void)json_to_u64(json_find(old.body, "expires_ms"), &before);
+  (void)json_to_u64(json_find(e->body, "expires_ms"), &after);
+  if (after <= before) return true;
+  call_fail(c, 403, "expires_ms", "expires_ms: no key makes its own life longer; ask for it");
+  c->is_denied = true;
+  return false;
+}
+
+/* What a key may not do, the keys that it makes or changes may not do either. */
+static bool check_bounds(struct call *c, const struct entity *e) {
+  const struct principal *p = c->caller;
+  if (!p) return true;
+  return has_globs(c, e, "models", (struct globs){p->models, p->model_count}) &&
+         has_globs(c, e, "paths", (struct globs){p->paths, p->path_count}) &&
+         (!slice_equal(e->id, p->key) || stays_bound(c, e));
+}
+
 static bool check_key(struct call *c, const struct entity *e) {
   struct slice networks = json_find(e->body, "networks");
   uint64_t expires_ms;
@@ -89,7 +154,20 @@ static bool check_key(struct call *c, const struct entity *e) {
     return false;
   }
   return check_there(c, ENTITY_PROJECT, e->owner, "project", e->tenant) && check_user(c, e) &&
-         check_roles(c, e);
+         check_roles(c, e) && check_bounds(c, e);
+}
+
+static bool check_depth(struct call *c, const struct entity *e) {
+  struct bytes path;
+  bytes_init(&path);
+  directory_project_path(c->backend.directory, e->owner, &path);
+  bytes_append_byte(&path, '/');
+  bool is_deep = project_is_deep(bytes_slice(&path));
+  bytes_fini(&path);
+  if (is_deep && e->owner.len)
+    call_fail(c, 400, "parent", "parent: projects are at most %d deep, as far as limits look",
+              LIMIT_PROJECTS_MAX);
+  return !is_deep || !e->owner.len;
 }
 
 static bool check_problems(struct call *c, struct config_problems *problems, const char *what) {
@@ -171,7 +249,8 @@ bool row_check(struct call *c, struct entity *e, bool is_new) {
   if (is_new && has_tenant && !check_tenant(c, e)) return false;
   switch (e->kind) {
   case ENTITY_TENANT: return check_retention(c, e);
-  case ENTITY_PROJECT: return check_there(c, ENTITY_PROJECT, e->owner, "parent", e->tenant);
+  case ENTITY_PROJECT:
+    return check_there(c, ENTITY_PROJECT, e->owner, "parent", e->tenant) && check_depth(c, e);
   case ENTITY_USER: return check_roles(c, e) && limit_lets_rename(c, e);
   case ENTITY_KEY: return check_key(c, e);
   case ENTITY_ROLE: return check_role_row(c, e);

@@ -3,8 +3,9 @@
 #include "auth/network.h"
 #include "auth/service.h"
 #include "base/json.h"
+#include "model/limit.h"
 
-enum { PROJECT_DEPTH = 32 };
+enum { PROJECT_DEPTH = LIMIT_PROJECTS_MAX };
 
 static const struct slice nothing = {"", 0};
 
@@ -257,7 +258,8 @@ static void add_key(struct directory *d, const struct entity *key) {
   if (!is_read)
     config_problem(&d->problems, "key %.*s is closed: its row in the store cannot be read",
                    (int)key->id.len, key->id.data);
-  e->is_open = is_read && directory_row_is_open(key) && belongs(d, key, user, user_id);
+  e->is_open = is_read && directory_row_is_open(key) && belongs(d, key, user, user_id) &&
+               (!key->owner.len || p->project.len); /* else it lies too deep for limits */
   add_previous(d, e, json_find(body, "previous"));
 }
 

@@ -30,6 +30,10 @@ static bool holds(const struct network *n, const uint8_t address[16]) {
   return rest == 0 || (n->address[whole] ^ address[whole]) >> (8 - rest) == 0;
 }
 
+bool network_covers(const struct network *wide, const struct network *narrow) {
+  return wide->bits <= narrow->bits && holds(wide, narrow->address);
+}
+
 bool networks_hold(const struct network *networks, size_t count, struct slice peer) {
   uint8_t address[16];
   bool is_v4;

@@ -8,6 +8,8 @@ struct network {
 };
 
 bool network_parse(struct slice text, struct network *out);
+/* Does wide hold every address of narrow? */
+bool network_covers(const struct network *wide, const struct network *narrow);
 /* peer as the listener names it: "127.0.0.1:4242", "[::1]:4242". What has no address, such as a
  * Unix socket, is in no network. */
 bool networks_hold(const struct network *networks, size_t count, struct slice peer);

@@ -1,5 +1,7 @@
 #include "auth/permission.h"
 
+#include "model/limit.h"
+
 _Static_assert(ACTION_COUNT <= 64, "a role has one bit for each action");
 
 static const char *const texts[ACTION_COUNT] = {
@@ -23,6 +25,13 @@ bool action_find(struct slice text, enum action *out) {
 
 bool action_is_admin(enum action action) {
   return action > ACTION_SERVICE;
+}
+
+bool project_is_deep(struct slice project) {
+  size_t parts = 1;
+  for (size_t i = 0; i < project.len; i++)
+    parts += project.data[i] == '/';
+  return parts > LIMIT_PROJECTS_MAX;
 }
 
 bool project_is_within(struct slice project, struct slice above) {
@@ -109,10 +118,16 @@ enum reach permission_reach(const struct principal *p, enum action action, struc
   return widest;
 }
 
-static bool covers(struct globs wide, struct globs narrow) {
+static bool any_covers(struct globs wide, struct slice narrow) {
+  for (size_t i = 0; i < wide.count; i++)
+    if (glob_covers(wide.items[i], narrow)) return true;
+  return false;
+}
+
+bool permission_covers(struct globs wide, struct globs narrow) {
   if (!wide.count) return true;
   for (size_t i = 0; i < narrow.count; i++)
-    if (!globs_match(wide, narrow.items[i])) return false;
+    if (!any_covers(wide, narrow.items[i])) return false;
   return narrow.count > 0;
 }
 
@@ -123,10 +138,11 @@ static bool has_as_much(const struct principal *p, const struct role *role, enum
     const struct grant *g = &p->grants[i];
     const struct role *own = g->role;
     bool has = own->allow >> action & 1 && !(own->decide >> action & 1);
-    if (!has || own->reach < role->reach || !reaches(p, g, where)) continue;
-    if (covers(own->models, role->models) && covers(own->providers, role->providers) &&
-        covers(own->residency, role->residency) && covers(own->paths, role->paths) &&
-        covers(own->tags, role->tags))
+    if (!has || own->reach < role->reach || !reaches(p, g, where) || !tags_match(own, p)) continue;
+    if (permission_covers(own->models, role->models) &&
+        permission_covers(own->providers, role->providers) &&
+        permission_covers(own->residency, role->residency) &&
+        permission_covers(own->paths, role->paths) && permission_covers(own->tags, role->tags))
       return true;
   }
   return false;

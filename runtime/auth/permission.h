@@ -63,7 +63,11 @@ enum permission permission_check(const struct principal *p, enum action action,
  * NULL) is then where REACH_PROJECT begins. */
 enum reach permission_reach(const struct principal *p, enum action action, struct slice *project);
 /* May giver hand out that role on that project of that tenant? Nobody gives more than they have. */
+/* Is all that narrow lets through let through by wide? No globs let everything through. */
+bool permission_covers(struct globs wide, struct globs narrow);
 bool permission_may_grant(const struct principal *giver, const struct role *role,
                           const struct resource *where);
 /* Is project the same as, or below, above? Both are paths such as "research/vision". */
+/* Deeper than limits look: such a project would escape those of the ones above. */
+bool project_is_deep(struct slice project);
 bool project_is_within(struct slice project, struct slice above);

@@ -93,7 +93,7 @@ static bool take_claims(struct session *s, const struct identity_provider *id,
   struct slice parts[] = {id->name, SLICE(":"), p->user};
   p->key = p->name = arena_join(&s->arena, parts, 3);
   grant_all(s, id, claims);
-  return p->tenant.len && p->user.len &&
+  return p->tenant.len && p->user.len && !project_is_deep(p->project) &&
          directory_tenant_is_open(s->directory, p->tenant, is_fixed) &&
          is_user_open(s->directory, p);
 }

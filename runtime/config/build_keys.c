@@ -62,6 +62,13 @@ static void check_models(struct build *b, const struct place *at, const struct s
   }
 }
 
+static size_t project_parts(struct slice path) {
+  size_t parts = 1;
+  for (size_t i = 0; i < path.len; i++)
+    parts += path.data[i] == '/';
+  return parts;
+}
+
 static void note_roles(const struct place *at, struct static_key *k) {
   const struct value *v = at->value;
   k->roles_line = at->line;
@@ -76,7 +83,7 @@ static void build_key(struct build *b, const struct place *at, struct static_key
   walk_table(b, at, "keys.*", k);
   if (at->value->type != VALUE_MAP) return;
   struct place name = place_find(at, "name"), roles = place_find(at, "roles");
-  struct place models = place_find(at, "models");
+  struct place models = place_find(at, "models"), project = place_find(at, "project");
   if (!name.value)
     problem(b, at, "has no name; give it one for logs and usage");
   else if (walk_text(b, &name, &k->name) && names_add(&taken->names, k->name, k))
@@ -91,6 +98,9 @@ static void build_key(struct build *b, const struct place *at, struct static_key
     else if (same)
       problem(b, at, "is the same key as another, or as admin.key; give each its own");
   }
+  if (project_parts(k->project) > LIMIT_PROJECTS_MAX)
+    problem(b, &project, "has more than %d parts, as far as limits look; name a project above it",
+            LIMIT_PROJECTS_MAX);
   if (roles.value) walk_texts(b, &roles, &k->roles, &k->role_count);
   if (roles.value) note_roles(&roles, k);
   if (!models.value) return;

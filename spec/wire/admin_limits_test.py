@@ -8,7 +8,7 @@ import time
 import unittest
 
 from admin_api_test import ApiCase
-from harness import ADMIN_KEY, BINARY, KEY, lua
+from harness import ADMIN_KEY, BINARY, KEY, chat_body, lua
 
 
 class Scopes(ApiCase):
@@ -104,6 +104,25 @@ class Scopes(ApiCase):
                 seen.add(self.good("GET", "/admin/v1/limits/use?id=" + name)["data"][0]["resets_at"])
                 time.sleep(0.003)
             self.assertEqual(len(seen), 1, seen)
+
+    def test_no_project_lies_too_deep_for_the_limits_above_it(self):
+        self.good("POST", "/admin/v1/tenants", {"id": "deep"})
+        path = ""
+        for i in range(8):
+            self.good("POST", "/admin/v1/projects", dict({"tenant": "deep", "name": "p%d" % i}, **({"parent": path} if path else {})))
+            path = (path + "/" if path else "") + "p%d" % i
+        self.fails(400, "parent", "POST", "/admin/v1/projects", {"tenant": "deep", "name": "p8", "parent": path})
+        key = self.good("POST", "/admin/v1/keys", {"tenant": "deep", "name": "k", "project": path, "roles": ["developer"]})["secret"]
+        self.assertEqual(self.chat_with(key), 200)
+        self.good("POST", "/admin/v1/limits", {"tenant": "deep", "name": "top", "scope": {"project": "p0"}, "requests": 0, "window": "1h"})
+        self.assertEqual(self.chat_with(key), 403)
+
+    def test_a_burst_is_named(self):
+        limit = self.good("POST", "/admin/v1/limits", {"name": "gulp", "scope": {"tenant": "default"}, "total_tokens": 1000, "window": "1m", "burst": 15})
+        reply = self.ask("/v1/chat/completions", chat_body("m"), key=KEY)
+        self.good("DELETE", "/admin/v1/limits/" + limit["id"])
+        self.assertEqual((reply.status, reply.json()["error"]["code"]), (400, "request_exceeds_limit"))
+        self.assertIn("1000 tokens per 1m and 15 at once", reply.json()["error"]["message"])
 
     def test_a_name_is_given_once(self):
         self.limit("once", {})

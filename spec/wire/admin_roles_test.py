@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import time
 import unittest
 
 from admin_calls import Api
@@ -125,6 +126,50 @@ class Matrix(RolesCase):
             answers = [self.api("POST", "/admin/v1/" + noun, dict(body, tenant=tenant), key=admin) for tenant in ("hidden", "nobody")]
             self.assertEqual([status for status, _ in answers], [404, 404], noun)
             self.assertEqual(str(answers[0]).replace("hidden", "nobody"), str(answers[1]), noun)
+
+    def test_a_key_that_is_bound_makes_none_that_is_not(self):
+        """A role says what somebody may do, and so do the models and paths of the key that they show."""
+        self.good("POST", "/admin/v1/tenants", {"id": "binding"})
+        self.good("POST", "/admin/v1/projects", {"tenant": "binding", "name": "p"})
+        common = {"tenant": "binding", "project": "p", "roles": ["developer"]}
+        until = int(time.time() * 1000) + 3600000
+        own = self.good("POST", "/admin/v1/keys", dict(common, name="bound", models=["gpt-*"], paths=["/v1/chat/*"], networks=["127.0.0.0/8"], expires_ms=until))
+        wide = self.good("POST", "/admin/v1/keys", dict(common, name="wide"))["id"]
+        narrow = {"models": ["gpt-4?", "gpt-5*"], "paths": ["/v1/chat/completions"]}
+
+        def ask(method, path, body):
+            status, answer = self.api(method, path, body, key=own["secret"])
+            return status if status < 300 else (status, answer["error"]["field"])
+        made = self.api("POST", "/admin/v1/keys", dict(common, name="a", **narrow), key=own["secret"])
+        self.assertEqual(made[0], 201, made)
+        for field, change in (("models", {"models": ["*"]}), ("models", {"models": []}), ("models", {"models": ["gpt-4", "llama"]}),
+                              ("models", {"models": None}), ("paths", {"paths": ["/v1/*"]}), ("paths", {"paths": None})):
+            self.assertEqual(ask("POST", "/admin/v1/keys", dict(common, name="a", **dict(narrow, **change))), (403, field), change)
+            for row in (made[1]["id"], own["id"]):
+                self.assertEqual(ask("PATCH", "/admin/v1/keys/" + row, change), (403, field), change)
+        self.assertEqual(ask("POST", "/key/generate", {"team_id": "p", "key_alias": "a", "allowed_routes": ["/v1/chat/*"]}), (403, "models"))
+        self.assertEqual(ask("POST", "/admin/v1/keys/%s/rotate" % wide, {}), (403, "models"))
+        for field, change in (("networks", {"networks": None}), ("networks", {"networks": ["127.0.0.1", "10.0.0.0/8"]}), ("networks", {"networks": ["0.0.0.0/0"]}),
+                              ("expires_ms", {"expires_ms": None}), ("expires_ms", {"expires_ms": until + 1})):
+            self.assertEqual(ask("PATCH", "/admin/v1/keys/" + own["id"], change), (403, field), change)
+        self.assertEqual(ask("PATCH", "/admin/v1/keys/" + own["id"], {"networks": ["127.0.0.0/16"], "expires_ms": until - 1, "name": "closer"}), 200)
+        self.assertEqual(ask("POST", "/admin/v1/keys/%s/rotate" % own["id"], {}), 200)
+
+    def test_patterns_and_tags_of_roles_are_not_stretched(self):
+        self.good("POST", "/admin/v1/tenants", {"id": "stretch"})
+
+        def role(name, **fields):
+            return self.good("POST", "/admin/v1/roles", dict({"tenant": "stretch", "name": name, "reach": "tenant", "allow": ["chat"]}, **fields))
+        role("maker", allow=["chat", "roles.*", "keys.*"], models=["m?", "x*y"])
+        role("night", allow=["chat", "embeddings"], tags=["night"])
+        maker = self.good("POST", "/admin/v1/keys", {"tenant": "stretch", "name": "maker", "roles": ["maker"]})["secret"]
+        for models, wanted in ((["m?"], 201), (["m1", "xay", "x*zy"], 201), (["m*"], 403), (["?"], 403), (["x*"], 403), (["m??"], 403)):
+            body = {"tenant": "stretch", "name": "r%d" % len(self.api.texts), "reach": "tenant", "allow": ["chat"], "models": models}
+            self.assertEqual(self.api("POST", "/admin/v1/roles", body, key=maker)[0], wanted, models)
+        # What a tag opens is not opened by who may write the tag.
+        role("keeper", allow=["keys.*"])
+        both = self.good("POST", "/admin/v1/keys", {"tenant": "stretch", "name": "both", "roles": ["keeper", "night"]})
+        self.assertEqual(self.api("PATCH", "/admin/v1/keys/" + both["id"], {"tags": ["night"]}, key=both["secret"])[0], 403)
 
     def test_nobody_gives_more_than_they_have(self):
         self.good("POST", "/admin/v1/tenants", {"id": "giving"})

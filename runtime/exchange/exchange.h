@@ -43,7 +43,8 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
   struct list exchanges; /* all that are open, oldest first */
   struct list ready;     /* woken, waiting for exchange_run_ready */
   struct list spare;     /* memory of requests that are over */
-  size_t open, spare_count;
+  size_t open;
+  int spare_count;
   bool draining;
   uv_timer_t background_timer; /* the worker's to open and close; runs while there are any */
   size_t background_count;

@@ -43,11 +43,10 @@ static enum step_result read_model(struct exchange *x) {
   if (model->type == JSON_NONE) { /* Azure's clients name it in the path only */
     x->public_model = x->route.model;
   } else {
-    struct bytes name;
-    bytes_init(&name);
-    json_string(model->value, &name);
-    x->public_model = arena_slice(&x->arena, bytes_slice(&name));
-    bytes_fini(&name);
+    struct bytes *name = &x->host->scratch;
+    bytes_clear(name);
+    json_string(model->value, name);
+    x->public_model = arena_slice(&x->arena, bytes_slice(name));
   }
   /* The name goes into headers, logs and metrics. */
   if (x->public_model.len > MODEL_NAME_BYTES) {

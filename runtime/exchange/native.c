@@ -25,20 +25,18 @@ static void percent_encode(struct bytes *out, struct slice text) {
 
 static struct slice fill_path(struct exchange *x, struct slice pattern,
                               const struct model_target *target) {
-  struct bytes path;
-  bytes_init(&path);
+  struct bytes *path = &x->host->scratch;
+  bytes_clear(path);
   while (pattern.len) {
     struct slice rest, literal = slice_cut(pattern, '{', &rest);
-    bytes_append_slice(&path, literal);
+    bytes_append_slice(path, literal);
     if (literal.len == pattern.len) break;
     struct slice name = slice_cut(rest, '}', &pattern);
-    if (slice_equal(name, SLICE("model"))) percent_encode(&path, target->model);
+    if (slice_equal(name, SLICE("model"))) percent_encode(path, target->model);
     if (slice_equal(name, SLICE("api_version")))
-      percent_encode(&path, target->provider->api_version);
+      percent_encode(path, target->provider->api_version);
   }
-  struct slice filled = arena_slice(&x->arena, bytes_slice(&path));
-  bytes_fini(&path);
-  return filled;
+  return arena_slice(&x->arena, bytes_slice(path));
 }
 
 /* base_url's own path before the adapter's. Anthropic's base_url is written with and without /v1.
@@ -99,12 +97,10 @@ void native_headers(struct exchange *x, const struct model_target *target, struc
 }
 
 static struct slice quoted_model(struct exchange *x, const struct model_target *target) {
-  struct bytes text;
-  bytes_init(&text);
-  json_quote(&text, target->model);
-  struct slice kept = arena_slice(&x->arena, bytes_slice(&text));
-  bytes_fini(&text);
-  return kept;
+  struct bytes *text = &x->host->scratch;
+  bytes_clear(text);
+  json_quote(text, target->model);
+  return arena_slice(&x->arena, bytes_slice(text));
 }
 
 /* Each edit returns the member to insert, if that is what it takes: all insertions are made as one.

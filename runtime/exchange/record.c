@@ -173,11 +173,10 @@ static struct slice attempts_of(struct exchange *x) {
 
 static void fill_trace(struct exchange *x, struct ledger_record *r) {
   if (x->run) {
-    struct bytes text;
-    bytes_init(&text);
-    policy_trace_json(x->run, &text);
-    x->trace_text = written(x, &text);
-    bytes_fini(&text);
+    struct bytes *text = &x->host->scratch;
+    bytes_clear(text);
+    policy_trace_json(x->run, text);
+    x->trace_text = written(x, text);
   }
   r->trace = story_write(x, x->trace_text);
 }

@@ -114,7 +114,7 @@ static void test_words(void) {
     /* Far from what ends a text, so that places in the middle of one are tried too. */
     size_t quiet = any(64);
     memset(room, '.', quiet);
-    struct slice text = {room, quiet + write_any(room + quiet, any(TEXT_BYTES - 64) + 24)};
+    struct slice text = {room, quiet + write_any(room + quiet, any(TEXT_BYTES - 64 - 24) + 24)};
     test_places(&set, text);
     if (round % 4 == 0) test_findings(&set, text, round % 8 ? "" : "email");
   }

@@ -73,6 +73,33 @@ static bool find_several_tenants(const struct directory *d) {
   return false;
 }
 
+static bool has_role(const struct roles *roles, struct slice tenant, struct slice name) {
+  for (size_t i = 0; i < roles_count(roles); i++) {
+    const struct role *role = roles_at(roles, i);
+    bool is_there = !role->tenant.len || !tenant.len || slice_equal(role->tenant, tenant);
+    if (is_there && slice_equal(role->name, name)) return true;
+  }
+  return false;
+}
+
+static void check_identity_role(struct directory *d, const struct identity_provider *id,
+                                struct slice role) {
+  if (!has_role(d->roles, id->tenant, role))
+    config_problem(&d->problems, "auth.oidc.%.*s: there is no role %.*s; it gives nothing",
+                   (int)id->name.len, id->name.data, (int)role.len, role.data);
+}
+
+/* Without a tenant of its own a provider's callers may be of any, and the role any one's. */
+static void check_identities(struct directory *d) {
+  for (size_t i = 0; i < d->config->identity_count; i++) {
+    const struct identity_provider *id = &d->config->identities[i];
+    for (size_t r = 0; r < id->role_count; r++)
+      check_identity_role(d, id, id->roles[r].role);
+    for (size_t r = 0; r < id->default_role_count; r++)
+      check_identity_role(d, id, id->default_roles[r]);
+  }
+}
+
 struct directory *directory_new(const struct directory_source *source) {
   struct directory *d = must_calloc(1, sizeof *d);
   size_t rows = source->rows ? source->rows->keys.count : 0;
@@ -91,6 +118,7 @@ struct directory *directory_new(const struct directory_source *source) {
     if (source->sets.items[i]) d->sets.items[i] = jwk_set_ref(source->sets.items[i]);
   d->principals = must_calloc(source->config->key_count + rows + 1, sizeof *d->principals);
   d->entries = must_calloc(source->config->key_count + 2 * rows + 1, sizeof *d->entries);
+  check_identities(d);
   directory_add_static(d);
   if (d->rows) directory_add_services(d);
   if (d->rows) directory_add_rows(d);

@@ -277,6 +277,7 @@ bool server_directory_reload(struct server_directory *s, struct config *config,
   struct slice secret = {(const char *)s->secret, sizeof s->secret};
   struct directory_source source = {config, roles, s->rows, secret, s->sets};
   s->directory = directory_new(&source);
+  say_all(directory_problems(s->directory));
   config_unref(s->config);
   s->config = config_ref(config);
   return true;

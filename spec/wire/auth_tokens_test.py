@@ -20,7 +20,7 @@ class Tokens(GatewayCase):
         cls.addClassCleanup(cls.other.close)
         cls.other.keys["o1"] = cls.other.make("o1")
         corp = {"issuer": cls.issuer.url, "audience": ["gateyes"], "jwks_url": cls.issuer.url + "/jwks", "refetch": "1s",
-                "tenant": "acme", "project_claim": "team", "roles_claim": "realm.roles", "roles": {"builders": "developer"}}
+                "tenant": "acme", "project_claim": "team", "roles_claim": "realm.roles", "roles": {"builders": "developer", "misspelt": "developr"}}
         return {"providers": cls.mock_providers(), "workers": 2, "models": {"m": {"targets": ["o/m"]}},
                 "auth": {"oidc": {"corp": corp}}}
 
@@ -43,6 +43,12 @@ class Tokens(GatewayCase):
     def test_who_has_no_role_may_nothing(self):
         for roles in ([], ["others"], "builder", {"builders": 1}, None):
             self.assertEqual(self.status(self.issuer.token("k1", realm={"roles": roles})), 403, roles)
+
+    def test_a_role_that_is_not_there_is_told(self):
+        self.assertIn("auth.oidc.corp: there is no role developr; it gives nothing", self.gateway.process_log())
+        self.assertEqual(self.status(self.issuer.token("k1", realm={"roles": ["misspelt"]})), 403)
+        deep = self.issuer.token("k1", realm={"roles": ["builders"]}, team="a/b/c/d/e/f/g/h/i")
+        self.assertEqual(self.status(deep), 401, "deeper than limits look")
 
     def test_what_is_refused(self):
         now = int(time.time())

@@ -94,13 +94,23 @@ static bool check_scope(struct call *c, struct entity *e, const struct limit_def
   return true;
 }
 
+/* "limit: money: is too large": the field stands between the colons, where it is about one. */
+static void fail_limit(struct call *c, const char *problem) {
+  struct slice rest, text = slice_of(problem), before = slice_cut(text, ' ', &rest);
+  if (slice_equal_text(before, "limit:")) text = rest;
+  struct slice field = slice_cut(text, ':', &rest);
+  bool is_field = field.len < text.len && !memchr(field.data, ' ', field.len);
+  call_fail(c, 400, is_field ? arena_text(&c->arena, field) : NULL, "%s%.*s",
+            is_field ? "" : "limit: ", (int)text.len, text.data);
+}
+
 bool limit_check(struct call *c, struct entity *e, bool is_new) {
   struct config_problems problems;
   struct limit_definition definitions[LIMIT_KINDS];
   struct limit_row row = {e->tenant, e->body, definitions};
   config_problems_init(&problems);
   size_t count = limit_row_read(&row, &c->arena, &problems);
-  if (problems.count) call_fail(c, 400, NULL, "limit: %s", problems.items[0]);
+  if (problems.count) fail_limit(c, problems.items[0]);
   bool fine = problems.count == 0;
   config_problems_fini(&problems);
   if (!fine || count == 0) return fine;

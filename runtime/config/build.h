@@ -60,6 +60,7 @@ void build_providers(struct build *b, const struct place *root);
 void build_models(struct build *b, const struct place *root);
 /* A model's price, from the file, the price table or the default; after its targets. */
 void build_price(struct build *b, const struct place *at, struct model *m);
+bool build_has_price(const struct model *m); /* one that holds already */
 /* The same for one of its targets, where it says so. */
 void build_target_price(struct build *b, const struct place *at, struct model_target *t);
 /* NULL, with a problem when it is there and is no zone. */

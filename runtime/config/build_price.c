@@ -2,6 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/zone.h"
 #include "config/build.h"
@@ -166,6 +167,11 @@ static void add_change(struct build *b, const struct place *at, struct model *m,
   m->price_change_count++;
 }
 
+bool build_has_price(const struct model *m) {
+  bool has_begun = m->price_change_count && m->price_changes[0].from_ms <= clock_wall_ms();
+  return m->price.known || has_begun;
+}
+
 /* A tenant's own model may have its price in the operator's table, too. */
 static bool build_listed(struct build *b, const struct place *at, struct model *m) {
   struct place as = place_find(at, "priced_as");
@@ -247,10 +253,17 @@ void build_price(struct build *b, const struct place *at, struct model *m) {
     build_written(b, &price, &m->price);
     return;
   }
-  if (build_listed(b, at, m)) return;
-  if (slice_equal_text(c->unpriced, "default")) m->price = c->default_price;
-  if (slice_equal_text(c->unpriced, "block"))
+  bool is_listed = build_listed(b, at, m);
+  if (slice_equal_text(c->unpriced, "default"))
+    m->price = c->default_price; /* until a listed one */
+  if (!slice_equal_text(c->unpriced, "block") || build_has_price(m)) return;
+  if (!is_listed)
     problem(b, at, "has no price, and unpriced = \"block\"; give it one, or allow unknown costs");
+  else if (m->price_change_count)
+    problem(
+        b, at,
+        "its price in the price table has not begun yet, and unpriced = \"block\"; add a version "
+        "that has, or allow unknown costs");
 }
 
 static void build_default(struct build *b, const struct place *root) {

@@ -149,10 +149,6 @@ static void build_warnings(struct build *b, const struct place *at, struct limit
   }
 }
 
-static bool has_price(const struct model *m) {
-  return m->price.known || m->price_change_count > 0;
-}
-
 static bool covers(const struct limit_definition *d, const struct model *m) {
   for (int i = 0; i < d->scope_count; i++)
     if (d->scope[i].subject == LIMIT_MODEL && d->scope[i].name.len)
@@ -172,7 +168,7 @@ static void check_prices(struct build *b, const struct place *at,
   bytes_init(&names);
   for (size_t i = 0; i < b->config->model_count; i++) {
     const struct model *m = &b->config->models[i];
-    if (has_price(m) || !covers(d, m) || missing++ >= NAMES_MAX) continue;
+    if (build_has_price(m) || !covers(d, m) || missing++ >= NAMES_MAX) continue;
     bytes_printf(&names, "%s%.*s", names.len ? ", " : "", (int)m->name.len, m->name.data);
   }
   if (missing > NAMES_MAX) bytes_printf(&names, " and %zu more", missing - NAMES_MAX);

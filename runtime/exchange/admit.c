@@ -9,9 +9,17 @@
 
 enum { DAY_MS = 86400000, MARGIN_MS = 600000 };
 
+/* Engines read "3" as 3, too. */
 static uint64_t number_or(const struct json_member *member, uint64_t otherwise) {
-  uint64_t value;
-  return member->type == JSON_NUMBER && json_to_u64(member->value, &value) ? value : otherwise;
+  uint64_t value = otherwise;
+  struct bytes text;
+  if (member->type == JSON_NUMBER && json_to_u64(member->value, &value)) return value;
+  if (member->type != JSON_STRING) return otherwise;
+  bytes_init(&text);
+  bool is_number =
+      json_string(member->value, &text) && slice_to_u64(slice_trim(bytes_slice(&text)), &value);
+  bytes_fini(&text);
+  return is_number ? value : otherwise;
 }
 
 /* Completions take several prompts at once, and answer each: a list of texts, or of lists of

@@ -117,6 +117,23 @@ class Scopes(ApiCase):
         self.good("POST", "/admin/v1/limits", {"tenant": "deep", "name": "top", "scope": {"project": "p0"}, "requests": 0, "window": "1h"})
         self.assertEqual(self.chat_with(key), 403)
 
+    def test_numbers_in_quotes_are_reserved_as_engines_read_them(self):
+        limit = self.good("POST", "/admin/v1/limits", {"name": "out", "scope": {"tenant": "default"}, "output_tokens": 50, "window": "1h"})
+        for body, status in (({"n": 3}, 400), ({"n": "3"}, 400), ({"n": " \u0033 "}, 400), ({"max_tokens": "60", "n": "2", "best_of": "4"}, 400), ({"n": 2}, 200)):
+            reply = self.ask("/v1/chat/completions", chat_body("m", max_tokens=body.pop("max_tokens", 20), **body), key=KEY)
+            self.assertEqual(reply.status, status, body)
+            if status == 400:
+                self.assertEqual(reply.json()["error"]["code"], "request_exceeds_limit")
+        self.good("DELETE", "/admin/v1/limits/" + limit["id"])
+
+    def test_what_a_limit_says_wrong_is_named(self):
+        for field, body in (("money", {"money": 1e19, "window": "day"}), ("window", {"requests": 1, "window": "fortnight"}), ("window", {"requests": 1, "window": "2y"}),
+                            ("timezone", {"requests": 1, "window": "day", "timezone": "Mars/Olympus"}), ("start_day", {"requests": 1, "window": "day", "start_day": 3}),
+                            ("burst", {"requests": 1, "window": "day", "burst": 3}), ("requests", {"requests": -1, "window": "day"}), ("warn", {"requests": 1, "window": "day", "warn": [90, 50]})):
+            status, answer = self.api("POST", "/admin/v1/limits", dict(body, name="wrong"))
+            self.assertEqual((status, answer["error"]["field"].split("[")[0]), (400, field), answer)
+            self.assertNotIn("limit: limit", answer["error"]["message"])
+
     def test_a_burst_is_named(self):
         limit = self.good("POST", "/admin/v1/limits", {"name": "gulp", "scope": {"tenant": "default"}, "total_tokens": 1000, "window": "1m", "burst": 15})
         reply = self.ask("/v1/chat/completions", chat_body("m"), key=KEY)

@@ -156,6 +156,25 @@ static void test_table(void) {
       "4: models.n: its price in version v1 of the price table is damaged: input or output is "
       "missing; import it anew",
       "4: models.n.priced_as: no price is called bad in the price table; correct it");
+  static const char later[] =
+      "{\"format\":1,\"versions\":[{\"version\":\"v1\",\"from\":\"2999-01-01\","
+      "\"prices\":{\"p/m\":{\"input\":1,\"output\":2}}}]}";
+  write_beside("prices.json", later, sizeof later - 1);
+  REFUSED(
+      "return { unpriced = 'block', prices = 'prices.json', " PROVIDER "models = {\n"
+      " m = { targets = 'p/m' } } }",
+      "3: models.m: its price in the price table has not begun yet, and unpriced = \"block\"; add "
+      "a version that has, or allow unknown costs");
+  REFUSED(
+      "return { prices = 'prices.json', " PROVIDER "models = {\n"
+      " m = { targets = 'p/m' } },\n quotas = { { name = 'q', money = 1, window = 'day' } } }",
+      "4: quotas[1].money: covers the model m, which has no price; give it one (price = { input "
+      "= 0, output = 0 } if it costs nothing), or set unpriced = \"default\" or "
+      "\"allow_unpriced\"");
+  c = accepted("return { unpriced = 'default', default_price = { input = 7, output = 7 },\n"
+               "prices = 'prices.json', " PROVIDER "models = { m = { targets = 'p/m' } } }");
+  CHECK(config_model_find(c, SLICE("m"))->price.known);
+  config_unref(c);
   write_beside("prices.json", "{}", 2);
   REFUSED("return {\n prices = 'prices.json' }",
           "2: prices: is no price table of format 1; make one with gateyes prices import");

@@ -12,7 +12,9 @@
 #include "script/strategies.h"
 #include "upstream/load_probe.h"
 
-enum { DRAIN_CHECK_MS = 20 };
+/* A client with a pool of connections that has just used one may be about to use it again; that its
+ * request and our goodbye cross is unlikely for one that has been quiet for PART_QUIET_MS. */
+enum { DRAIN_CHECK_MS = 20, PART_QUIET_MS = 1000 };
 
 struct worker {
   uv_loop_t loop;
@@ -258,7 +260,8 @@ void worker_post_tenant(struct worker *w, struct slice tenant, enum tenant_role 
 
 static void on_drain_timer(uv_timer_t *timer) {
   struct worker *w = timer->data;
-  if (uv_now(&w->loop) >= w->part_ms) http_server_part(w->http);
+  uint64_t now = uv_now(&w->loop);
+  http_server_part(w->http, now >= w->part_ms ? UINT64_MAX : now - PART_QUIET_MS);
   if (w->drained || w->host.open > 0 || http_server_connections(w->http) > 0) return;
   w->drained = true;
   uv_timer_stop(timer);

@@ -112,8 +112,9 @@ static void check_pairs(struct build *b, const struct place *root) {
   struct place currency = place_find(root, "currency");
   if (c->limits.write_low_bytes >= c->limits.write_high_bytes)
     problem(b, &limits, "write_low is not below write_high; lower write_low or raise write_high");
-  if (c->drain_hard_ms < c->drain_grace_ms)
+  if (c->drain_hard_ms < c->drain_grace_ms && place_find(&drain, "grace").value)
     problem(b, &drain, "hard is below grace; raise hard or lower grace");
+  if (c->drain_hard_ms < c->drain_grace_ms) b->config->drain_grace_ms = c->drain_hard_ms;
   for (size_t i = 0; i < c->currency.len; i++)
     if (c->currency.data[i] < 'A' || c->currency.data[i] > 'Z' || c->currency.len > 8) {
       problem(b, &currency, "is no currency; write capital letters such as \"USD\"");

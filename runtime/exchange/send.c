@@ -18,12 +18,14 @@ static struct attempt_record *record_of(struct exchange *x) {
   return &x->records[x->record_count - 1];
 }
 
-/* What the client may see of the provider's head. */
+/* What the client may see of the provider's head: what SDKs act on or show. Not whose account it is
+ * (openai-organization, openai-project, anthropic-organization-id): that is the operator's, and the
+ * callers may be anybody's; nor cookies, or what stands in front of the provider. */
 static bool is_shown(const struct exchange *x, struct slice name) {
   static const char *const always[] = {"retry-after", "retry-after-ms", "x-should-retry",
                                        "openai-processing-ms"};
-  static const char *const native[] = {"x-ratelimit-", "anthropic-ratelimit-", "openai-",
-                                       "request-id", "anthropic-organization-id"};
+  static const char *const native[] = {"x-ratelimit-", "anthropic-ratelimit-", "openai-version",
+                                       "openai-model", "request-id"};
   for (size_t i = 0; i < sizeof always / sizeof *always; i++)
     if (slice_equal_nocase(name, slice_of(always[i]))) return true;
   for (size_t i = 0; x->is_native && i < sizeof native / sizeof *native; i++) {

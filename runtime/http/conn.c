@@ -146,7 +146,7 @@ static bool settle(struct conn *c) {
   if (!c->broken && c->phase == CONN_LINGER && !c->stream && !c->is_shut && queue_bytes(c) == 0)
     send_fin(c);
   if (!c->broken) settle_eof(c);
-  if (!c->broken && c->phase == CONN_IDLE && c->server->is_parting && unparsed_bytes(c) == 0)
+  if (!c->broken && c->phase == CONN_IDLE && conn_is_parting(c) && unparsed_bytes(c) == 0)
     conn_part(c, "draining");
   if (!c->broken) return true;
   shut_down(c);

@@ -67,8 +67,9 @@ void http_server_reload(struct http_server *server, struct config *config);
 bool http_tls_check(const struct config *config, char *error, size_t error_bytes);
 /* Stops accepting; every answer from now on closes its connection. */
 void http_server_drain(struct http_server *server);
-/* Draining, and idle connections close now: who has not asked by now does not. */
-void http_server_part(struct http_server *server);
+/* Draining, and connections close that have been idle since idle_before (loop time, ms) or longer,
+ * or come to be: who has not asked by now does not. */
+void http_server_part(struct http_server *server, uint64_t idle_before);
 size_t http_server_connections(const struct http_server *server);
 void http_server_close(struct http_server *server,
                        void (*on_closed)(void *context)); /* cuts all, then frees */

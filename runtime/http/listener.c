@@ -106,11 +106,12 @@ void http_server_drain(struct http_server *server) {
   stop_listening(server);
 }
 
-void http_server_part(struct http_server *server) {
+void http_server_part(struct http_server *server, uint64_t idle_before) {
   server->is_parting = true;
+  server->part_before = idle_before;
   list_each_safe(node, &server->conns) {
     struct conn *c = list_entry(node, struct conn, link);
-    if (c->phase == CONN_IDLE) conn_soon(c);
+    if (c->phase == CONN_IDLE && conn_is_parting(c)) conn_soon(c);
   }
 }
 

@@ -136,6 +136,7 @@ struct http_server {
   char date[DATE_BYTES];       /* the header line */
   time_t date_at;
   bool is_draining, is_parting, is_closing;
+  uint64_t part_before; /* while parting: connections idle since then or longer close */
   void (*on_closed)(void *context);
 };
 
@@ -144,6 +145,7 @@ void conn_accept(struct listener *l);
 void conn_run(struct conn *c);
 void conn_soon(struct conn *c);
 void conn_break(struct conn *c, const char *reason); /* to be closed at the next conn_run */
+bool conn_is_parting(const struct conn *c);          /* timers.c; of an idle one: drained away? */
 void conn_part(struct conn *c, const char *reason);  /* the same, with TLS's goodbye */
 void conn_bytes(struct conn *c, struct slice data);  /* plain input */
 void conn_eof(struct conn *c);

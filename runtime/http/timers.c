@@ -24,6 +24,13 @@ void conn_idle(struct conn *c) {
   conn_set_phase(c, CONN_IDLE, now + wait);
 }
 
+/* One that has sent nothing yet is idle since it was accepted. */
+bool conn_is_parting(const struct conn *c) {
+  uint64_t since = c->idle_since;
+  if (since == 0 && c->phase_due != WHEEL_NEVER) since = c->phase_due - c->config->client.header_ms;
+  return c->server->is_parting && since <= c->server->part_before;
+}
+
 static void idle_due(struct conn *c, uint64_t now) {
   uint64_t end = c->idle_since + keepalive_ms(c);
   if (c->idle_since == 0 || now >= end)

@@ -26,6 +26,7 @@
 #include "server/identity.h"
 #include "server/ledger.h"
 #include "server/limits.h"
+#include "server/reading.h"
 #include "server/services.h"
 #include "store/bookkeeper.h"
 #include "store/kv.h"
@@ -65,6 +66,7 @@ struct server {
   uv_signal_t hangup, terminate, interrupt;
   uv_fs_poll_t watch;
   uv_stat_t loaded; /* of the configuration's file, before it was read last */
+  struct server_reading reading;
   uv_timer_t hard_timer, expire_timer;
   enum phase phase;
 };
@@ -232,27 +234,6 @@ static bool listen_all(struct server *s) {
   return true;
 }
 
-static bool same_addresses(struct addresses a, struct addresses b) {
-  if (a.count != b.count) return false;
-  for (size_t i = 0; i < a.count; i++)
-    if (!slice_equal(a.items[i].text, b.items[i].text)) return false;
-  return true;
-}
-
-/* What a running process cannot change: said, and nothing is reloaded. */
-static bool can_apply(const struct server *s, const struct config *next,
-                      struct config_problems *problems) {
-  if (!same_addresses(s->config->listen, next->listen) ||
-      !same_addresses(s->config->admin_listen, next->admin_listen))
-    config_problem(problems, "%s: listen: the addresses changed; that takes a restart", s->path);
-  if (next->workers != s->config->workers)
-    config_problem(problems, "%s: workers: the number changed; that takes a restart", s->path);
-  if (!next->tls.certificate != !s->config->tls.certificate)
-    config_problem(problems, "%s: tls: switching it on or off takes a restart", s->path);
-  server_ledger_compare(s->config, next, problems);
-  return problems->count == 0;
-}
-
 static struct server_limits limits_of(const struct server *s, struct config *config) {
   return (struct server_limits){s->shared.limiter, server_ledger_store(&s->ledger), config};
 }
@@ -296,34 +277,47 @@ static bool apply(struct server *s, struct config *next, struct config_problems 
   return true;
 }
 
-static bool reload(struct server *s) {
-  struct config_problems problems;
-  config_problems_init(&problems);
-  server_file_note(s->path, &s->loaded);
-  struct config *next = load_config(s->path, &problems);
-  bool fine = next && can_apply(s, next, &problems) && apply(s, next, &problems);
+/* Takes next. */
+static bool put_in_force(struct server *s, struct config *next, struct config_problems *problems) {
+  bool fine = next && server_can_apply(s->config, next, problems) && apply(s, next, problems);
   metric_config_reload(fine, s->config->version);
   if (fine) {
     log_process(LOG_INFO, "configuration %llu is in force", (unsigned long long)s->config->version);
   } else {
-    for (size_t i = 0; i < problems.count; i++)
-      log_process(LOG_ERROR, "%s", problems.items[i]);
+    for (size_t i = 0; i < problems->count; i++)
+      log_process(LOG_ERROR, "%s", problems->items[i]);
     log_process(LOG_ERROR, "configuration %llu stays in force: the new file was refused",
                 (unsigned long long)s->config->version);
     config_unref(next);
   }
+  return fine;
+}
+
+static bool on_read(void *context, struct config *config, struct config_problems *problems) {
+  struct server *s = context;
+  if (s->phase == PHASE_SERVING)
+    (void)put_in_force(s, config, problems);
+  else
+    config_unref(config);
+  return s->phase == PHASE_SERVING;
+}
+
+/* The answer to who wrote the file says whether it is in force, so this one is waited for. */
+static bool on_file_written(void *context) {
+  struct server *s = context;
+  struct config_problems problems;
+  if (s->phase != PHASE_SERVING) return false;
+  config_problems_init(&problems);
+  server_file_note(s->path, &s->loaded);
+  server_reading_repeat(&s->reading);
+  bool fine = put_in_force(s, load_config(s->path, &problems), &problems);
   config_problems_fini(&problems);
   return fine;
 }
 
-static bool on_file_written(void *context) {
-  struct server *s = context;
-  return s->phase == PHASE_SERVING && reload(s);
-}
-
 static void on_lua_changed(void *context) {
   struct server *s = context;
-  if (s->phase == PHASE_SERVING) (void)reload(s);
+  if (s->phase == PHASE_SERVING) server_reading_start(&s->reading);
 }
 
 static void on_scripts_answer(void *context, void *token, int status, struct slice body) {
@@ -357,7 +351,7 @@ static void on_hangup(uv_signal_t *signal, int number) {
   (void)number;
   struct server *s = signal->data;
   log_reopen();
-  if (s->phase == PHASE_SERVING) (void)reload(s);
+  if (s->phase == PHASE_SERVING) server_reading_start(&s->reading);
 }
 
 static void on_file_change(uv_fs_poll_t *watch, int status, const uv_stat_t *before,
@@ -365,7 +359,7 @@ static void on_file_change(uv_fs_poll_t *watch, int status, const uv_stat_t *bef
   (void)before;
   struct server *s = watch->data;
   if (status == 0 && s->phase == PHASE_SERVING && !server_file_is(&s->loaded, after))
-    (void)reload(s);
+    server_reading_start(&s->reading);
 }
 
 static void stop_workers(struct server *s) {
@@ -434,6 +428,8 @@ static void start_handles(struct server *s) {
   must(uv_timer_init(&s->loop, &s->expire_timer) == 0);
   must(uv_fs_poll_init(&s->loop, &s->watch) == 0);
   s->hard_timer.data = s->watch.data = s->expire_timer.data = s;
+  s->reading = (struct server_reading){
+      .loop = &s->loop, .path = s->path, .loaded = &s->loaded, .on_read = on_read, .context = s};
   uv_fs_poll_start(&s->watch, on_file_change, s->path, WATCH_INTERVAL_MS);
   s->admin = admin_new(&s->loop, s->config, &admin_callbacks, s);
 }

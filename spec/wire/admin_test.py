@@ -77,10 +77,17 @@ class Admin(GatewayCase):
         self.assertEqual(grown(["gateyes_cost_nanousd_total", 'model="m"']), 5 * (5 * 1000 + 20 * 2000))
         self.assertEqual(grown(["gen_ai_client_token_usage_sum", 'gen_ai_token_type="output"']), 100)
         self.assertEqual(grown(["gateyes_upstream_attempts_total", 'outcome="ok"']), 5)
-        if shutil.which("promtool"):
-            done = subprocess.run(["promtool", "check", "metrics"], input=self.gateway.get_admin("/metrics")[1], text=True,
-                                  capture_output=True)
-            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_metrics_please_prometheus(self):
+        """ctest says where promtool is; by hand without it there is nothing to ask."""
+        promtool = os.environ.get("GATEYES_PROMTOOL") or shutil.which("promtool")
+        if not promtool:
+            self.skipTest("GATEYES_PROMTOOL names no promtool")
+        self.chat("m", True)
+        wait_for(lambda: self.gateway.log())
+        done = subprocess.run([promtool, "check", "metrics"], input=self.gateway.get_admin("/metrics")[1], text=True,
+                              capture_output=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_unknown_names_make_no_new_series(self):
         self.chat("unknown-0")

@@ -1,9 +1,13 @@
 """The smaller endpoints: embeddings, completions, counting tokens, stored responses."""
 import unittest
 
-from harness import GatewayCase, responses_body
-from streams import is_complete
+from harness import GatewayCase, chat_body, responses_body
+from streams import BODIES, is_complete
+from upstream import Upstream, stream, whole
 
+WHOLE = {"id": "c", "object": "chat.completion", "created": 1, "model": "m",
+         "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hi"}}],
+         "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}}
 MESSAGE = {"messages": [{"role": "user", "content": "Hello there"}]}
 
 
@@ -14,6 +18,27 @@ class Endpoints(GatewayCase):
             "e": {"targets": ["o/e"]}, "e-pair": {"targets": ["a/e", "o/e"]}, "e-none": {"targets": ["a/e"]},
             "e-down": {"targets": ["o/e@status=503", "o/e"]}, "claude": {"targets": ["a/claude"]}, "gpt": {"targets": ["o/gpt"]},
             "gpt-cut": {"targets": ["o/gpt@frames=9;cut_frame=4"]}, "claude-cut": {"targets": ["a/c@frames=9;cut_frame=6"]}}}
+
+    def test_headers_of_the_provider(self):
+        """What SDKs read comes through; whose account it is, and what stands before the provider, does not."""
+        shown = {"openai-processing-ms": "9", "openai-version": "2020-10-01", "x-ratelimit-remaining-requests": "7",
+                 "request-id": "req_9"}
+        hidden = {"openai-organization": "org-secret", "openai-project": "proj_secret", "set-cookie": "__cf_bm=1",
+                  "anthropic-organization-id": "secret", "server": "cloudflare", "cf-ray": "1-FRA", "x-envoy-upstream": "1"}
+        upstream = Upstream()
+        upstream.plays = {"m": lambda record: [stream(BODIES["chat"], **shown, **hidden) if record.json.get("stream") else
+                                               whole(WHOLE, **shown, **hidden)]}
+        config = dict(self.gateway.config)
+        config["providers"] = dict(config["providers"], seen={"adapter": "openai", "base_url": upstream.url + "/v1"})
+        config["models"] = dict(config["models"], seen={"targets": ["seen/m"]})
+        self.gateway.reload(config)
+        for wants_stream in (False, True):
+            reply = self.ask("/v1/chat/completions", chat_body("seen", wants_stream))
+            self.assertEqual(reply.status, 200)
+            self.assertEqual({name: reply.headers.get(name) for name in shown}, shown)
+            self.assertEqual([name for name in hidden if name in reply.headers], [])
+        self.gateway.reload(self.gateway.config)
+        upstream.close()
 
     def test_embeddings(self):
         body = {"input": ["one", "two"]}

@@ -82,6 +82,18 @@ class Reload(GatewayCase):
         self.assertIn("new-100", self.models())
         self.finish(*first, "file")
 
+    def test_operators_are_answered_while_a_file_loops(self):
+        """It has a second of a processor before it is refused; the loop that answers operators does not wait for it."""
+        refused = self.gateway.reloads("refused")
+        self.gateway.write(None, "while true do end")
+        self.gateway.process.send_signal(signal.SIGHUP)
+        answers = 0
+        while self.gateway.reloads("refused") == refused:
+            self.assertEqual(self.gateway.get_admin("/healthz")[0], 200)
+            answers += 1
+        self.assertGreater(answers, 5)
+        self.gateway.reload(self.gateway.config)
+
     def test_a_bad_file_changes_nothing(self):
         good = self.models()
         version = self.gateway.metric("gateyes_config_version")
@@ -288,6 +300,24 @@ class Stopping(unittest.TestCase):
             client.get("/v1/models")
             self.assertEqual(self.gateway.stop(), 0)
         self.assertLess(time.monotonic() - started, 1.5 * SLACK)
+
+    def test_connections_in_use_may_still_ask_and_quiet_ones_close(self):
+        """As it is without any settings: drain.grace is 30 s, and no pool of idle connections is waited for."""
+        self.gateway.reload({name: value for name, value in self.gateway.config.items() if name != "drain"})
+        quiet, used = self.gateway.client(wait=10), self.gateway.client(wait=10)
+        self.clients += [quiet, used]
+        quiet.get("/v1/models")
+        time.sleep(1.3)
+        used.get("/v1/models")
+        started = time.monotonic()
+        self.gateway.process.send_signal(signal.SIGTERM)
+        wait_for(self.refused, 2, "the drain to begin")
+        if time.monotonic() - started < 0.7:  # else this machine is too busy to tell
+            reply = used.get("/v1/models")
+            self.assertEqual((reply.status, reply.headers.get("connection")), (200, "close"))
+        self.assertEqual(quiet.socket.recv(1), b"")
+        self.assertEqual(self.gateway.stop(sign=None), 0)
+        self.assertLess(time.monotonic() - started, 15)
 
     def test_hard_limit_ends_streams_with_an_error(self):
         chat = self.start(PATHS["chat"], chat_body("stuck", True))

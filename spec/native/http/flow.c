@@ -317,7 +317,7 @@ static void test_drain(void) {
   say(&kit, busy, GET("/late"));
   KIT_UNTIL(&kit, 500, kit.requests == 2);
   http_server_drain(kit.server);
-  http_server_part(kit.server);
+  http_server_part(kit.server, UINT64_MAX);
   CHECK(client_read_all(&kit, idle, &idle_in));
   CHECK(client_read_all(&kit, busy, &in));
   CHECK(strstr(bytes_text(&in), "Connection: close") && strstr(in.data, "late"));

@@ -72,7 +72,7 @@ static void test_defaults(void) {
   CHECK(c->upstream.idle_ms == 60000 && c->upstream.total_ms == 600000);
   CHECK(c->upstream.stream_total_ms == 3600000 && c->upstream.pool_idle_ms == 55000);
   CHECK(c->upstream.pool_lifetime_ms == 300000 && c->upstream.idle_counts_comments);
-  CHECK(c->queue_wait_ms == 5000 && c->drain_grace_ms == 0 && c->drain_hard_ms == 600000);
+  CHECK(c->queue_wait_ms == 5000 && c->drain_grace_ms == 30000 && c->drain_hard_ms == 600000);
   CHECK(c->limits.head_bytes == 65536 && c->limits.head_lines == 100);
   CHECK(c->limits.url_bytes == 8192 && c->limits.body_bytes == 20971520);
   CHECK(c->limits.frame_bytes == 1048576 && c->limits.json_depth == 128);

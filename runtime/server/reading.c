@@ -1,0 +1,54 @@
+#include "server/reading.h"
+
+#include "base/must.h"
+#include "load.h"
+#include "server/file.h"
+#include "server/ledger.h"
+
+static void read_file(uv_work_t *work) {
+  struct server_reading *r = work->data;
+  r->config = load_config(r->path, &r->problems);
+}
+
+static void on_file_read(uv_work_t *work, int status) {
+  (void)status;
+  struct server_reading *r = work->data;
+  r->is_busy = false;
+  bool goes_on = r->on_read(r->context, r->config, &r->problems);
+  config_problems_fini(&r->problems);
+  if (goes_on && r->is_asked) server_reading_start(r);
+}
+
+void server_reading_start(struct server_reading *r) {
+  r->is_asked = r->is_busy;
+  if (r->is_busy) return;
+  r->is_busy = true;
+  server_file_note(r->path, r->loaded);
+  config_problems_init(&r->problems);
+  r->work.data = r;
+  must(uv_queue_work(r->loop, &r->work, read_file, on_file_read) == 0);
+}
+
+void server_reading_repeat(struct server_reading *r) {
+  r->is_asked = r->is_busy;
+}
+
+static bool same_addresses(struct addresses a, struct addresses b) {
+  if (a.count != b.count) return false;
+  for (size_t i = 0; i < a.count; i++)
+    if (!slice_equal(a.items[i].text, b.items[i].text)) return false;
+  return true;
+}
+
+bool server_can_apply(const struct config *now, const struct config *next,
+                      struct config_problems *problems) {
+  if (!same_addresses(now->listen, next->listen) ||
+      !same_addresses(now->admin_listen, next->admin_listen))
+    config_problem(problems, "%s: listen: the addresses changed; that takes a restart", next->file);
+  if (next->workers != now->workers)
+    config_problem(problems, "%s: workers: the number changed; that takes a restart", next->file);
+  if (!next->tls.certificate != !now->tls.certificate)
+    config_problem(problems, "%s: tls: switching it on or off takes a restart", next->file);
+  server_ledger_compare(now, next, problems);
+  return problems->count == 0;
+}

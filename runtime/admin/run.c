@@ -203,6 +203,12 @@ static void admit(struct visit *v, struct call *c, struct slice secret) {
     return;
   }
   bool is_known = identify(c, secret);
+  if (!is_known && directory_is_partial(c->backend.directory)) {
+    call_fail(c, 503, NULL,
+              "keys could not be read since the gateway started, as its store is away; try again, "
+              "or use admin.key of the configuration");
+    return;
+  }
   lockout_note(lockout, c->peer, c->now_ms, is_known);
   c->is_stranger = !is_known;
   if (!is_known)

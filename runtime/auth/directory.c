@@ -124,7 +124,12 @@ struct directory *directory_new(const struct directory_source *source) {
   if (d->rows) directory_add_rows(d);
   place_all(d);
   d->has_several_tenants = find_several_tenants(d);
+  d->is_partial = source->is_partial;
   return d;
+}
+
+bool directory_is_partial(const struct directory *d) {
+  return d->is_partial;
 }
 
 struct directory *directory_ref(struct directory *d) {

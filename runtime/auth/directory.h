@@ -41,6 +41,7 @@ struct directory_source {
   struct rows *rows;     /* NULL: only the static keys of the configuration */
   struct slice secret;   /* of the server, for key_hash; copied */
   struct key_sets sets;  /* count 0: no tokens are accepted */
+  bool is_partial;       /* there is a store, but it has never been read: more keys may exist */
 };
 
 /* Never NULL. */
@@ -51,6 +52,8 @@ void directory_unref(struct directory *d);
  * digests, one look-up and one constant-time comparison. */
 const struct principal *directory_find(const struct directory *d, struct slice secret,
                                        int64_t now_ms);
+/* Then a key that is not found may be good all the same. */
+bool directory_is_partial(const struct directory *d);
 /* By key id, whatever its state; NULL when there is none. Not for the path of requests. */
 const struct principal *directory_key_find(const struct directory *d, struct slice id);
 const struct roles *directory_roles(const struct directory *d); /* all of them, the store's too */

@@ -25,7 +25,7 @@ struct directory {
   size_t service_count;
   struct principal *principals;
   size_t principal_count;
-  bool has_several_tenants;
+  bool has_several_tenants, is_partial;
   struct entry *entries;
   size_t entry_count;
   size_t mask;

@@ -112,7 +112,8 @@ static bool is_rate_limit(struct slice name) {
 /* 503 of the gateway's own, except where a script is broken: that does not mend itself. */
 static bool is_worth_waiting(const struct exchange *x) {
   return x->failure == FAILURE_OVERLOADED || x->failure == FAILURE_DRAINING ||
-         x->failure == FAILURE_NO_TARGET || x->failure == FAILURE_LEDGER_UNAVAILABLE;
+         x->failure == FAILURE_NO_TARGET || x->failure == FAILURE_LEDGER_UNAVAILABLE ||
+         x->failure == FAILURE_KEYS_UNAVAILABLE;
 }
 
 struct headers reply_headers(struct exchange *x, struct slice content_type) {

@@ -33,7 +33,11 @@ static bool find_principal(struct exchange *x) {
   x->session = sessions_find(x->host->sessions, x->directory, secret, x->started_ms, &why);
   if (x->session) x->principal = session_principal(x->session);
   if (x->principal) return true;
-  if (why != JWT_MALFORMED)
+  if (secret.len && directory_is_partial(x->directory))
+    exchange_fail(x, FAILURE_KEYS_UNAVAILABLE,
+                  "keys could not be read since the gateway started, as its store is away; try "
+                  "again in a while");
+  else if (why != JWT_MALFORMED)
     exchange_fail(x, FAILURE_UNAUTHENTICATED, "the token %s", jwt_result_text(why));
   else if (secret.len)
     exchange_fail(x, FAILURE_UNAUTHENTICATED,

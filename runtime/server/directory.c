@@ -102,7 +102,8 @@ static void run(struct look *l) {
   read_roles(l);
   read_rows(l);
   struct slice secret = {(const char *)l->owner->secret, sizeof l->owner->secret};
-  struct directory_source source = {l->config, l->roles, l->rows, secret, l->sets};
+  bool is_partial = l->owner->start.store && !l->rows;
+  struct directory_source source = {l->config, l->roles, l->rows, secret, l->sets, is_partial};
   if (l->roles != roles || l->rows != rows || l->is_forced) l->directory = directory_new(&source);
 }
 
@@ -275,7 +276,8 @@ bool server_directory_reload(struct server_directory *s, struct config *config,
   sets_free(&s->sets);
   s->sets = sets_copy(sets);
   struct slice secret = {(const char *)s->secret, sizeof s->secret};
-  struct directory_source source = {config, roles, s->rows, secret, s->sets};
+  bool is_partial = s->start.store && !s->rows;
+  struct directory_source source = {config, roles, s->rows, secret, s->sets, is_partial};
   s->directory = directory_new(&source);
   say_all(directory_problems(s->directory));
   config_unref(s->config);

@@ -168,16 +168,18 @@ static enum store_result store_text(struct bookkeeper *b, const struct text_job 
   return result;
 }
 
-static void store_texts(struct bookkeeper *b) {
+/* True when there may be more to do at once. */
+static bool store_texts(struct bookkeeper *b) {
   struct text_job *job;
   for (unsigned i = 0; i < TEXTS_PER_TURN && now_ms() >= b->retry_ms; i++) {
-    if (!(job = text_queue_take(&b->texts))) return;
+    if (!(job = text_queue_take(&b->texts))) return false;
     if (!note_result(b, store_text(b, job))) {
       text_queue_give_back(&b->texts, job);
-      return;
+      return false;
     }
     text_job_free(job);
   }
+  return now_ms() >= b->retry_ms;
 }
 
 static void retain(struct bookkeeper *b) {
@@ -209,12 +211,13 @@ static void on_work(uv_work_t *work) {
     b->retry_ms = 0;
     while (drain(b, BATCHES_PER_TURN)) {
     }
-    store_texts(b);
+    while (store_texts(b)) {
+    }
     return;
   }
   journals_tend(b->settings.journals);
   drain_due(b);
-  store_texts(b);
+  (void)store_texts(b);
   retain(b);
 }
 

@@ -139,6 +139,32 @@ class Trouble(unittest.TestCase):
         self.replace(whole)
         self.when_up()
 
+    def test_a_start_while_the_store_is_away(self):
+        """Whoever has a good key is not told that it is wrong, and nobody is locked out for it."""
+        self.start()
+        own = self.good("POST", "/admin/v1/keys", {"tenant": "acme", "name": "boss", "roles": ["tenant_admin"]})["secret"]
+        self.gateway.process.kill()
+        self.gateway.process.wait()
+        for ending in ("", "-wal"):
+            os.rename(self.database + ending, self.database + ".good" + ending)
+        with open(self.database, "wb") as file:
+            file.write(b"this is no database" * 400)
+        self.gateway.crash()
+        for path, body in (("/v1/chat/completions", chat_body("m")), ("/v1/messages", dict(chat_body("m"), max_tokens=5))):
+            with self.gateway.client() as client:
+                reply = client.ask(path, body, key=self.key)
+            self.assertEqual(reply.status, 503, reply.body)
+            self.assertIn(b"store is away", reply.body)
+        with self.gateway.client() as client:
+            self.assertEqual(client.ask("/v1/chat/completions", chat_body("m")).status, 200, "a key of the configuration")
+        self.assertEqual({self.api("GET", "/admin/v1/keys", key=own)[0] for _ in range(8)}, {503})
+        whole = sqlite3.connect(self.database + ".good")
+        whole.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        whole.close()
+        self.replace(self.database + ".good")
+        wait_for(lambda: self.api("GET", "/admin/v1/keys", key=own)[0] == 200, 15, "the keys")
+        self.chat()
+
     def replace(self, path):
         for ending in ("-wal", "-shm"):
             if os.path.exists(self.database + ending):

@@ -50,7 +50,7 @@ static struct slice lookup_of(struct rows *rows, const char *key) {
 static struct directory *with(struct entity key, const char *text) {
   struct rows *rows = rows_of(list(&key, 1));
   rows->keys.items[0].lookup = lookup_of(rows, text);
-  struct directory_source source = {config, roles, rows, secret, {NULL, 0}};
+  struct directory_source source = {config, roles, rows, secret, {NULL, 0}, false};
   struct directory *d = directory_new(&source);
   rows_unref(rows);
   return d;

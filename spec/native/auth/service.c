@@ -69,7 +69,7 @@ static struct directory *with_key(const char *body) {
   struct entity key = {.id = SLICE("k1"), .tenant = SLICE("acme"), .body = slice_of(body)};
   key.lookup = arena_slice(&rows->arena, slice_of(text));
   rows->keys = copy_of(&key, 1);
-  struct directory_source source = {config, roles, rows, secret, {NULL, 0}};
+  struct directory_source source = {config, roles, rows, secret, {NULL, 0}, false};
   struct directory *d = directory_new(&source);
   rows_unref(rows);
   return d;

@@ -270,6 +270,26 @@ static void test_texts(void) {
   kit_end(NULL);
 }
 
+/* What waits when the gateway ends is stored, however much it is. */
+static void test_texts_at_the_end(void) {
+  enum { TEXTS = 1000 };
+  store_free(kit_begin());
+  struct house h;
+  house_open(&h);
+  for (unsigned i = 0; i < TEXTS; i++) {
+    char id[24];
+    snprintf(id, sizeof id, "resp_%u", i);
+    struct stored_text about = {TEXT_RESPONSE, slice_of(id), SLICE("acme"), 1000, {"", 0}};
+    bookkeeper_keep_text(h.bookkeeper, &about, SLICE("what was said"));
+  }
+  struct bookkeeper_stats stats;
+  bookkeeper_stats(h.bookkeeper, &stats);
+  CHECK(stats.texts_lost == 0);
+  house_close(&h);
+  CHECK(kit_number("SELECT count(*) FROM texts") == TEXTS);
+  kit_end(NULL);
+}
+
 int main(void) {
   test_drain();
   for (unsigned i = 0; i < 4; i++)
@@ -277,5 +297,6 @@ int main(void) {
   test_store_away();
   test_used();
   test_texts();
+  test_texts_at_the_end();
   return checks_end();
 }

@@ -223,7 +223,8 @@ INLINE void take_content(struct pass *p, const char *at, struct masks *m, uint64
   keep_only(m, content);
   e->milli += count(x->wide & content) * WIDE_MILLI;
   if (m->other | p->skipped) {
-    take_mixed(p, at, m, x->starts & content);
+    struct masks mixed = *m; /* so that the others may stay in registers */
+    take_mixed(p, at, &mixed, x->starts & content);
     return;
   }
   take_block(e, m, BLOCK);

@@ -42,17 +42,25 @@ static bool set_weighs(const struct limit_set *set) {
   return false;
 }
 
+static bool set_has_providers(const struct limit_set *set) {
+  for (size_t i = 0; i < set->count; i++)
+    if (set->rules[i].has_provider) return true;
+  return false;
+}
+
 size_t limiter_apply(struct limiter *l, const struct limit_definition *definitions, size_t count) {
   uv_mutex_lock(&l->apply_lock);
   struct limit_set *set = limit_set_new(&l->families, definitions, count);
   size_t left_out = set->left_out;
   if (set_weighs(set)) atomic_store(&l->weighs, true); /* before anyone is measured by it */
+  if (set_has_providers(set)) atomic_store(&l->has_providers, true);
   atomic_store(&l->definition_count, set->count);
   uv_mutex_lock(&l->set_lock);
   struct limit_set *old = l->set;
   l->set = set;
   uv_mutex_unlock(&l->set_lock);
   atomic_store(&l->weighs, set_weighs(set));
+  atomic_store(&l->has_providers, set_has_providers(set));
   limit_set_unref(old);
   limit_families_sweep(&l->families);
   uv_mutex_unlock(&l->apply_lock);
@@ -324,11 +332,8 @@ static void register_open(struct limiter *l, struct reservation *r, uint64_t ttl
 static bool reserve_matches(struct limiter *l, struct reservation *r,
                             const struct limit_request *request, const struct limit_match *matches,
                             struct limit_refusal *refusal) {
-  char usual[1024], *keys = usual, *at;
-  size_t bytes = 0;
-  for (size_t i = 0; i < r->count; i++)
-    bytes += limit_key_write(&matches[i], request, NULL);
-  if (bytes > sizeof usual) keys = must_alloc(bytes);
+  char usual[4 * LIMIT_KEY_MAX], *keys = usual, *at;
+  if (r->count * LIMIT_KEY_MAX > sizeof usual) keys = must_alloc(r->count * LIMIT_KEY_MAX);
   at = keys;
   for (size_t i = 0; i < r->count; i++) {
     struct limit_hold *h = &r->holds[i];
@@ -349,6 +354,8 @@ bool limiter_reserve(struct limiter *l, const struct limit_request *request,
   struct limit_match usual[MATCHES_USUAL], *matches = usual;
   *out = NULL;
   if (limiter_is_empty(l)) return true;
+  if (request->provider.len && !atomic_load_explicit(&l->has_providers, memory_order_relaxed))
+    return true;
   struct limit_set *set = limiter_set_ref(l);
   size_t count = limit_set_match(set, request, usual, MATCHES_USUAL);
   if (count == 0) {

@@ -4,19 +4,14 @@
  * libraries read it. */
 #pragma once
 #include "account/limit.h"
-#include "base/arena.h"
 #include "model/dialect.h"
 #include "model/header.h"
 
-enum { LIMIT_HEADERS_MAX = 20 };
-
-/* For a reply: the tightest limits, and x-gateyes-budget-{limit,remaining,reset} and
- * x-gateyes-limit-warning where they apply. Returns how many headers. */
-size_t limit_headers(const struct limit_standing *standing, enum dialect dialect,
-                     int64_t now_wall_ms, struct arena *arena,
-                     struct header out[LIMIT_HEADERS_MAX]);
+/* Whole lines are appended, each with its end. For a reply: the tightest limits, and
+ * x-gateyes-budget-{limit,remaining,reset} and x-gateyes-limit-warning where they apply. */
+void limit_headers(const struct limit_standing *standing, enum dialect dialect, int64_t now_wall_ms,
+                   struct bytes *lines);
 /* For a refusal: those, retry-after and retry-after-ms where waiting helps, x-should-retry: false
  * where it does not, and x-gateyes-limit with the limit's id. */
-size_t limit_refusal_headers(const struct limit_refusal *refusal, enum dialect dialect,
-                             int64_t now_wall_ms, struct arena *arena,
-                             struct header out[LIMIT_HEADERS_MAX]);
+void limit_refusal_headers(const struct limit_refusal *refusal, enum dialect dialect,
+                           int64_t now_wall_ms, struct bytes *lines);

@@ -139,7 +139,8 @@ static void add(struct limit_set *set, struct limit_families *families,
                 const struct limit_definition *d) {
   struct limit_rule *rule = &set->rules[set->count];
   copy_definition(set, rule, d);
-  const struct limit_condition *anchor = anchor_of(&rule->definition);
+  const struct limit_condition *anchor = rule->anchor = anchor_of(&rule->definition);
+  if (anchor) set->anchor_subjects |= 1u << anchor->subject;
   struct limit_rule **list = anchor ? bucket_of(set, anchor->subject, anchor->name) : &set->open;
   rule->family = family_get(families, d);
   struct limit_rule *listed = find_listed(*list, rule->family);
@@ -261,11 +262,9 @@ static void match_rule(struct matches *m, const struct limit_rule *rule) {
 
 static void match_anchor(struct matches *m, const struct limit_set *set, enum limit_subject subject,
                          struct slice name) {
-  if (!name.len) return;
-  for (const struct limit_rule *r = *bucket_of(set, subject, name); r; r = r->next) {
-    const struct limit_condition *anchor = anchor_of(&r->definition);
-    if (anchor->subject == subject && slice_equal(anchor->name, name)) match_rule(m, r);
-  }
+  if (!name.len || !(set->anchor_subjects >> subject & 1)) return;
+  for (const struct limit_rule *r = *bucket_of(set, subject, name); r; r = r->next)
+    if (r->anchor->subject == subject && slice_equal(r->anchor->name, name)) match_rule(m, r);
 }
 
 size_t limit_set_match(const struct limit_set *set, const struct limit_request *request,
@@ -303,8 +302,8 @@ const struct limit_rule *limit_set_find(const struct limit_set *set,
 
 static size_t write_name(char *out, struct slice name) {
   uint16_t len = name.len < LIMIT_NAME_MAX ? (uint16_t)name.len : LIMIT_NAME_MAX;
-  if (out) memcpy(out, &len, sizeof len);
-  if (out && len) memcpy(out + sizeof len, name.data, len);
+  memcpy(out, &len, sizeof len);
+  if (len) memcpy(out + sizeof len, name.data, len);
   return sizeof len + len;
 }
 
@@ -326,11 +325,9 @@ size_t limit_key_write(const struct limit_match *match, const struct limit_reque
     const struct limit_condition *c = &rule->definition.scope[i];
     if (!is_apart(c)) continue;
     bool is_project = c->subject == LIMIT_PROJECT;
-    len += write_name(out ? out + len : NULL,
-                      is_project ? match->project : name_of(request, c->subject));
+    len += write_name(out + len, is_project ? match->project : name_of(request, c->subject));
   }
-  if (rule->is_per_tenant && !rule->has_tenant)
-    len += write_name(out ? out + len : NULL, request->tenant);
+  if (rule->is_per_tenant && !rule->has_tenant) len += write_name(out + len, request->tenant);
   return len;
 }
 

@@ -23,6 +23,7 @@ struct limit_rule {
   struct limit_definition definition; /* texts lie in the set's arena */
   struct counter_rule counter;
   struct limit_family *family;
+  const struct limit_condition *anchor; /* the condition by which it is found; NULL: open */
   bool has_provider, has_tenant, is_per_tenant;
   struct limit_rule *next; /* of the same anchor */
 };
@@ -34,7 +35,8 @@ struct limit_set {
   size_t count, left_out;
   struct limit_rule **anchored; /* by a named condition of the scope */
   size_t anchor_mask;
-  struct limit_rule *open; /* without a named condition */
+  unsigned anchor_subjects; /* a bit for each subject that an anchor is of */
+  struct limit_rule *open;  /* without a named condition */
 };
 
 /* Families by identity; only limiter_apply touches it. */
@@ -68,8 +70,7 @@ const struct limit_rule *limit_set_find(const struct limit_set *set,
                                         const struct limit_definition *definition);
 
 /* The names that a counter is kept for, one after the other with their lengths; at most
- * LIMIT_KEY_MAX bytes. Longer names than LIMIT_NAME_MAX are cut. Returns the length; out may be
- * NULL. */
+ * LIMIT_KEY_MAX bytes. Longer names than LIMIT_NAME_MAX are cut. Returns the length. */
 size_t limit_key_write(const struct limit_match *match, const struct limit_request *request,
                        char *out);
 /* "tenant=acme user=ann". */

@@ -13,7 +13,7 @@ struct limiter {
   uv_mutex_t set_lock; /* for as long as it takes to count one reference */
   struct limit_set *set;
   atomic_size_t definition_count;
-  atomic_bool weighs;
+  atomic_bool weighs, has_providers; /* is there a limit of tokens or money; of a provider */
   atomic_uint_fast64_t last_id;
   atomic_int_fast64_t wall_ahead_ns; /* wall clock against monotonic, for reports; 0: not known */
   struct limit_open {                /* reservations, by id */

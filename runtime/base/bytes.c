@@ -125,6 +125,13 @@ static char *write_digits(char *end, uint64_t value) {
   return end;
 }
 
+char *bytes_write_u64(char *at, uint64_t value) {
+  char digits[20], *end = digits + sizeof digits, *first = write_digits(end, value);
+  size_t len = (size_t)(end - first);
+  memcpy(at, first, len);
+  return at + len;
+}
+
 void bytes_append_u64(struct bytes *b, uint64_t value) {
   char digits[20], *end = digits + sizeof digits, *at = write_digits(end, value);
   bytes_append(b, at, (size_t)(end - at));

@@ -203,11 +203,14 @@ void admit_settle(struct exchange *x, bool was_used) {
   limiter_release(limiter, &x->attempt_reservation);
 }
 
-size_t admit_headers(struct exchange *x, struct header *out) {
-  int64_t now_ms = clock_wall_ms();
+struct slice admit_headers(struct exchange *x) {
+  struct bytes *lines = &x->host->scratch;
   bool is_refused = x->refusal && x->failure == x->refusal->failure;
+  if (!is_refused && !x->has_standing) return (struct slice){"", 0};
+  bytes_clear(lines);
   if (is_refused)
-    return limit_refusal_headers(x->refusal, x->route.dialect, now_ms, &x->arena, out);
-  if (!x->has_standing) return 0;
-  return limit_headers(&x->standing, x->route.dialect, now_ms, &x->arena, out);
+    limit_refusal_headers(x->refusal, x->route.dialect, clock_wall_ms(), lines);
+  else
+    limit_headers(&x->standing, x->route.dialect, clock_wall_ms(), lines);
+  return arena_slice(&x->arena, bytes_slice(lines));
 }

@@ -8,5 +8,5 @@ enum step_result admit_step(struct exchange *x);
 bool admit_attempt(struct exchange *x, const struct model_target *target);
 /* Books usage and cost with every limit, or gives the claims back when nothing was used. Once. */
 void admit_settle(struct exchange *x, bool was_used);
-/* Adds the headers that tell a client what is left, or what refused it. */
-size_t admit_headers(struct exchange *x, struct header *out);
+/* Lines of the reply's head that tell a client what is left, or what refused it. */
+struct slice admit_headers(struct exchange *x);

@@ -1,5 +1,4 @@
 /* Heads for the client, and the end of every answer. */
-#include "account/limit_headers.h"
 #include "auth/service.h"
 #include "exchange/admit.h"
 #include "exchange/background.h"
@@ -16,7 +15,7 @@ struct reply_head {
  * through, and values that a reader of heads let through. http/ checks once more before it writes.
  */
 static void add(struct reply_head *h, struct slice name, struct slice value) {
-  if (h->count < REPLY_HEADERS_MAX && value.len)
+  if (h->count < REPLY_HEADERS_MAX && name.len && value.len)
     h->items[h->count++] = (struct header){name, value};
 }
 
@@ -126,12 +125,10 @@ struct headers reply_headers(struct exchange *x, struct slice content_type) {
   }
   add_text(&h, "x-request-id", x->id);
   bool has_request_id = false;
-  struct header limits[LIMIT_HEADERS_MAX];
-  size_t limit_count = admit_headers(x, limits);
-  for (size_t i = 0; i < limit_count; i++)
-    add(&h, limits[i].name, limits[i].value);
+  struct slice limits = admit_headers(x);
+  if (limits.len) items[h.count++] = (struct header){{"", 0}, limits};
   for (size_t i = 0; i < x->reply_header_count; i++) {
-    if (limit_count && is_rate_limit(x->reply_headers[i].name)) continue;
+    if (limits.len && is_rate_limit(x->reply_headers[i].name)) continue;
     has_request_id =
         has_request_id || slice_equal_nocase(x->reply_headers[i].name, SLICE("request-id"));
     add(&h, x->reply_headers[i].name, x->reply_headers[i].value);

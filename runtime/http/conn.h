@@ -90,8 +90,10 @@ void stream_body_resume(struct http_stream *s);
 /* After the client is gone, and until on_closed says so, all of these do nothing.
  *
  * Whole answer with Content-Length in one write. Adds Date, Connection and the framing headers, so
- * headers holds none of them; unclean bytes in it are a bug in the caller (must). HEAD: the body is
- * left out, its length kept. Ends the stream: on_closed follows when it has been written. */
+ * headers holds none of them; unclean bytes in it are a bug in the caller (must). A header without
+ * a name is a run of whole lines ("name: value\r\n") of the caller's own making, sent as they are.
+ * HEAD: the body is left out, its length kept. Ends the stream: on_closed follows when it has been
+ * written. */
 void stream_respond(struct http_stream *s, int status, struct headers headers, struct slice body);
 /* Streaming answer: the head waits for the first write, so both leave in one. Chunked, or
  * close-delimited for HTTP/1.0. */

@@ -75,6 +75,10 @@ static void append_status(struct bytes *out, int status) {
 }
 
 static void append_header(struct bytes *out, const struct header *h) {
+  if (!h->name.len) { /* whole lines, which were made here */
+    bytes_append_slice(out, h->value);
+    return;
+  }
   must(header_is_clean(h->name, h->value));
   char *at = bytes_reserve(out, h->name.len + h->value.len + 4);
   memcpy(at, h->name.data, h->name.len);

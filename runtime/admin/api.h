@@ -153,13 +153,17 @@ struct slice row_new_id(struct call *c, enum entity_kind kind);
 bool row_expected(struct call *c, const struct entity *old, uint64_t *version);
 void row_set_state(struct call *c, const struct entity *old, const char *state, const char *verb);
 
-/* Several changes, all or none; the answer shows the first. Idempotency keys are of use where that
- * one is new: other changes name the version that they expect. */
+/* Several changes, all or none; the answer shows the first. */
 bool row_store_all(struct call *c, struct row_write *writes, size_t count);
 
 /* admin/refer.c: users by name or e-mail address, and projects by path, become ids, where only one
  * in the row's tenant bears it. False: refused. */
 bool row_refer(struct call *c, struct entity *e);
+
+/* admin/once.c. True: this Idempotency-Key has been used, and the call is answered. */
+bool once_replay(struct call *c);
+/* What a change with that key leaves behind, for its own transaction; empty without a key. */
+struct slice once_answer(struct call *c, const struct entity *e);
 
 /* admin/keys.c: gives a key its secret, which *extra shows. */
 void key_seal(struct call *c, struct entity *e, struct slice *extra);

@@ -270,46 +270,10 @@ static void show_written(struct call *c, struct row_write *w) {
   bytes_append_text(&c->out, "}\n");
 }
 
-/* A repeated request gets the first one's row, as it is now: never its secret, which was shown. */
-static bool replay(struct call *c, const struct row_write *w) {
-  struct bytes id;
-  struct entity e;
-  bytes_init(&id);
-  enum store_result result =
-      c->backend.store->calls->idempotent_find(c->backend.store, c->idempotency_key, &id);
-  bool is_known = result == STORE_FINE;
-  struct slice body, known = slice_cut(bytes_slice(&id), ' ', &body);
-  char digest[2 * SHA256_BYTES + 1];
-  uint8_t sum[SHA256_BYTES];
-  digest_sha256(c->sent, sum);
-  digest_hex(sum, sizeof sum, digest);
-  if (is_known && !slice_equal_text(body, digest))
-    call_fail(c, 422, "Idempotency-Key",
-              "this Idempotency-Key came with another body before; use a new one");
-  else if (is_known && row_find_copy(c, w->entity.kind, known, &e) == STORE_FINE) {
-    row_write_json(c, &e, &c->out);
-    bytes_append_byte(&c->out, '\n');
-    c->status = 200;
-    c->version = e.version;
-  } else if (is_known)
-    call_fail_store(c, STORE_NOT_FOUND);
-  bytes_fini(&id);
-  return is_known;
-}
-
-static struct slice answer_of(struct call *c, const struct entity *e) {
-  uint8_t sum[SHA256_BYTES];
-  char digest[2 * SHA256_BYTES + 1];
-  if (!c->idempotency_key.len) return (struct slice){"", 0};
-  digest_sha256(c->sent, sum);
-  digest_hex(sum, sizeof sum, digest);
-  return slice_of(arena_printf(&c->arena, "%.*s %s", (int)e->id.len, e->id.data, digest));
-}
-
 bool row_store(struct call *c, struct row_write *w) {
-  if (c->idempotency_key.len && replay(c, w)) return false;
-  enum store_result result = write_change(c, w, answer_of(c, &w->entity));
-  if (result == STORE_CONFLICT && c->idempotency_key.len && replay(c, w)) return false;
+  if (once_replay(c)) return false;
+  enum store_result result = write_change(c, w, once_answer(c, &w->entity));
+  if (result == STORE_CONFLICT && once_replay(c)) return false;
   if (result == STORE_CONFLICT && w->expected_version != ENTITY_NEW)
     call_fail(c, 412, "If-Match",
               "it has changed since you read it; read it again and repeat the change");
@@ -324,14 +288,14 @@ bool row_store(struct call *c, struct row_write *w) {
 
 bool row_store_all(struct call *c, struct row_write *writes, size_t count) {
   struct entity_change *changes = arena_alloc(&c->arena, count * sizeof *changes);
-  bool is_new = writes->expected_version == ENTITY_NEW, once = is_new && c->idempotency_key.len;
-  if (once && replay(c, writes)) return false;
+  bool is_new = writes->expected_version == ENTITY_NEW;
+  if (once_replay(c)) return false;
   for (size_t i = 0; i < count; i++)
     changes[i] = change_of(c, &writes[i]);
-  if (once) changes->idempotency_key = c->idempotency_key;
-  if (once) changes->answer = answer_of(c, &writes->entity);
+  changes->idempotency_key = c->idempotency_key;
+  changes->answer = once_answer(c, &writes->entity);
   enum store_result result = c->backend.store->calls->write(c->backend.store, changes, count);
-  if (result == STORE_CONFLICT && once && replay(c, writes)) return false;
+  if (result == STORE_CONFLICT && once_replay(c)) return false;
   if (result == STORE_CONFLICT && !is_new)
     call_fail(c, 412, "If-Match", "it changes at this moment; read it again and repeat the change");
   else if (result != STORE_FINE)

@@ -131,6 +131,40 @@ class Keys(ApiCase):
         self.assertNotIn("secret", again)
         self.fails(422, "Idempotency-Key", "POST", "/admin/v1/keys", dict(body, name="other"), idempotency_key="k-1")
 
+    def test_every_change_is_made_once(self):
+        """Sent again after an answer that was lost, each change is answered as the first time, and not made again."""
+        tenant = self.tenant()
+        made = {}
+
+        def twice(method, path, body, name):
+            first = self.good(method, path, body, idempotency_key="once-" + name)
+            again = self.good(method, path, body, idempotency_key="once-" + name)
+            first.pop("secret", None)
+            self.assertEqual(again, first, (method, path))
+            made[name] = first
+            return first
+        twice("POST", "/admin/v1/tenants", {"id": "twice"}, "tenant")
+        for kind, body in (("projects", {"name": "p"}), ("users", {"name": "u"}), ("roles", {"name": "r", "allow": ["chat"]}), ("keys", {"name": "k"}),
+                           ("limits", {"name": "l", "requests": 5, "window": "1m"}), ("services", {"name": "s"})):
+            row = twice("POST", "/admin/v1/" + kind, dict({"tenant": tenant}, **body), kind)
+            twice("PATCH", "/admin/v1/%s/%s" % (kind, row["id"]), {"description" if kind in ("services", "roles") else "soft" if kind == "limits" else "metadata":
+                  "x" if kind in ("services", "roles") else True if kind == "limits" else {"a": 1}}, kind + "-patch")
+        key = "/admin/v1/keys/" + made["keys"]["id"]
+        for verb in ("block", "unblock", "rotate", "revoke"):
+            twice("POST", key + "/" + verb, {}, "key-" + verb)
+        service = made["services"]["id"]
+        version = twice("POST", "/admin/v1/service-versions", {"service": service, "model": "m"}, "version")["id"]
+        twice("POST", "/admin/v1/service-versions/%s/stage" % version, {}, "stage")
+        twice("POST", "/admin/v1/services/%s/publish" % service, {"version": 1}, "publish")
+        for name, end in (("approved", "approve"), ("rejected", "reject")):
+            asked = twice("POST", "/admin/v1/subscriptions", {"service": service, "name": name}, name)["id"]
+            twice("POST", "/admin/v1/subscriptions/%s/%s" % (asked, end), {}, end)
+        self.assertEqual(len(self.good("GET", "/admin/v1/keys?limit=1000&name=approved")["data"]), 1)
+        for kind in ("projects", "users", "roles", "limits"):
+            twice("DELETE", "/admin/v1/%s/%s" % (kind, made[kind]["id"]), None, kind + "-delete")
+        self.fails(422, "Idempotency-Key", "POST", "/admin/v1/keys/%s/revoke" % self.make_key("other")["id"], {}, idempotency_key="once-key-revoke")
+        self.fails(400, "Idempotency-Key", "POST", "/admin/v1/tenants", {"id": "long"}, idempotency_key="x" * 256)
+
     def test_wrong_fields_are_named(self):
         tenant = self.tenant()
         for field, body in (("tenant", {"name": "a"}), ("tenant", {"name": "a", "tenant": "nobody"}), ("name", {"tenant": tenant}),

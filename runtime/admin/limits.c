@@ -99,6 +99,10 @@ static void fail_limit(struct call *c, const char *problem) {
   struct slice rest, text = slice_of(problem), before = slice_cut(text, ' ', &rest);
   if (slice_equal_text(before, "limit:")) text = rest;
   struct slice field = slice_cut(text, ':', &rest);
+  if (slice_equal_text(field, "configuration")) { /* about all of it */
+    text = slice_trim(rest);
+    field = text;
+  }
   bool is_field = field.len < text.len && !memchr(field.data, ' ', field.len);
   call_fail(c, 400, is_field ? arena_text(&c->arena, field) : NULL, "%s%.*s",
             is_field ? "" : "limit: ", (int)text.len, text.data);

@@ -278,31 +278,29 @@ static void test_numbers(void) {
   CHECK(!json_to_double(SLICE("1x"), &number) && !json_to_double(SLICE(""), &number));
 }
 
-/* Deep inside lists a text is read token by token, else without: both must say the same of every
- * text of up to five of these bytes. */
+/* Deep inside lists a text is read token by token, else without: both must say the same of
+ * whatever five of these make. */
 static void test_two_readers(void) {
-  static const char alphabet[] = "{}[],:\"1-0.e \\an\xc3";
-  enum { BYTES = 5, DEPTH = 70 };
-  size_t letters = sizeof alphabet - 1, total = 1;
-  for (int i = 0; i < BYTES; i++)
-    total *= letters;
-  char text[2 * DEPTH + BYTES];
-  size_t different = 0, good = 0;
+  static const char *const pieces[] = {"{",  "}",  "[",       "]",     ",",    ":",
+                                       "1 ", "01", "-0.5e+3", " true", "nul,", "\"\\n\xc3\xa9\""};
+  enum { PIECES = sizeof pieces / sizeof *pieces, LONGEST = 5, DEPTH = 70, SHALLOW = LONGEST + 1 };
+  size_t total = 1, different = 0, good = 0;
+  for (int i = 0; i < LONGEST; i++)
+    total *= PIECES;
   for (size_t number = 0; number < total; number++) {
-    size_t len = 0;
-    for (size_t rest = number; rest; rest /= letters)
-      text[DEPTH + len++] = alphabet[rest % letters];
+    char text[2 * DEPTH + LONGEST * 8], *end = text + DEPTH;
+    for (size_t i = 0, rest = number; i < LONGEST; i++, rest /= PIECES)
+      end = stpcpy(end, pieces[rest % PIECES]);
     memset(text, '[', DEPTH);
-    memset(text + DEPTH + len, ']', DEPTH);
-    enum { SHALLOW = BYTES + 1 }; /* text cannot close more */
-    struct slice shallow = {text + DEPTH - SHALLOW, len + 2 * SHALLOW};
+    memset(end, ']', DEPTH);
+    struct slice shallow = {text + DEPTH - SHALLOW, (size_t)(end - text) - DEPTH + 2 * SHALLOW};
     bool fast = json_validate(shallow, 100, NULL);
-    bool slow = json_validate((struct slice){text, len + 2 * DEPTH}, 100, NULL);
-    different += fast != slow;
+    different +=
+        fast != json_validate((struct slice){text, (size_t)(end - text) + DEPTH}, 100, NULL);
     good += fast;
   }
   CHECK(different == 0);
-  CHECK(good > 1000);
+  CHECK(good > 300);
 }
 
 int main(void) {

@@ -281,8 +281,8 @@ static void test_numbers(void) {
 /* Deep inside lists a text is read token by token, else without: both must say the same of
  * whatever five of these make. */
 static void test_two_readers(void) {
-  static const char *const pieces[] = {"{",  "}",  "[",       "]",     ",",    ":",
-                                       "1 ", "01", "-0.5e+3", " true", "nul,", "\"\\n\xc3\xa9\""};
+  static const char *const pieces[] = {
+      "", "{", "}", "[", "]", ",", ":", "1 ", "01", "-0.5e+3", " true", "nul,", "\"\\n\xc3\xa9\""};
   enum { PIECES = sizeof pieces / sizeof *pieces, LONGEST = 5, DEPTH = 70, SHALLOW = LONGEST + 1 };
   size_t total = 1, different = 0, good = 0;
   for (int i = 0; i < LONGEST; i++)

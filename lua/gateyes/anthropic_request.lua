@@ -128,8 +128,10 @@ local function read_turns(root, request, context)
   if #request.turns == 0 then return invalid("messages", "at least one message is required") end
 end
 
--- Tool options that change what the model may do and that no other provider has.
-local anthropic_only = { "allowed_callers", "defer_loading", "input_examples" }
+-- What tools have everywhere. Their other options change what the model may do, and no other provider has them.
+local tool_members = {
+  type = true, name = true, description = true, input_schema = true, strict = true, cache_control = true,
+}
 
 local function read_tool(text, path, context)
   local tool = json.decode(text, { input_schema = true, input_examples = true })
@@ -142,9 +144,10 @@ local function read_tool(text, path, context)
   if type(name) ~= "string" then return nil, invalid(path .. ".name", "Field required") end
   local schema = raw_or_nil(tool.input_schema)
   if not schema then return nil, invalid(path .. ".input_schema", "Field required") end
-  for _, option in ipairs(anthropic_only) do
-    local value = given(tool[option])
-    if value ~= nil and value ~= false then context.drop(path .. "." .. option, "only Anthropic has it") end
+  for option, value in pairs(tool) do
+    if not tool_members[option] and given(value) ~= nil and value ~= false then
+      context.drop(path .. "." .. option, "only Anthropic has it")
+    end
   end
   return {
     type = "function", name = name, description = given(tool.description), parameters = schema,

@@ -52,6 +52,18 @@ local function provider_tool(tool)
   return { type = "provider", format = "chat", name = tool.type, raw = json.raw(json.encode(tool)) }
 end
 
+local tool_members = { type = true, ["function"] = true, custom = true, cache_control = true }
+local definition_members = { name = true, description = true, parameters = true, strict = true, format = true }
+
+local function others_of(read, tool, definition, kind)
+  local path = read:where()
+  local others = fields.others(tool, tool_members, path) or {}
+  for _, name in ipairs(fields.others(definition, definition_members, path .. "." .. kind) or {}) do
+    others[#others + 1] = name
+  end
+  return others[1] and others or nil
+end
+
 local function decode_tools(read, text, request)
   local list = read:check(json.decode(text, { parameters = true, format = true }), "list", "tools")
   read:each(list, "tools", function(tool)
@@ -60,9 +72,11 @@ local function decode_tools(read, text, request)
     if not decode then return kind and add_tool(request, provider_tool(tool)) end
     local definition = read:need(tool, "object", kind)
     if not definition then return end
-    local cache = chat_parts.cache_of(read, tool)
+    local cache, others = chat_parts.cache_of(read, tool), others_of(read, tool, definition, kind)
     read:enter(kind)
-    add_tool(request, decode(read, definition, cache))
+    local decoded = decode(read, definition, cache)
+    decoded.others = others
+    add_tool(request, decoded)
     read:leave()
   end)
 end

@@ -39,6 +39,18 @@ local function fitting(value, kind)
   if found == kind then return value end
 end
 
+-- What the object has beside the known members and says yes to: names as the client would find them, or nil.
+function fields.others(object, known, path)
+  local names
+  for name, value in pairs(object) do
+    if not known[name] and value ~= json.null and value ~= false then
+      names = names or {}
+      names[#names + 1] = path .. "." .. name
+    end
+  end
+  return names
+end
+
 function fields.reader()
   return setmetatable({ path = {} }, reader)
 end

@@ -211,11 +211,23 @@ local function openrouter_reasoning(reasoning, effort)
   return object
 end
 
+-- Chat completions of OpenAI's models tell nothing of their reasoning.
+local function report_unseen(writer, reasoning, effort)
+  local reasons = openai_models.reasons(writer.context.model)
+  if reasons ~= nil and reasoning.summary then
+    openai_parts.drop(writer, "reasoning.summary", "chat completions of this model show no reasoning")
+  end
+  if reasons == false and reasoning.mode == "adaptive" and not effort then
+    drop(writer, "reasoning", "the model does not reason")
+  end
+end
+
 local function add_reasoning(writer, body)
   local reasoning, preset = taken(writer, "reasoning") or {}, writer.preset
   local effort = effort_of(reasoning)
   if preset.models then
     body.reasoning_effort = openai_effort(writer, body, effort)
+    report_unseen(writer, reasoning, effort)
     return
   end
   if next(reasoning) == nil then return end
@@ -265,7 +277,9 @@ local function add_scalars(writer, body)
   end
   if writer.preset.models then body.user = openai_ids.user(body.user, writer.context.model) end
   -- Without it chat completions refuse top_logprobs; Responses have no such switch.
-  if body.top_logprobs and body.logprobs == nil then body.logprobs = true end
+  if body.top_logprobs and body.logprobs == nil then
+    if body.top_logprobs > 0 then body.logprobs = true else body.top_logprobs = nil end
+  end
   if body.metadata and writer.preset.models and writer.request.store ~= true then
     body.metadata = nil
     drop(writer, "metadata", "the provider keeps metadata with stored completions only")

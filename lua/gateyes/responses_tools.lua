@@ -1,6 +1,7 @@
 -- Tools and tool_choice of a Responses request -> canonical.
 -- https://platform.openai.com/docs/api-reference/responses/create (tools, tool_choice)
 local canonical = require "gateyes.canonical"
+local fields = require "gateyes.fields"
 local json = require "gateyes.json"
 local text = require "gateyes.responses_text"
 local web_search = require "gateyes.web_search"
@@ -28,10 +29,14 @@ local function custom_format(raw)
   return json.raw(text.object("type", '"grammar"', "grammar", grammar), true)
 end
 
+local known = { type = true, name = true, description = true, parameters = true, strict = true, format = true,
+  cache_control = true }
+
 local function named(tool, members, where)
   if type(tool.name) ~= "string" then return nil, missing(where .. ".name") end
   local description = text.string(tool.description)
-  local made = { type = tool.type, name = tool.name, description = description, cache = cache_of(tool) }
+  local made = { type = tool.type, name = tool.name, description = description, cache = cache_of(tool),
+    others = fields.others(tool, known, where) }
   if tool.type == "function" then
     made.parameters = raw_or_nil(members.parameters)
     if type(tool.strict) == "boolean" then made.strict = tool.strict end

@@ -1,6 +1,7 @@
 -- One request on its way between a dialect and an adapter: the only Lua that C calls on the request path.
 -- A translation is opened once (the client's body is decoded once) and encoded for each target that is tried.
 local canonical = require "gateyes.canonical"
+local json = require "gateyes.json"
 
 local translate = {}
 
@@ -58,16 +59,36 @@ local function report_untaken(request, adapter, context)
   for name in pairs(request) do
     if not structural[name] and not adapter.takes[name] then context.drop(fields[name] or name) end
   end
+  for _, tool in ipairs(request.tools or {}) do
+    for _, name in ipairs(tool.others or {}) do context.drop(name) end
+  end
   if request.extra and request.extra_format ~= adapter.extra_format then
     for name in pairs(request.extra) do context.drop(name) end
   end
 end
 
+-- What many clients send with every request though it is how things are without it.
+local ordinary = { n = 1, best_of = 1, presence_penalty = 0, frequency_penalty = 0, repetition_penalty = 1, min_p = 0,
+  logprobs = false, top_logprobs = 0 }
+
+-- Does the client's value ask for nothing? Then nothing is lost without it.
+local function is_idle(request, name)
+  local value = request[name]
+  if value == nil then value = request.extra and request.extra[name] end
+  if value == nil then return false end
+  if json.is_raw(value) then
+    local text = json.raw_text(value):gsub("%s", "")
+    return text == "{}" or text == "[]" or text == tostring(ordinary[name])
+  end
+  if name == "modalities" then return #value == 1 and value[1] == "text" end
+  return value == ordinary[name]
+end
+
 -- Sorted and without repeats, so that the header reads the same each time.
-local function names_of(dropped)
+local function names_of(dropped, request)
   local seen, names = {}, {}
   for _, entry in ipairs(dropped) do
-    if not seen[entry.field] then
+    if not seen[entry.field] and not is_idle(request, entry.field) then
       seen[entry.field] = true
       names[#names + 1] = entry.field
     end
@@ -102,7 +123,7 @@ function translate.encode(translation, target)
   local encoded, failure = adapter.encode(request, context)
   if not encoded then return nil, failure or bug("the request could not be written") end
   report_untaken(translation.request, adapter, context)
-  local names = names_of(context.dropped)
+  local names = names_of(context.dropped, translation.request)
   if target.strict and #names > 0 then
     return nil, strict_failure(target, names)
   end

@@ -101,7 +101,7 @@ class Run:
             self.check_stream()
         if case.want_upstream is not None and "want_dropped" in case.raw:
             dropped = [name.strip() for name in self.headers.get("x-gateyes-dropped", "").split(",") if name.strip()]
-            if set(case.raw["want_dropped"]) - set(dropped):
+            if set(case.raw["want_dropped"]) - set(dropped) or set(case.raw.get("want_kept", ())) & set(dropped):
                 self.complain("dropped", ["want %s, got %s" % (case.raw["want_dropped"], dropped)])
         self.check_shape()
         return self.wrong

@@ -2,9 +2,12 @@
 
 #include <stdlib.h>
 
+#include "base/digest.h"
 #include "base/glob.h"
 #include "base/keyed_hash.h"
 #include "base/zone.h"
+
+enum { LONG_NAME_HEX = 32 };
 
 static enum counter_form form_of(const struct limit_definition *d) {
   if (d->kind == LIMIT_CONCURRENT) return COUNTER_CONCURRENT;
@@ -300,10 +303,24 @@ const struct limit_rule *limit_set_find(const struct limit_set *set,
   return found;
 }
 
+/* Two long names that begin alike are two, also when only their beginnings are kept. */
+static void write_long_name(char *out, struct slice name) {
+  uint8_t digest[SHA256_BYTES];
+  char hex[2 * SHA256_BYTES + 1];
+  digest_sha256(name, digest);
+  digest_hex(digest, sizeof digest, hex);
+  memcpy(out, name.data, LIMIT_NAME_MAX - LONG_NAME_HEX - 1);
+  out[LIMIT_NAME_MAX - LONG_NAME_HEX - 1] = '~';
+  memcpy(out + LIMIT_NAME_MAX - LONG_NAME_HEX, hex, LONG_NAME_HEX);
+}
+
 static size_t write_name(char *out, struct slice name) {
   uint16_t len = name.len < LIMIT_NAME_MAX ? (uint16_t)name.len : LIMIT_NAME_MAX;
   memcpy(out, &len, sizeof len);
-  if (len) memcpy(out + sizeof len, name.data, len);
+  if (name.len > LIMIT_NAME_MAX)
+    write_long_name(out + sizeof len, name);
+  else if (len)
+    memcpy(out + sizeof len, name.data, len);
   return sizeof len + len;
 }
 

@@ -70,7 +70,8 @@ const struct limit_rule *limit_set_find(const struct limit_set *set,
                                         const struct limit_definition *definition);
 
 /* The names that a counter is kept for, one after the other with their lengths; at most
- * LIMIT_KEY_MAX bytes. Longer names than LIMIT_NAME_MAX are cut. Returns the length. */
+ * LIMIT_KEY_MAX bytes. Of longer names than LIMIT_NAME_MAX the end is a digest. Returns the length.
+ */
 size_t limit_key_write(const struct limit_match *match, const struct limit_request *request,
                        char *out);
 /* "tenant=acme user=ann". */

@@ -134,6 +134,12 @@ class Scopes(ApiCase):
             self.assertEqual((status, answer["error"]["field"].split("[")[0]), (400, field), answer)
             self.assertNotIn("limit: limit", answer["error"]["message"])
 
+    def test_long_names_that_begin_alike_are_two(self):
+        limit = self.good("POST", "/admin/v1/limits", {"name": "long", "scope": {"tenant": "default", "customer": "*"}, "requests": 1, "window": "1h"})
+        asked = [self.ask("/v1/chat/completions", chat_body("m", user="L" * 200 + letter), key=KEY).status for letter in "abab"]
+        self.good("DELETE", "/admin/v1/limits/" + limit["id"])
+        self.assertEqual(asked, [200, 200, 429, 429])
+
     def test_a_burst_is_named(self):
         limit = self.good("POST", "/admin/v1/limits", {"name": "gulp", "scope": {"tenant": "default"}, "total_tokens": 1000, "window": "1m", "burst": 15})
         reply = self.ask("/v1/chat/completions", chat_body("m"), key=KEY)

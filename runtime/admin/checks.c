@@ -244,14 +244,44 @@ static bool check_retention(struct call *c, const struct entity *e) {
   return true;
 }
 
+struct namesake {
+  const struct entity *row;
+  bool is_found;
+};
+
+static void on_namesake(void *context, const struct entity *e) {
+  struct namesake *n = context;
+  bool is_same = slice_equal(e->name, n->row->name) && slice_equal(e->owner, n->row->owner);
+  if (is_same && !slice_equal(e->id, n->row->id)) n->is_found = true;
+}
+
+/* Limits, reports and tokens know users by name and projects by path. The lookup is for two that
+ * are made at once. */
+static bool check_unique(struct call *c, struct entity *e) {
+  struct namesake n = {.row = e};
+  struct entity_query query = {.kind = e->kind, .tenant = e->tenant, .name_prefix = e->name};
+  struct entity_sink sink = {on_namesake, &n};
+  enum store_result result = c->backend.store->calls->list(c->backend.store, &query, &sink);
+  if (result != STORE_FINE)
+    call_fail_store(c, result);
+  else if (n.is_found)
+    call_fail(c, 409, "name", "name: there is a %s of this name already; choose another",
+              row_noun(e->kind));
+  e->lookup =
+      slice_of(arena_printf(&c->arena, "%.*s/%.*s/%.*s", (int)e->tenant.len, e->tenant.data,
+                            (int)e->owner.len, e->owner.data, (int)e->name.len, e->name.data));
+  return result == STORE_FINE && !n.is_found;
+}
+
 bool row_check(struct call *c, struct entity *e, bool is_new) {
   bool has_tenant = e->kind != ENTITY_TENANT && e->tenant.len;
   if (is_new && has_tenant && !check_tenant(c, e)) return false;
   switch (e->kind) {
   case ENTITY_TENANT: return check_retention(c, e);
   case ENTITY_PROJECT:
-    return check_there(c, ENTITY_PROJECT, e->owner, "parent", e->tenant) && check_depth(c, e);
-  case ENTITY_USER: return check_roles(c, e) && limit_lets_rename(c, e);
+    return check_there(c, ENTITY_PROJECT, e->owner, "parent", e->tenant) && check_depth(c, e) &&
+           check_unique(c, e);
+  case ENTITY_USER: return check_roles(c, e) && limit_lets_rename(c, e) && check_unique(c, e);
   case ENTITY_KEY: return check_key(c, e);
   case ENTITY_ROLE: return check_role_row(c, e);
   case ENTITY_LIMIT: return limit_check(c, e, is_new);

@@ -41,8 +41,8 @@ enum { FIELDS = sizeof fields / sizeof *fields };
 static const struct type {
   const char *wanted, *schema;
 } types[] = {
-    [FIELD_NAME] = {"1 to 64 letters, digits, - _ or .",
-                    "\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9._-]{1,64}$\""},
+    [FIELD_NAME] = {"1 to 64 letters, digits, - _ or . and no . in front",
+                    "\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$\""},
     [FIELD_TEXT] = {"a text of up to 256 bytes without control characters",
                     "\"type\":\"string\",\"maxLength\":256"},
     [FIELD_LONG] = {"a text of up to 65536 bytes", "\"type\":\"string\",\"maxLength\":65536"},
@@ -72,7 +72,7 @@ static bool is_name(struct slice text) {
                    c == '_' || c == '-' || c == '.';
     if (!is_word) return false;
   }
-  return text.len > 0 && text.len <= NAME_MAX_BYTES;
+  return text.len > 0 && text.len <= NAME_MAX_BYTES && text.data[0] != '.'; /* no path climbs */
 }
 
 /* Escapes are looked at as what they stand for. */
@@ -102,6 +102,9 @@ static bool is_role(struct slice value) {
   if (json_type(value) == JSON_STRING) return is_text(value, true);
   if (json_type(value) != JSON_OBJECT) return false;
   struct slice role = json_find(value, "role"), project = json_find(value, "project");
+  for (struct json_walk w = json_walk_of(value); json_walk_next(&w);)
+    if (!json_key_equal(w.key, SLICE("role")) && !json_key_equal(w.key, SLICE("project")))
+      return false; /* a misspelt project would be none, and the role hold everywhere */
   return role.data && is_text(role, true) && (!project.data || is_text(project, false));
 }
 
@@ -228,7 +231,12 @@ static bool check_field(struct call *c, const struct field *f, bool is_new) {
     call_fail(c, 400, f->name, "%s is missing: %s", f->name, f->what);
     return false;
   }
-  if (is_absent || is_of(f->type, given)) return true;
+  bool is_empty = f->flags & REQUIRED && f->type == FIELD_TEXT && !json_string_raw(given).len;
+  if (is_absent || (is_of(f->type, given) && !is_empty)) return true;
+  if (is_empty && json_type(given) == JSON_STRING) {
+    call_fail(c, 400, f->name, "%s is empty: %s", f->name, f->what);
+    return false;
+  }
   call_fail(c, 400, f->name, "%s: expects %s", f->name, types[f->type].wanted);
   return false;
 }

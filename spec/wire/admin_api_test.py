@@ -247,6 +247,34 @@ class Keys(ApiCase):
         self.assertEqual(self.api("POST", "/key/update", {"key": mine["key"], "max_budget": 5}, key=developer)[0], 403)
         self.good("POST", "/key/update", {"key": mine["key"], "key_alias": "renamed"}, key=developer)
 
+    def test_names_are_given_once_and_are_names(self):
+        """Limits, reports and tokens know users by name and projects by path."""
+        tenant = self.tenant()
+        users = [self.good("POST", "/admin/v1/users", {"tenant": tenant, "name": name})["id"] for name in ("once", "other one")]
+        top = self.good("POST", "/admin/v1/projects", {"tenant": tenant, "name": "once"})["id"]
+        self.fails(409, "name", "POST", "/admin/v1/users", {"tenant": tenant, "name": "once"})
+        self.fails(409, "name", "PATCH", "/admin/v1/users/" + users[1], {"name": "once"})
+        self.good("PATCH", "/admin/v1/users/" + users[0], {"name": "once", "email": "a@b"})
+        self.good("PATCH", "/admin/v1/users/" + users[0], {"name": "free again"})
+        self.good("PATCH", "/admin/v1/users/" + users[1], {"name": "once"})
+        self.fails(409, "name", "POST", "/admin/v1/projects", {"tenant": tenant, "name": "once"})
+        self.good("POST", "/admin/v1/projects", {"tenant": tenant, "name": "once", "parent": top})
+        self.fails(409, "name", "POST", "/admin/v1/projects", {"tenant": tenant, "name": "once", "parent": "once"})
+        made = []
+        threads = [threading.Thread(target=lambda: made.append(Api(self.gateway.admin.number, ADMIN_KEY)("POST", "/admin/v1/users", {"tenant": tenant, "name": "race"})[0]))
+                   for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(sorted(made), [201] + [409] * 5)
+        self.fails(400, "name", "POST", "/admin/v1/users", {"tenant": tenant, "name": ""})
+        self.fails(400, "name", "POST", "/admin/v1/keys", {"tenant": tenant, "name": ""})
+        self.fails(400, "id", "POST", "/admin/v1/tenants", {"id": ".."})
+        self.fails(400, "name", "POST", "/admin/v1/projects", {"tenant": tenant, "name": ".hidden"})
+        # A misspelt project would be none, and the role hold everywhere.
+        self.fails(400, "roles", "POST", "/admin/v1/users", {"tenant": tenant, "name": "bound", "roles": [{"role": "developer", "projekt": top}]})
+
     def test_names_stand_for_ids(self):
         tenant = self.tenant()
         research = self.good("POST", "/admin/v1/projects", {"tenant": tenant, "name": "naming"})
@@ -301,7 +329,7 @@ class Limits(ApiCase):
         self.assertEqual([self.chat_with(key["secret"]) for _ in range(2)], [200, 429])
         self.good("DELETE", "/admin/v1/limits/" + limit["id"])
         self.assertEqual(self.chat_with(key["secret"]), 200)
-        self.fails(400, None, "POST", "/admin/v1/limits", {"name": "none", "window": "1h"})
+        self.assertIn("limit: limits nothing", self.fails(400, None, "POST", "/admin/v1/limits", {"name": "none", "window": "1h"}))
 
     def test_limits_outlive_the_configuration_and_the_process(self):
         key = self.make_key("kept")

@@ -24,6 +24,7 @@ struct bookkeeper {
   uv_timer_t timer;
   uv_work_t work;
   bool is_working, is_closing;
+  bool is_last; /* of the piece of work that runs: what is_closing was when it began */
   uint64_t retry_ms, wait_ms; /* the store was refused: when to try again */
   uint64_t drain_ms;          /* not before, unless much waits */
   uint64_t retain_ms;         /* when to look for what is too old */
@@ -206,7 +207,7 @@ static void drain_due(struct bookkeeper *b) {
 
 static void on_work(uv_work_t *work) {
   struct bookkeeper *b = work->data;
-  if (b->is_closing) {
+  if (b->is_last) {
     journals_seal(b->settings.journals);
     b->retry_ms = 0;
     while (drain(b, BATCHES_PER_TURN)) {
@@ -236,7 +237,7 @@ static void start_work(struct bookkeeper *b);
 static void on_work_done(uv_work_t *work, int status) {
   (void)status;
   struct bookkeeper *b = work->data;
-  bool was_last = b->is_closing && !b->is_working;
+  bool was_last = b->is_last;
   b->is_working = false;
   if (was_last)
     uv_close((uv_handle_t *)&b->timer, on_timer_closed);
@@ -244,9 +245,9 @@ static void on_work_done(uv_work_t *work, int status) {
     start_work(b);
 }
 
-/* is_working stays false for the last piece: nothing follows it. */
 static void start_work(struct bookkeeper *b) {
-  b->is_working = !b->is_closing;
+  b->is_working = true;
+  b->is_last = b->is_closing;
   must(uv_queue_work(b->settings.loop, &b->work, on_work, on_work_done) == 0);
 }
 

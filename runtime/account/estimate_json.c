@@ -221,7 +221,7 @@ INLINE void take_content(struct pass *p, const char *at, struct masks *m, uint64
                          const struct escapes *x) {
   struct estimate *e = p->estimate;
   keep_only(m, content);
-  e->milli += count(x->wide & content) * WIDE_MILLI;
+  if (x->wide) e->milli += count(x->wide & content) * WIDE_MILLI;
   if (m->other | p->skipped) {
     struct masks mixed = *m; /* so that the others may stay in registers */
     take_mixed(p, at, &mixed, x->starts & content);
@@ -310,9 +310,17 @@ NEWER INLINE struct masks wide_masks(const char *at) {
 }
 
 NEWER static const char *take_newer(struct pass *p, const char *at) {
-  for (; p->end - at >= BLOCK; at += BLOCK) {
-    struct masks m = wide_masks(at);
-    take_masks(p, at, &m, UINT64_MAX);
+  char copy[BLOCK];
+  while (at < p->end) {
+    const char *block = at;
+    size_t bytes = (size_t)(p->end - at);
+    if (bytes < BLOCK)
+      block = memcpy(memset(copy, 0, BLOCK), at, bytes);
+    else
+      bytes = BLOCK;
+    struct masks m = wide_masks(block);
+    take_masks(p, at, &m, UINT64_MAX >> (BLOCK - bytes));
+    at += bytes;
   }
   return at;
 }

@@ -84,6 +84,7 @@ static uint64_t common_divisor(uint64_t a, uint64_t b) {
 static bool scale(wide value, const uint32_t *factors, size_t count, uint64_t *out) {
   wide divisor = PRICE_PARTS;
   for (size_t i = 0; i < count; i++) {
+    if (factors[i] == PRICE_PARTS) continue;
     uint64_t common = common_divisor(factors[i], PRICE_PARTS);
     if (__builtin_mul_overflow(value, (wide)(factors[i] / common), &value)) return false;
     divisor *= PRICE_PARTS / common;
@@ -113,8 +114,9 @@ enum price_status price_bill(const struct price *price, const struct price_query
     return PRICE_OVERFLOW;
   uint32_t factors[] = {hours_factor(price, query->at_ms),
                         service_factor(price, query->usage->service), query->markup};
-  if (!scale(sum.value, factors, 2, &bill.list_nanousd) ||
-      !scale(sum.value, factors, 3, &bill.cost_nanousd))
+  if (!scale(sum.value, factors, 2, &bill.list_nanousd)) return PRICE_OVERFLOW;
+  bill.cost_nanousd = bill.list_nanousd;
+  if (query->markup != PRICE_PARTS && !scale(sum.value, factors, 3, &bill.cost_nanousd))
     return PRICE_OVERFLOW;
   *out = bill;
   return PRICE_KNOWN;

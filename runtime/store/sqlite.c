@@ -148,7 +148,14 @@ static void create_private(const char *path) {
   if (fd >= 0) close(fd);
 }
 
+static void forget_bound(struct sqlite *s) {
+  for (int i = 0; i < INSERT_ROWS; i++)
+    for (int k = 0; k < INSERT_VALUES; k++)
+      s->inserted[i][k] = INT64_MIN;
+}
+
 static void close_writer(struct sqlite *s) {
+  forget_bound(s);
   for (int i = 0; i < KEPT_COUNT; i++) {
     sqlite3_finalize(s->kept[i]);
     s->kept[i] = NULL;
@@ -307,6 +314,7 @@ struct store *sqlite_store_new(const char *path) {
   struct sqlite *s = must_calloc(1, sizeof *s);
   s->base.calls = &calls;
   s->path = must_strdup(path);
+  forget_bound(s);
   must(uv_mutex_init(&s->write_lock) == 0 && uv_mutex_init(&s->read_lock) == 0 &&
        uv_mutex_init(&s->error_lock) == 0);
   return &s->base;

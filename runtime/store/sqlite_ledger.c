@@ -5,7 +5,7 @@
 
 #include "store/sqlite_private.h"
 
-static const char insert_sql[] = "INSERT OR IGNORE INTO request_rows ("
+static const char columns_sql[] = " INTO request_rows ("
 #define TEXT(tag, column, member)
 #define JSON(tag, column, member) #column ","
 #define NUMBER(tag, column, member) #column ","
@@ -13,7 +13,9 @@ static const char insert_sql[] = "INSERT OR IGNORE INTO request_rows ("
 #undef TEXT
 #undef JSON
 #undef NUMBER
-                                 "request_id, group_id, sequence) VALUES ("
+                                  "request_id, group_id, sequence) VALUES ";
+
+static const char row_sql[] = "("
 #define TEXT(tag, column, member)
 #define JSON(tag, column, member) "?,"
 #define NUMBER(tag, column, member) "?,"
@@ -21,7 +23,7 @@ static const char insert_sql[] = "INSERT OR IGNORE INTO request_rows ("
 #undef TEXT
 #undef JSON
 #undef NUMBER
-                                 "?,?,?)";
+                              "?,?,?)";
 
 static const char find_group_sql[] = "SELECT id FROM request_groups WHERE "
 #define GROUP_TEXT(column) #column " = ? AND "
@@ -39,6 +41,11 @@ static const char add_group_sql[] = "INSERT INTO request_groups ("
 #undef GROUP_TEXT
         "NULL)";
 
+struct row {
+  const struct ledger_record *record;
+  int64_t group, sequence;
+};
+
 struct saving {
   struct sqlite *store;
   const struct ledger_record **records; /* by time */
@@ -48,6 +55,8 @@ struct saving {
   int64_t next;   /* behind what the batch has added */
   uint64_t stored;
   bool has_tags;
+  struct row rows[INSERT_ROWS]; /* whose places are known to be free */
+  size_t row_count;
 };
 
 static void bind_texts(struct query *q, const struct ledger_record *record) {
@@ -71,16 +80,99 @@ static enum store_result name_group(struct sqlite *s, struct rollup_group *g) {
   return result;
 }
 
-static void bind_row(struct query *q, const struct ledger_record *record, int64_t group) {
+/* clang-format off */
+enum {
+  ROW_VALUES = 3
 #define TEXT(tag, column, member)
-#define JSON(tag, column, member) query_text(q, record->member);
-#define NUMBER(tag, column, member) query_number(q, (int64_t)record->member);
+#define JSON(tag, column, member) + 1
+#define NUMBER(tag, column, member) + 1
 #include "model/ledger.def"
 #undef TEXT
 #undef JSON
 #undef NUMBER
-  query_text(q, record->request_id);
-  query_number(q, group);
+};
+/* clang-format on */
+_Static_assert((int)ROW_VALUES <= (int)INSERT_VALUES, "room for what is bound");
+
+struct binding {
+  struct query *query;
+  int64_t *bound; /* what is bound to the row's values already; INT64_MIN: not known */
+};
+
+static void bind_number(struct binding *b, int64_t number) {
+  if (*b->bound == number) {
+    b->query->bound++;
+  } else {
+    query_number(b->query, number);
+    *b->bound = number;
+  }
+  b->bound++;
+}
+
+static void bind_text(struct binding *b, struct slice text) {
+  if (*b->bound == 0 && text.len == 0)
+    b->query->bound++;
+  else
+    query_text(b->query, text.len ? text : SLICE(""));
+  *b->bound++ = text.len ? INT64_MIN : 0;
+}
+
+static void bind_row(struct query *q, const struct row *row, int64_t bound[INSERT_VALUES]) {
+  const struct ledger_record *record = row->record;
+  struct binding b = {q, bound};
+#define TEXT(tag, column, member)
+#define JSON(tag, column, member) bind_text(&b, record->member);
+#define NUMBER(tag, column, member) bind_number(&b, (int64_t)record->member);
+#include "model/ledger.def"
+#undef TEXT
+#undef JSON
+#undef NUMBER
+  bind_text(&b, record->request_id);
+  bind_number(&b, row->group);
+  bind_number(&b, row->sequence);
+}
+
+static struct query insert_query(struct sqlite *s, enum kept_statement which, const char *verb,
+                                 size_t rows) {
+  struct bytes sql;
+  if (s->kept[which]) return query_kept(s, which, "");
+  bytes_init(&sql);
+  bytes_append_text(&sql, verb);
+  bytes_append_text(&sql, columns_sql);
+  for (size_t i = 0; i < rows; i++)
+    bytes_printf(&sql, "%s%s", i ? "," : "", row_sql);
+  struct query q = query_kept(s, which, bytes_text(&sql));
+  bytes_fini(&sql);
+  return q;
+}
+
+/* False in *is_new: its place is taken. */
+static enum store_result insert_row(struct sqlite *s, const struct row *row, bool *is_new) {
+  struct query q = insert_query(s, KEPT_INSERT, "INSERT OR IGNORE", 1);
+  int64_t bound[INSERT_VALUES];
+  for (int i = 0; i < INSERT_VALUES; i++)
+    bound[i] = INT64_MIN;
+  bind_row(&q, row, bound);
+  query_next(&q);
+  *is_new = q.result == STORE_FINE && sqlite3_changes(s->writer) > 0;
+  return query_end(&q);
+}
+
+static enum store_result insert_rows(struct saving *saving) {
+  struct query q = insert_query(saving->store, KEPT_INSERT_ROWS, "INSERT", INSERT_ROWS);
+  for (size_t i = 0; i < INSERT_ROWS && q.result == STORE_FINE; i++)
+    bind_row(&q, &saving->rows[i], saving->store->inserted[i]);
+  saving->row_count = 0;
+  return query_run(&q);
+}
+
+static enum store_result insert_rest(struct saving *saving) {
+  enum store_result result = STORE_FINE;
+  bool is_new;
+  for (size_t i = 0; result == STORE_FINE && i < saving->row_count; i++)
+    result = insert_row(saving->store, &saving->rows[i], &is_new);
+  saving->row_count = 0;
+  return result;
 }
 
 static enum store_result note_tags(struct sqlite *s, int64_t sequence) {
@@ -89,28 +181,27 @@ static enum store_result note_tags(struct sqlite *s, int64_t sequence) {
   return query_run(&q);
 }
 
-static enum store_result insert(struct saving *saving, const struct ledger_record *record) {
+/* is_free: nothing stands behind saving->next. */
+static enum store_result insert(struct saving *saving, const struct ledger_record *record,
+                                bool is_free) {
   struct sqlite *s = saving->store;
   struct rollup_group *group = rollup_get(&saving->rollup, record);
   enum store_result result = name_group(s, group);
-  if (result != STORE_FINE) return result;
-  struct query q = query_kept(s, KEPT_INSERT, insert_sql);
-  bind_row(&q, record, group->id);
-  int place = q.bound;
-  bool is_new = false;
-  while (q.result == STORE_FINE && !is_new) { /* until a place is free */
-    q.bound = place;
-    query_number(&q, saving->next);
-    query_next(&q);
-    is_new = q.result == STORE_FINE && sqlite3_changes(s->writer) > 0;
-    saving->next++;
-    sqlite3_reset(q.statement);
+  struct row row = {record, group->id, 0};
+  for (bool is_new = false; result == STORE_FINE && !is_new;) {
+    row.sequence = saving->next++;
+    if (!is_free) {
+      result = insert_row(s, &row, &is_new);
+      continue;
+    }
+    saving->rows[saving->row_count++] = row;
+    if (saving->row_count == INSERT_ROWS) result = insert_rows(saving);
+    is_new = true;
   }
-  result = query_end(&q);
-  if (!is_new) return result;
+  if (result != STORE_FINE) return result;
   saving->stored++;
   used_add(&group->used, record);
-  return record->tags.len ? note_tags(s, saving->next - 1) : STORE_FINE;
+  return record->tags.len ? note_tags(s, row.sequence) : STORE_FINE;
 }
 
 /* ---- records that are known ---- */
@@ -154,9 +245,10 @@ static enum store_result insert_moment(struct saving *saving, const struct momen
   enum store_result result = STORE_FINE;
   forget_doubles(m);
   if (saving->next < first) saving->next = first;
-  if (first <= saving->newest) result = forget_stored(saving, m, first);
+  bool is_free = first > saving->newest;
+  if (!is_free) result = forget_stored(saving, m, first);
   for (size_t i = 0; result == STORE_FINE && i < m->count; i++)
-    if (m->records[i]) result = insert(saving, m->records[i]);
+    if (m->records[i]) result = insert(saving, m->records[i], is_free);
   return result;
 }
 
@@ -178,7 +270,7 @@ static enum store_result insert_all(struct saving *saving) {
       m.count++;
     result = insert_moment(saving, &m);
   }
-  return result;
+  return result == STORE_FINE ? insert_rest(saving) : result;
 }
 
 /* ---- a batch ---- */

@@ -10,6 +10,7 @@
 /* Statements of every batch: compiled once for a connection that writes. */
 enum kept_statement {
   KEPT_INSERT,
+  KEPT_INSERT_ROWS,
   KEPT_SEEN,
   KEPT_NEWEST,
   KEPT_TAGGED,
@@ -23,14 +24,18 @@ enum kept_statement {
   KEPT_COUNT = KEPT_ROLL_UP_BY + USAGE_DIMENSION_COUNT
 };
 
+enum { INSERT_ROWS = 16, INSERT_VALUES = 32 }; /* of KEPT_INSERT_ROWS; values of a row at most */
+
 struct sqlite {
   struct store base;
   char *path;
   uv_mutex_t write_lock, read_lock, error_lock;
   sqlite3 *writer, *reader;
   sqlite3_stmt *kept[KEPT_COUNT]; /* of the writer */
-  uint64_t inode;                 /* of the file that is open */
-  int64_t groups_swept;           /* rows of request_groups up to here were looked at last */
+  /* What KEPT_INSERT_ROWS has bound: most figures are the same again, or an empty text (0). */
+  int64_t inserted[INSERT_ROWS][INSERT_VALUES];
+  uint64_t inode;       /* of the file that is open */
+  int64_t groups_swept; /* rows of request_groups up to here were looked at last */
   struct bytes error;
 };
 

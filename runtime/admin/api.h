@@ -187,6 +187,13 @@ void subscription_resource(struct call *c, const struct entity *e, struct resour
  * *merged, which has only members that are kept in a row's body. False: refused. */
 bool fields_merge(struct call *c, const struct entity *old, struct entity *out);
 struct slice fields_schema(struct arena *arena, enum entity_kind kind, bool is_change);
+/* ,"name":{schema},… of the members that a row shows; each may be null. */
+void fields_append_shown(enum entity_kind kind, struct bytes *out);
+/* admin/schemas.c: what answers hold. */
+void schemas_append_answer(const struct admin_route *r, struct bytes *out);
+void schemas_append_components(struct bytes *out); /* "tenant":{…},… */
+/* admin/scripts.c: for the description; they are routed by their own table. NULL at the end. */
+const struct admin_route *scripts_route_at(size_t index);
 /* admin/checks.c: what one kind's rows must obey beyond the types. A limit's scope is written anew
  * with the names that requests bear. */
 bool row_check(struct call *c, struct entity *e, bool is_new);

@@ -288,3 +288,14 @@ struct slice fields_schema(struct arena *arena, enum entity_kind kind, bool is_c
   bytes_fini(&required);
   return schema;
 }
+
+void fields_append_shown(enum entity_kind kind, struct bytes *out) {
+  for (int i = 0; i < FIELDS; i++) {
+    const struct field *f = &fields[i];
+    if (f->kind != kind || strcmp(f->name, "id") == 0) continue;
+    bytes_printf(out, ",\"%s\":{\"anyOf\":[{%s},{\"type\":\"null\"}],\"description\":", f->name,
+                 types[f->type].schema);
+    json_quote(out, slice_of(f->what));
+    bytes_append_byte(out, '}');
+  }
+}

@@ -29,8 +29,10 @@ static void append_parameters(struct bytes *out, const struct admin_route *r) {
   struct slice rest = slice_of(params_names(r->params));
   const char *separator = "";
   bytes_append_text(out, ",\"parameters\":[");
-  if (strstr(r->path, "{id}")) {
-    append_parameter(out, r, SLICE("id"), "path");
+  for (const char *open = strchr(r->path, '{'); open; open = strchr(open + 1, '{')) {
+    struct slice name = {open + 1, strcspn(open + 1, "}")};
+    bytes_append_text(out, separator);
+    append_parameter(out, r, name, "path");
     separator = ",";
   }
   while (rest.len) {
@@ -39,7 +41,7 @@ static void append_parameters(struct bytes *out, const struct admin_route *r) {
     append_parameter(out, r, name, "query");
     separator = ",";
   }
-  bool is_change = strcmp(r->method, "GET") != 0;
+  bool is_change = strcmp(r->method, "GET") != 0 && r->handle;
   const char *headers[] = {"Idempotency-Key", "If-Match"};
   for (size_t i = 0; i < 2 && is_change; i++, separator = ",") {
     bytes_append_text(out, separator);
@@ -103,8 +105,10 @@ static void append_answers(struct bytes *out, const struct admin_route *r) {
   bool is_create = strcmp(r->name, "row_create") == 0;
   bytes_printf(out,
                ",\"responses\":{\"%s\":{\"description\":\"Done\",\"content\":{\"application/json\":"
-               "{\"schema\":{}}}}",
+               "{\"schema\":",
                is_create ? "201" : "200");
+  schemas_append_answer(r, out);
+  bytes_append_text(out, "}}}");
   for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
     bytes_printf(out,
                  ",\"%s\":{\"description\":\"%s\",\"content\":{\"application/json\":{\"schema\":{"
@@ -129,21 +133,28 @@ static void append_operation(struct bytes *out, const struct admin_route *r) {
   bytes_append_byte(out, '}');
 }
 
+static const struct admin_route *route_at(size_t index) {
+  size_t routes = 0;
+  while (admin_route_at(routes))
+    routes++;
+  return index < routes ? admin_route_at(index) : scripts_route_at(index - routes);
+}
+
 static bool is_first_of_path(size_t index) {
   for (size_t i = 0; i < index; i++)
-    if (strcmp(admin_route_at(i)->path, admin_route_at(index)->path) == 0) return false;
+    if (strcmp(route_at(i)->path, route_at(index)->path) == 0) return false;
   return true;
 }
 
 static void append_paths(struct bytes *out) {
-  for (size_t i = 0; admin_route_at(i); i++) {
+  for (size_t i = 0; route_at(i); i++) {
     if (!is_first_of_path(i)) continue;
-    const char *path = admin_route_at(i)->path, *separator = "";
+    const char *path = route_at(i)->path, *separator = "";
     bytes_printf(out, "%s\"%s\":{", i ? "," : "", path);
-    for (size_t k = i; admin_route_at(k); k++) {
-      if (strcmp(admin_route_at(k)->path, path) != 0) continue;
+    for (size_t k = i; route_at(k); k++) {
+      if (strcmp(route_at(k)->path, path) != 0) continue;
       bytes_append_text(out, separator);
-      append_operation(out, admin_route_at(k));
+      append_operation(out, route_at(k));
       separator = ",";
     }
     bytes_append_byte(out, '}');
@@ -158,7 +169,11 @@ void admin_openapi_write(struct bytes *out) {
   bytes_append_text(
       out,
       "},\"components\":{\"securitySchemes\":{\"key\":{\"type\":\"http\",\"scheme\":\"bearer\"}},"
-      "\"schemas\":{\"error\":{\"type\":\"object\",\"required\":[\"error\"],\"properties\":{"
+      "\"schemas\":{");
+  schemas_append_components(out);
+  bytes_append_text(
+      out,
+      "\"error\":{\"type\":\"object\",\"required\":[\"error\"],\"properties\":{"
       "\"error\":{\"type\":\"object\",\"required\":[\"code\",\"message\"],\"properties\":{\"code\":"
       "{\"type\":\"string\"},\"message\":{\"type\":\"string\"},\"field\":{\"type\":[\"string\","
       "\"null\"]}}}}}}}}\n");

@@ -44,6 +44,36 @@ static const struct scripts_endpoint {
     {"drop", SCRIPTS_DROP, true},
 };
 
+const struct admin_route *scripts_route_at(size_t index) {
+#define SCRIPTS(method, path, action, summary)                                                     \
+  { method, path, action, NULL, ENTITY_COUNT, PARAMS_NONE, summary, "" }
+  static const struct admin_route routes[] = {
+      SCRIPTS("GET", "/admin/scripts", "scripts.read", "What each tenant runs"),
+      SCRIPTS("GET", "/admin/tenants/{tenant}/scripts", "scripts.read", "What a tenant runs"),
+      SCRIPTS(
+          "POST", "/admin/tenants/{tenant}/scripts", "scripts.write",
+          "Push a generation: {\"files\":{PATH:TEXT}}, and perhaps \"canary\":{\"percent\":P} or "
+          "\"shadow\":true"),
+      SCRIPTS("GET", "/admin/tenants/{tenant}/scripts/{generation}", "scripts.read",
+              "The files of one generation"),
+      SCRIPTS("GET", "/admin/tenants/{tenant}/scripts/differences", "scripts.read",
+              "Where the shadow decided differently"),
+      SCRIPTS("POST", "/admin/tenants/{tenant}/scripts/rollback", "scripts.write",
+              "Run what ran before, or {\"generation\":N}"),
+      SCRIPTS("POST", "/admin/tenants/{tenant}/scripts/promote", "scripts.write",
+              "Run the canary or the shadow, or {\"generation\":N}, for all requests"),
+      SCRIPTS("POST", "/admin/tenants/{tenant}/scripts/canary", "scripts.write",
+              "Run a generation for a part: {\"generation\":N,\"percent\":P,\"keys\":[NAME]}"),
+      SCRIPTS("POST", "/admin/tenants/{tenant}/scripts/shadow", "scripts.write",
+              "Let a generation decide without effect: {\"generation\":N}"),
+      SCRIPTS("POST", "/admin/tenants/{tenant}/scripts/drop", "scripts.write",
+              "End the canary and the shadow"),
+      SCRIPTS("GET", "/admin/exchanges", "server.read", "Requests that are open, with their steps"),
+  };
+#undef SCRIPTS
+  return index < sizeof routes / sizeof *routes ? &routes[index] : NULL;
+}
+
 /* "acme/scripts/rollback": false when there is no such endpoint. *allowed: its methods. */
 static bool read_path(struct visit *v, struct slice rest, bool is_post, const char **allowed) {
   struct slice tenant = slice_cut(rest, '/', &rest), scripts = slice_cut(rest, '/', &rest);

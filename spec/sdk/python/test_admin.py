@@ -3,6 +3,7 @@ import json
 import os
 import urllib.request
 
+import jsonschema
 import openai
 import pytest
 from kit import GATEWAY_URL, until
@@ -20,6 +21,32 @@ def test_the_description_is_valid_openapi():
     document = admin("GET", "/admin/openapi.json")
     validate(document)
     assert document["openapi"] == "3.1.0" and len(document["paths"]) > 30
+    assert "/admin/tenants/{tenant}/scripts/rollback" in document["paths"]
+
+
+def test_answers_are_what_the_description_says():
+    document = admin("GET", "/admin/openapi.json")
+    admin("POST", "/admin/v1/tenants", {"id": "shapes"})
+    made = {}
+    for kind, body in (("projects", {"name": "p"}), ("users", {"name": "u"}), ("roles", {"name": "r", "allow": ["chat"]}), ("keys", {"name": "k"}),
+                       ("limits", {"name": "l", "requests": 5, "window": "1m"}), ("services", {"name": "s"})):
+        made[kind] = admin("POST", "/admin/v1/" + kind, dict({"tenant": "shapes"}, **body))["id"]
+    made["service-versions"] = admin("POST", "/admin/v1/service-versions", {"service": "shapes:s", "model": "openai-plain"})["id"]
+    made["subscriptions"] = admin("POST", "/admin/v1/subscriptions", {"service": "shapes:s", "name": "x"})["id"]
+    key = admin("POST", "/admin/v1/keys", {"tenant": "shapes", "name": "caller", "roles": ["developer"]})["secret"]
+    client = openai.OpenAI(api_key=key, base_url=GATEWAY_URL + "/v1", max_retries=0, timeout=20)
+    client.chat.completions.create(model="openai-plain", messages=[{"role": "user", "content": "Hello"}])
+    made["requests"] = until("the row", lambda: admin("GET", "/admin/v1/requests?tenant=shapes")["data"])[0]["request_id"]
+    checked = 0
+    for path, operations in document["paths"].items():
+        kind = path.split("/")[3] if path.startswith("/admin/v1/") else ""
+        if "get" not in operations or ("{" in path and (kind not in made or path.count("/") > 4)) or path == "/key/info":
+            continue
+        schema = operations["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        answer = admin("GET", path.replace("{id}", made.get(kind, "")))
+        jsonschema.Draft202012Validator(dict(schema, components=document["components"])).validate(answer)
+        checked += schema != {}
+    assert checked > 20
 
 
 def test_a_team_from_its_key_to_its_bill():

@@ -98,8 +98,6 @@ static bool check_scope(struct call *c, struct entity *e, const struct limit_def
 static void fail_limit(struct call *c, const char *problem) {
   struct slice rest, text = slice_of(problem), before = slice_cut(text, ' ', &rest);
   if (slice_equal_text(before, "limit:")) text = rest;
-  before = slice_cut(text, ' ', &rest);
-  if (slice_equal_text(before, "configuration:")) text = rest; /* the whole of it */
   struct slice field = slice_cut(text, ':', &rest);
   if (slice_equal_text(field, "configuration")) { /* about all of it */
     text = slice_trim(rest);

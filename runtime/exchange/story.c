@@ -47,23 +47,21 @@ struct slice story_write(struct exchange *x, struct slice policies) {
   bool has_strategy = x->strategy && policy_trace_count(x->strategy);
   bool has_unused = x->candidate_count > (x->record_count ? x->candidate + 1 : 0);
   if (!x->ended_at && !x->left_out && !has_strategy && !has_unused) return policies;
-  struct bytes out;
-  bytes_init(&out);
+  struct bytes *out = &x->host->scratch;
+  bytes_clear(out);
   if (x->ended_at)
-    bytes_printf(&out, ",\"step\":\"%s\"", exchange_step_name((enum step)(x->ended_at - 1)));
-  write_left_out(x, &out);
-  write_unused(x, &out);
+    bytes_printf(out, ",\"step\":\"%s\"", exchange_step_name((enum step)(x->ended_at - 1)));
+  write_left_out(x, out);
+  write_unused(x, out);
   if (has_strategy) {
-    bytes_append_text(&out, ",\"strategy\":");
-    policy_trace_json(x->strategy, &out);
+    bytes_append_text(out, ",\"strategy\":");
+    policy_trace_json(x->strategy, out);
   }
   if (policies.len) {
-    bytes_append_text(&out, ",\"policies\":");
-    bytes_append_slice(&out, policies);
+    bytes_append_text(out, ",\"policies\":");
+    bytes_append_slice(out, policies);
   }
-  out.data[0] = '{';
-  bytes_append_byte(&out, '}');
-  struct slice copy = arena_slice(&x->arena, bytes_slice(&out));
-  bytes_fini(&out);
-  return copy;
+  out->data[0] = '{';
+  bytes_append_byte(out, '}');
+  return arena_slice(&x->arena, bytes_slice(out));
 }

@@ -1,42 +1,22 @@
 -- What the routing policies share: naming targets, and putting candidates in order.
 local routing = {}
 
-local patterns = {} -- compiled once
-
-local function compile(pattern)
-  local provider_only = not pattern:find("/", 1, true)
-  local residency = pattern:match("^residency:(.+)$")
-  local text = pattern:gsub("[%^%$%(%)%%%.%[%]%+%-%?]", "%%%0"):gsub("%*", ".*")
-  return { residency = residency, provider_only = provider_only, expression = "^" .. text .. "$" }
-end
-
--- Does a target go by that name: `provider/model`, `provider`, or `residency:local`, with `*` for anything?
-function routing.matches(candidate, pattern)
-  local compiled = patterns[pattern]
-  if not compiled then
-    compiled = compile(pattern)
-    patterns[pattern] = compiled
-  end
-  if compiled.residency then return candidate.residency == compiled.residency end
-  local name = compiled.provider_only and candidate.provider or candidate.name
-  return name:find(compiled.expression) ~= nil
-end
-
-function routing.matches_any(candidate, list)
-  for _, pattern in ipairs(list) do
-    if routing.matches(candidate, pattern) then return true end
-  end
-  return false
-end
+local expressions = {} -- compiled once
 
 -- Text that a pattern with `*` describes, such as a model's or a user's name.
 function routing.is_like(text, pattern)
-  local expression = pattern:gsub("[%^%$%(%)%%%.%[%]%+%-%?]", "%%%0"):gsub("%*", ".*")
-  return text:find("^" .. expression .. "$") ~= nil
+  if not pattern:find("*", 1, true) then return text == pattern end
+  local expression = expressions[pattern]
+  if not expression then
+    expression = "^" .. pattern:gsub("[%^%$%(%)%%%.%[%]%+%-%?]", "%%%0"):gsub("%*", ".*") .. "$"
+    expressions[pattern] = expression
+  end
+  return text:find(expression) ~= nil
 end
 
--- The candidates with the smallest score first; equals keep their order.
-function routing.by_score(candidates, score)
+local FEW = 12 -- up to here, moving places costs less than sorting
+
+local function sorted(candidates, score)
   local items = {}
   for i, candidate in ipairs(candidates) do
     items[i] = { candidate = candidate, score = score(candidate, i), place = i }
@@ -49,34 +29,57 @@ function routing.by_score(candidates, score)
   return items
 end
 
+-- The candidates with the smallest score first; equals keep their order.
+function routing.by_score(candidates, score)
+  local order, scores = {}, {}
+  if #candidates > FEW then return sorted(candidates, score) end
+  for i = 1, #candidates do
+    local candidate, at = candidates[i], i
+    local own = score(candidate, i)
+    while at > 1 and scores[at - 1] > own do
+      order[at], scores[at] = order[at - 1], scores[at - 1]
+      at = at - 1
+    end
+    order[at], scores[at] = candidate, own
+  end
+  return order
+end
+
 -- Those that match come first, the others behind them, both in their order; only: the others go.
 function routing.prefer(candidates, matches, only)
-  local first, rest = {}, {}
-  for _, candidate in ipairs(candidates) do
-    if matches(candidate) then first[#first + 1] = candidate else rest[#rest + 1] = candidate end
+  local first, rest, count, others = {}, {}, 0, 0
+  for i = 1, #candidates do
+    local candidate = candidates[i]
+    if matches(candidate) then
+      count = count + 1
+      first[count] = candidate
+    else
+      others = others + 1
+      rest[others] = candidate
+    end
   end
   if only then return first end
-  for _, candidate in ipairs(rest) do first[#first + 1] = candidate end
+  for i = 1, others do first[count + i] = rest[i] end
   return first
 end
 
 -- Draws without putting back: each place in the order goes by the weights that are left.
 function routing.shuffle(candidates, weight_of)
-  local left, sum, order = {}, 0, {}
-  for i, candidate in ipairs(candidates) do
-    left[i] = { candidate = candidate, weight = weight_of(candidate) }
-    sum = sum + left[i].weight
+  local count, sum, order, weights = #candidates, 0, {}, {}
+  for i = 1, count do
+    order[i], weights[i] = candidates[i], weight_of(candidates[i])
+    sum = sum + weights[i]
   end
-  while #left > 0 do
-    local draw, chosen = math.random() * sum, 1
-    while chosen < #left and draw >= left[chosen].weight do
-      draw = draw - left[chosen].weight
+  for place = 1, count - 1 do
+    local draw, chosen = math.random() * sum, place
+    while sum > 0 and chosen < count and draw >= weights[chosen] do
+      draw = draw - weights[chosen]
       chosen = chosen + 1
     end
-    if sum <= 0 then chosen = 1 end
-    local item = table.remove(left, chosen)
-    sum = sum - item.weight
-    order[#order + 1] = item.candidate
+    local candidate, weight = order[chosen], weights[chosen]
+    for i = chosen, place + 1, -1 do order[i], weights[i] = order[i - 1], weights[i - 1] end
+    order[place], weights[place] = candidate, weight
+    sum = sum - weight
   end
   return order
 end

@@ -92,7 +92,7 @@ conditions.tags = {
 
 conditions.min_tokens = { check = number, meets = function(value, facts) return facts:tokens() >= value end }
 conditions.max_tokens = { check = number, meets = function(value, facts) return facts:tokens() <= value end }
-conditions.min_turns = { check = number, meets = function(value, facts) return #facts.request.messages >= value end }
+conditions.min_turns = { check = number, meets = function(value, facts) return facts.request.turns >= value end }
 
 conditions.tools = {
   check = function(value)
@@ -165,12 +165,23 @@ conditions.header = {
   end,
 }
 
+local folded = {} -- once for each word of the rows
+
+local function fold(word)
+  local form = folded[word]
+  if not form then
+    form = gateyes.text.fold(word)
+    folded[word] = form
+  end
+  return form
+end
+
 conditions.text = {
   check = texts,
   meets = function(value, facts)
     local text = facts:text()
     for _, word in ipairs(list_of(value)) do
-      if text:find(gateyes.text.fold(word), 1, true) then return true end
+      if text:find(fold(word), 1, true) then return true end
     end
     return false
   end,

@@ -32,7 +32,7 @@ function policy.route(request, candidates, context)
   local chosen = is_chosen(request, context)
   if chosen then context:trace("gets the canary " .. context.settings.target) end
   return routing.prefer(candidates, function(candidate)
-    return routing.matches(candidate, context.settings.target) == chosen
+    return candidate:matches(context.settings.target) == chosen
   end)
 end
 

@@ -30,48 +30,29 @@ local policy = {
 
 local TEXT_BYTES = 8192 -- of the last turn: what comes later says little more
 
-local CJK = "[\227-\237]" -- first bytes of CJK, kana and hangul in UTF-8
+-- By settings: all lists as one, read in one pass over the text.
+local compiled = setmetatable({}, { __mode = "k" })
 
--- Small letters, with one space wherever no letter or digit stands.
-local function spaced(text)
-  return " " .. text:lower():gsub("[%z\1-\47\58-\64\91-\96\123-\127]+", " ") .. " "
+local function lists_of(settings)
+  local lists = { own_hard = settings.hard_words, own_simple = settings.simple_words }
+  for name, list in pairs(words) do lists[name] = list end
+  compiled[settings] = gateyes.text.words(lists)
+  return compiled[settings]
 end
 
--- What a list is searched by: CJK words anywhere, others as whole words, and looked for only when their first is there.
-local prepared = setmetatable({}, { __mode = "k" })
-
-local function prepare(list)
-  local found = { cjk = {}, whole = {} }
-  for _, word in ipairs(list) do
-    if word:find(CJK) then
-      table.insert(found.cjk, word)
-    else
-      word = spaced(word)
-      local first = word:match "^ ([^ ]+)"
-      if first then table.insert(found.whole, { first = first, text = word, is_one = word == " " .. first .. " " }) end
-    end
+local function occurrences(text, part)
+  local count, at = 0, text:find(part, 1, true)
+  while at do
+    count = count + 1
+    at = text:find(part, at + #part, true)
   end
-  prepared[list] = found
-  return found
+  return count
 end
 
-local function look_at(text)
-  local seen = { words = {}, plain = text, normal = spaced(text), has_cjk = text:find(CJK) ~= nil }
-  for word in seen.normal:gmatch "[^ ]+" do seen.words[word] = true end
-  return seen
-end
-
-local function count(seen, list, most)
-  local parts, found = prepared[list] or prepare(list), 0
-  for _, word in ipairs(parts.whole) do
-    if found < most and seen.words[word.first] and (word.is_one or seen.normal:find(word.text, 1, true)) then
-      found = found + 1
-    end
-  end
-  for i = 1, seen.has_cjk and #parts.cjk or 0 do
-    if found < most and seen.plain:find(parts.cjk[i], 1, true) then found = found + 1 end
-  end
-  return found
+-- Lines that begin as an item of a list does.
+local function items(text, most)
+  if not text:find("\n", 1, true) then return 0 end
+  return select(2, text:gsub("\n%s*[%d%-%*]+[%.%)]? ", "", most))
 end
 
 local function history_binds(request)
@@ -92,15 +73,13 @@ end
 
 local function score_text(result, text, settings)
   local plain = text:sub(1, TEXT_BYTES)
-  local seen = look_at(plain)
+  local found = (compiled[settings] or lists_of(settings)):count(plain)
   local tokens = gateyes.tokens.count(plain)
-  local fences = select(2, plain:gsub("```", "")) / 2
-  local reasoning = count(seen, words.reasoning, 3)
-  local code = count(seen, words.code, 4)
-  local technical = count(seen, words.technical, 4)
-  local steps = count(seen, words.steps, 4) + math.min(select(2, plain:gsub("\n%s*[%d%-%*]+[%.%)]? ", "")), 3)
-  local own = count(seen, settings.hard_words, 1)
-  local simple = count(seen, words.simple, 2) + count(seen, settings.simple_words, 1) * 2
+  local fences = occurrences(plain, "```") / 2
+  local reasoning, code, technical = math.min(found.reasoning, 3), math.min(found.code, 4), math.min(found.technical, 4)
+  local steps = math.min(found.steps, 4) + items(plain, 3)
+  local own = math.min(found.own_hard, 1)
+  local simple = math.min(found.simple, 2) + math.min(found.own_simple, 1) * 2
   add(result, 0.20, (tokens - 15) / 385, tokens .. " tokens")
   add(result, 0.30, reasoning / 2, reasoning .. " words of reasoning")
   add(result, 0.30, (code + 2 * math.min(fences, 2)) / 4, "code")
@@ -115,7 +94,7 @@ local function score_text(result, text, settings)
 end
 
 local function score_conversation(result, request)
-  local turns, tools = #request.messages, #request.tools
+  local turns, tools = request.turns, #request.tools
   add(result, 0.20, tools > 0 and 0.5 + tools / 20 or 0, tools .. " tools")
   add(result, 0.15, request.attachments, "images or files")
   add(result, 0.15, (turns - 6) / 14, turns .. " turns")
@@ -159,9 +138,9 @@ function policy.route(request, candidates, context)
   context:trace(("%s, score %.2f: %s"):format(level, result.score,
     #result.reasons > 0 and table.concat(result.reasons, ", ") or "nothing hard about it"))
   return routing.prefer(candidates, function(candidate)
-    if level == "simple" then return routing.matches_any(candidate, settings.simple) end
-    if #settings.hard > 0 then return routing.matches_any(candidate, settings.hard) end
-    return not routing.matches_any(candidate, settings.simple)
+    if level == "simple" then return candidate:matches(settings.simple) end
+    if #settings.hard > 0 then return candidate:matches(settings.hard) end
+    return not candidate:matches(settings.simple)
   end, settings.only)
 end
 

@@ -30,6 +30,10 @@ describe("complexity", function()
     it("calls hard: " .. text, function() assert.equal("hard", level(text)) end)
   end
 
+  it("finds words of one script amid those of another", function()
+    assert.equal("hard", level("请用python写一个function，然后debug并refactor"))
+  end)
+
   it("sends simple tasks home and hard ones away", function()
     assert.same({ "gpu/m", "openai/m" }, run({ text = "hi" }).route)
     local hard = "Prove step by step why the algorithm and its proof hold"

@@ -34,7 +34,7 @@ end
 
 local function rank(candidate, order)
   for place, pattern in ipairs(order) do
-    if routing.matches(candidate, pattern) then return place end
+    if candidate:matches(pattern) then return place end
   end
   return #order + 1
 end

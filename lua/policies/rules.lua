@@ -121,7 +121,7 @@ end
 
 local function rank(candidate, targets)
   for place, pattern in ipairs(targets) do
-    if routing.matches(candidate, pattern) then return place end
+    if candidate:matches(pattern) then return place end
   end
   return math.huge
 end

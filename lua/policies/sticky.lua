@@ -47,14 +47,6 @@ local function key_of(request, context)
   return "prefix:" .. prefix(request, settings.prefix_bytes)
 end
 
--- Weighted rendezvous hashing (Schindelhauer and Schomaker, 2005): -weight / ln(u), u from the hash.
-local function score(salted, candidate)
-  if candidate.weight == 0 then return 0 end
-  local hash = gateyes.hash.sha256(salted .. candidate.name)
-  local u = (tonumber(hash:sub(1, 13), 16) + 0.5) / 2 ^ 52
-  return -candidate.weight / math.log(u)
-end
-
 function policy.route(request, candidates, context)
   -- The tenant is part of the key: one tenant must not learn from timing what another has asked.
   local salted = gateyes.hash.sha256(context.tenant .. "\0" .. key_of(request, context))
@@ -63,7 +55,7 @@ function policy.route(request, candidates, context)
     open = open + candidate.inflight
     weights = weights + candidate.weight
   end
-  local order = routing.by_score(candidates, function(candidate) return -score(salted, candidate) end)
+  local order = routing.by_score(candidates, function(candidate) return -candidate:affinity(salted) end)
   local bound = context.settings.load * open / math.max(weights, 1)
   return routing.prefer(order, function(candidate)
     local is_free = candidate.inflight + 1 <= math.ceil(bound * candidate.weight)

@@ -55,7 +55,7 @@ function policy.route(request, candidates, context)
   return routing.prefer(candidates, function(candidate)
     local count = 0
     for _, list in ipairs(wanted) do
-      if routing.matches_any(candidate, list) then count = count + 1 end
+      if candidate:matches(list) then count = count + 1 end
     end
     if settings.match == "all" then return count == #wanted end
     return count > 0

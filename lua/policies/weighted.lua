@@ -26,7 +26,7 @@ local function share_of(candidate, shares)
   if shares[candidate.name] then return shares[candidate.name] end
   local found, length = candidate.weight, -1
   for pattern, share in pairs(shares) do -- the longest that matches says most
-    if #pattern > length and routing.matches(candidate, pattern) then found, length = share, #pattern end
+    if #pattern > length and candidate:matches(pattern) then found, length = share, #pattern end
   end
   return found
 end

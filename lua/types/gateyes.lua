@@ -82,6 +82,7 @@
 ---@field body_bytes integer Its length in bytes.
 ---@field texts gateyes.Text[] Every text of the body that a person, a model or a tool wrote, in order: all turns, tool arguments (their keys and longer numbers, too), results and schemas, file text, metadata.
 ---@field messages gateyes.Message[] The turns of the conversation, decoded. Changing the tables changes nothing: edit with the methods.
+---@field turns integer How many turns the conversation has, which costs less than `#request.messages`.
 ---@field system string All system text, its parts joined by line breaks; empty when there is none.
 ---@field tools gateyes.Tool[] The tools on offer.
 ---@field last_user_text string The text of the last turn in which the user said something; empty when there is none.
@@ -200,6 +201,16 @@ local candidate = {}
 ---@param capability string
 ---@return boolean
 function candidate:has(capability) end
+
+---Whether it goes by that name, or by one of the list: `provider/model`, `provider` or `residency:local`, with `*` for anything.
+---@param patterns string|string[]
+---@return boolean
+function candidate:matches(patterns) end
+
+---How much a key belongs to this target: weighted rendezvous hashing over SHA-256, so that each key has its own order of the targets, each target is first for a share of keys that goes by its weight, and when one goes only its own keys move. 0 for a weight of 0.
+---@param key string
+---@return number
+function candidate:affinity(key) end
 
 ---Says in the trace what was thought of it.
 ---@param why string
@@ -416,6 +427,11 @@ function gateyes.text.trim(text) end
 ---@return integer
 function gateyes.text.length(text) end
 
+---Lists of words to look for, by name, compiled: make it once, not for each request. Raises beyond 64 lists or 65536 words.
+---@param lists table<string, string[]>
+---@return gateyes.Words
+function gateyes.text.words(lists) end
+
 ---At most that many bytes, without cutting a character.
 ---@param text string
 ---@param bytes integer
@@ -456,6 +472,14 @@ function regex:gmatch(text) end
 ---@return string
 ---@return integer
 function regex:gsub(text, with, most) end
+
+---@class gateyes.Words Compiled lists of words, from `gateyes.text.words`.
+local words = {}
+
+---By the list's name, how many of its words the text has, each counted once, in one pass over the text. Case does not count. Words of CJK scripts count anywhere, others as whole words, and what separates their parts (`step-by-step`) may differ.
+---@param text string
+---@return table<string, integer>
+function words:count(text) end
 
 ---@class gateyes.json JSON that survives the way in and out of Lua.
 gateyes.json = {}

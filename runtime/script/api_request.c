@@ -221,12 +221,40 @@ static void turn_text(struct policy_run *run, size_t *at, uint32_t turn, struct 
   }
 }
 
+/* With every edit in it. */
+static const struct json_index *index_of(struct policy_run *run) {
+  (void)policy_body(run);
+  return policy_index(run);
+}
+
+/* A member of the body, without data when there is none. */
+static struct slice member_of(struct policy_run *run, const char *name) {
+  const struct json_index *index = index_of(run);
+  uint32_t found = index->count ? json_index_find(index, 0, slice_of(name)) : 0;
+  return found ? json_index_value(index, found) : (struct slice){NULL, 0};
+}
+
 static struct slice turns_of(struct policy_run *run) {
   static const char *const names[] = {"messages", "input", "prompt"};
-  struct slice turns = {NULL, 0}, body = policy_body(run);
+  struct slice turns = {NULL, 0};
   for (size_t i = 0; i < sizeof names / sizeof *names && !turns.data; i++)
-    turns = json_find(body, names[i]);
+    turns = member_of(run, names[i]);
   return turns;
+}
+
+/* Those that are empty at the end count for nothing. */
+void request_turns(lua_State *L, struct surface *s) {
+  struct slice turns = turns_of(s->run);
+  const struct json_index *index = policy_index(s->run);
+  uint32_t count = json_type(turns) == JSON_STRING;
+  if (json_type(turns) == JSON_ARRAY) {
+    uint32_t list = 0;
+    while (json_index_value(index, list).data != turns.data)
+      list = list ? index->nodes[list].next : 1;
+    for (uint32_t at = list + 1; at < index->nodes[list].next; at = index->nodes[at].next)
+      count = index->nodes[at].key + 1;
+  }
+  lua_pushinteger(L, (lua_Integer)count);
 }
 
 static void push_message(lua_State *L, struct surface *s, struct slice item) {
@@ -289,10 +317,9 @@ static void push_tools(lua_State *L, struct surface *s, struct slice list) {
 void request_tools(lua_State *L, struct surface *s) {
   struct policy_run *run = s->run;
   if (find_view(L, run, "tools")) return;
-  struct slice body = policy_body(run);
   lua_newtable(L);
-  push_tools(L, s, json_find(body, "tools"));
-  push_tools(L, s, json_find(body, "functions"));
+  push_tools(L, s, member_of(run, "tools"));
+  push_tools(L, s, member_of(run, "functions"));
   keep_view(L, run, "tools");
 }
 
@@ -318,10 +345,24 @@ int request_header(lua_State *L) {
   return 1;
 }
 
+/* The index leaves out what tells nothing in a list, so paths through lists are walked. */
+static struct slice value_at(struct policy_run *run, struct slice path) {
+  const struct json_index *index = index_of(run);
+  uint32_t node = 0;
+  struct slice rest = path;
+  while (rest.len > 0 && node < index->count) {
+    char type = json_index_type(index, node);
+    if (type == '[') return body_edit_find(policy_body(run), path);
+    node = type == '{' ? json_index_find(index, node, slice_cut(rest, '.', &rest)) : 0;
+    if (!node) return (struct slice){NULL, 0};
+  }
+  return node ? json_index_value(index, node) : (struct slice){NULL, 0};
+}
+
 int request_get(lua_State *L) {
   struct surface *s = surface_self(L);
   (void)surface_check(s, L, OBJECT_REQUEST);
-  struct slice value = body_edit_find(policy_body(s->run), surface_text(L, 2));
+  struct slice value = value_at(s->run, surface_text(L, 2));
   if (value.data)
     surface_decode(s, L, value);
   else

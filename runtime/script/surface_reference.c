@@ -38,6 +38,7 @@ static const struct owner {
      NULL},
     {"regex", "regex", "A compiled regular expression, from `gateyes.text.regex`.",
      "gateyes.Regex"},
+    {"words", "words", "Compiled lists of words, from `gateyes.text.words`.", "gateyes.Words"},
     {"gateyes.json", "gateyes.json", "JSON that survives the way in and out of Lua.", NULL},
     {"gateyes.hash", "gateyes.hash", "Digests and encodings.", NULL},
     {"gateyes.tokens", "gateyes.tokens", "Counting tokens.", NULL},

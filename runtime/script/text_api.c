@@ -7,6 +7,7 @@
 #include "script/text_case.h"
 #include "script/text_library.h"
 #include "script/text_regex_api.h"
+#include "script/text_words.h"
 
 enum { CHECK_EVERY = 4096 };
 
@@ -26,16 +27,35 @@ static uint32_t fold_or_drop(uint32_t point) {
   return is_invisible(point) ? UINT32_MAX : text_fold(point);
 }
 
+/* Adds the ASCII that text begins with, its letters from first on in the other case. */
+static size_t add_ascii(luaL_Buffer *out, const char *at, const char *end, unsigned char first) {
+  const char *from = at;
+  while (at < end && (unsigned char)*at < 0x80) {
+    size_t count = 0, most = (size_t)(end - at);
+    char *room = luaL_prepbuffer(out);
+    if (most > LUAL_BUFFERSIZE) most = LUAL_BUFFERSIZE;
+    for (; count < most && (unsigned char)at[count] < 0x80; count++) {
+      bool turns = (unsigned char)((unsigned char)at[count] - first) < 26;
+      room[count] = (char)(at[count] ^ (turns << 5));
+    }
+    luaL_addsize(out, count);
+    at += count;
+  }
+  return (size_t)(at - from);
+}
+
 /* Pushes text with each character mapped (UINT32_MAX: dropped); what is not UTF-8 stays. */
 static void push_mapped(lua_State *L, struct slice text, uint32_t (*map)(uint32_t)) {
   luaL_Buffer out;
+  unsigned char first = map == text_upper ? 'a' : 'A'; /* of the ASCII letters that change */
   char encoded[4];
   const char *at = text.data, *end = text.data + text.len;
   luaL_buffinit(L, &out);
   for (size_t n = 0; at < end; n++) {
+    if (n % CHECK_EVERY == 0) sandbox_check(L);
+    if ((at += add_ascii(&out, at, end, first)) == end) break;
     uint32_t point;
     size_t len = utf8_decode(at, end, &point);
-    if (n % CHECK_EVERY == 0) sandbox_check(L);
     if (len == 0) {
       luaL_addchar(&out, *at++);
       continue;
@@ -47,8 +67,12 @@ static void push_mapped(lua_State *L, struct slice text, uint32_t (*map)(uint32_
   luaL_pushresult(&out);
 }
 
+void text_push_lower(lua_State *L, struct slice text) {
+  push_mapped(L, text, text_lower);
+}
+
 static int text_lower_case(lua_State *L) {
-  push_mapped(L, check_slice(L, 1), text_lower);
+  text_push_lower(L, check_slice(L, 1));
   return 1;
 }
 
@@ -169,4 +193,5 @@ void text_api_push(lua_State *L) {
   }
   text_library_add(L);
   text_regex_add(L);
+  text_words_add(L);
 }

@@ -31,6 +31,27 @@ end
 
 function gateyes.text.fold(text) return (text:lower()) end
 
+local function is_cjk(word) return word:find "[\227-\237]" ~= nil end
+
+local function spaced(text) return " " .. text:lower():gsub("[%z\1-\47\58-\64\91-\96\123-\127]+", " ") .. " " end
+
+-- Those of CJK scripts anywhere, others as whole words, also amid CJK ones.
+function gateyes.text.words(lists)
+  local words = {}
+  function words.count(_, text)
+    local counts, latin = {}, spaced((text:gsub("[\227-\239][\128-\191][\128-\191]", " ")))
+    for name, list in pairs(lists) do
+      counts[name] = 0
+      for _, word in ipairs(list) do
+        local found = is_cjk(word) and text:find(word, 1, true) or latin:find(spaced(word), 1, true)
+        if found then counts[name] = counts[name] + 1 end
+      end
+    end
+    return counts
+  end
+  return words
+end
+
 function gateyes.tokens.count(subject)
   local text = type(subject) == "string" and subject or subject.body
   return math.ceil(#text / 4)

@@ -22,6 +22,7 @@ local function take_turns(request, turns)
     end
     request.messages[#request.messages + 1] = { role = turn.role, text = text, tool_calls = turn.tool_calls }
   end
+  request.turns = #request.messages
   request.system = table.concat(system, "\n")
 end
 
@@ -67,10 +68,33 @@ local function context_of(policy, options, result)
   return context
 end
 
+local function goes_by(candidate, pattern)
+  local residency = pattern:match "^residency:(.+)$"
+  if residency then return candidate.residency == residency end
+  local expression = pattern:gsub("[%^%$%(%)%%%.%[%]%+%-%?]", "%%%0"):gsub("%*", ".*")
+  local name = pattern:find("/", 1, true) and candidate.name or candidate.provider
+  return name:find("^" .. expression .. "$") ~= nil
+end
+
+local function add_naming(candidate)
+  function candidate.matches(_, patterns)
+    for _, pattern in ipairs(type(patterns) == "table" and patterns or { patterns }) do
+      if goes_by(candidate, pattern) then return true end
+    end
+    return false
+  end
+  function candidate.affinity(_, key)
+    local hash = gateyes.hash.sha256(key .. candidate.name)
+    local u = (tonumber(hash:sub(1, 13), 16) + 0.5) / 2 ^ 52
+    return candidate.weight == 0 and 0 or -candidate.weight / math.log(u)
+  end
+end
+
 local function candidate_of(given, result)
   local candidate = { weight = 1, inflight = 0, capabilities = {} }
   for name, value in pairs(given) do candidate[name] = value end
   candidate.provider, candidate.model = given.name:match "^([^/]+)/(.*)$"
+  add_naming(candidate)
   function candidate.has(_, capability)
     for _, own in ipairs(candidate.capabilities) do
       if own == capability then return true end

@@ -172,9 +172,13 @@ static int push(const struct words *w) {
   config_problems_init(&problems);
   bytes_init(&body);
   struct bundle *b = bundle_read(slice_of(w->items[2]), NULL, &problems);
+  bool fine = b && bundle_check_texts(b, &problems);
   load_print_problems(&problems);
   config_problems_fini(&problems);
-  if (!b) return 1;
+  if (!fine) {
+    bundle_unref(b);
+    return 1;
+  }
   bytes_append_text(&body, "{\"files\":");
   bundle_write_json(b, &body);
   if (w->percent || w->key_count) {

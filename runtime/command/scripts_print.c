@@ -5,15 +5,23 @@
 #include "base/json.h"
 #include "command/scripts.h"
 
+/* No control characters for a terminal: those of C1 are two bytes in UTF-8. */
+static void print_plain(FILE *out, struct slice text) {
+  for (size_t i = 0; i < text.len; i++) {
+    unsigned char c = (unsigned char)text.data[i];
+    unsigned char next = i + 1 < text.len ? (unsigned char)text.data[i + 1] : 0;
+    bool is_c1 = c == 0xc2 && next >= 0x80 && next < 0xa0;
+    bool is_control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || is_c1;
+    fputc(is_control ? '?' : c, out);
+    i += is_c1;
+  }
+}
+
 static void print_text(FILE *out, struct slice value) {
   struct bytes text;
   bytes_init(&text);
   json_string(value, &text);
-  for (size_t i = 0; i < text.len; i++) /* no control bytes for a terminal */
-    fputc((unsigned char)text.data[i] < 0x20 && text.data[i] != '\n' && text.data[i] != '\t'
-              ? '?'
-              : text.data[i],
-          out);
+  print_plain(out, bytes_slice(&text));
   bytes_fini(&text);
 }
 
@@ -96,7 +104,9 @@ static size_t count_lines(struct slice text) {
 static void print_lines(char mark, struct slice text) {
   while (text.len) {
     struct slice line = slice_cut(text, '\n', &text);
-    printf("%c%.*s\n", mark, (int)line.len, line.data);
+    fputc(mark, stdout);
+    print_plain(stdout, line);
+    fputc('\n', stdout);
   }
 }
 

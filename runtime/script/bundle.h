@@ -15,6 +15,7 @@ struct bundle_file {
 
 enum {
   BUNDLE_FILES_MAX = 2000,
+  BUNDLE_FOLDERS_MAX = 2000,
   BUNDLE_FILE_BYTES = 1 << 20,
   BUNDLE_BYTES = 16 << 20,
   BUNDLE_PATH_BYTES = 200,
@@ -63,6 +64,9 @@ struct bundle_survey {
   void *context;
 };
 bool bundle_survey(struct slice folder, struct bundle_survey *survey);
+/* Generations are kept and sent as JSON, which holds UTF-8 alone: other bytes would come back as
+ * others. False: problems name the files. */
+bool bundle_check_texts(const struct bundle *b, struct config_problems *problems);
 /* {"path":"text", …}, and back: a path is refused as by bundle_add. */
 void bundle_write_json(const struct bundle *b, struct bytes *out);
 bool bundle_add_json(struct bundle *b, struct slice object, struct config_problems *problems);

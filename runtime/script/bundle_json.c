@@ -1,6 +1,40 @@
 /* Bundles as JSON: how they travel to the gateway and lie in its folder of generations. */
 #include "base/json.h"
+#include "base/utf8.h"
 #include "script/bundle_private.h"
+
+/* What does not decode; NULL when all of it does. */
+static const char *odd_byte(struct slice text) {
+  const char *end = text.data + text.len;
+  uint32_t point;
+  for (const char *p = text.data; p < end;) {
+    size_t len = utf8_decode(p, end, &point);
+    if (len == 0) return p;
+    p += len;
+  }
+  return NULL;
+}
+
+static size_t line_of(struct slice text, const char *at) {
+  size_t line = 1;
+  for (const char *p = text.data; p < at; p++)
+    line += *p == '\n';
+  return line;
+}
+
+bool bundle_check_texts(const struct bundle *b, struct config_problems *problems) {
+  size_t before = problems->count;
+  for (size_t i = 0; i < b->count && problems->count < before + 20; i++) {
+    const struct bundle_file *file = &b->files[i];
+    const char *odd = odd_byte(file->text), *name = arena_text(&problems->arena, file->name);
+    if (odd_byte(file->path))
+      config_problem_at(problems, name, 0, "its name is no UTF-8; rename it");
+    else if (odd)
+      config_problem_at(problems, name, (int)line_of(file->text, odd),
+                        "is no UTF-8 text; save it as UTF-8, or keep it elsewhere");
+  }
+  return problems->count == before;
+}
 
 void bundle_write_json(const struct bundle *b, struct bytes *out) {
   bytes_append_byte(out, '{');

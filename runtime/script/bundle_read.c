@@ -18,7 +18,8 @@ struct reading {
   const char *root; /* resolved: nothing outside of it is read */
   struct bytes text;
   size_t problem_count; /* before the reading began */
-  bool is_full;         /* more files than are read */
+  size_t folders;
+  bool is_full; /* more files or folders than are read */
 };
 
 static const char left_folder[] = "it is a link that leaves the folder";
@@ -95,6 +96,11 @@ static bool has_enough(const struct reading *r) {
 }
 
 static void read_folder(struct reading *r, const char *folder, struct slice inner, int depth) {
+  if (r->folders++ == BUNDLE_FOLDERS_MAX) {
+    complain(r, r->root, "it holds more than 2000 folders");
+    r->is_full = true;
+    return;
+  }
   DIR *dir = depth <= DEPTH_MAX ? opendir(folder) : NULL;
   if (!dir) {
     complain(r, folder, depth > DEPTH_MAX ? "folders lie too deep" : strerror(errno));
@@ -102,8 +108,9 @@ static void read_folder(struct reading *r, const char *folder, struct slice inne
   }
   for (const struct dirent *e; (e = readdir(dir)) && !has_enough(r);) {
     size_t len = strlen(e->d_name);
+    bool is_saved = e->d_name[0] == '#' && e->d_name[len - 1] == '#';  /* by editors, unfinished */
     bool is_hidden = e->d_name[0] == '.' || e->d_name[len - 1] == '~'; /* editors' copies */
-    if (!is_hidden) read_entry(r, folder, inner, e, depth);
+    if (!is_hidden && !is_saved) read_entry(r, folder, inner, e, depth);
   }
   closedir(dir);
 }

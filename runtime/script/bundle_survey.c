@@ -12,16 +12,17 @@ enum { DEPTH_MAX = 8 };
 struct surveying {
   struct bundle_survey *survey;
   struct bytes sums; /* of each entry, in any order: they are sorted in the end */
-  size_t entries;
+  size_t entries, folders;
 };
 
 static void note(struct surveying *s, const char *path, const struct stat *info) {
   struct bytes text;
   uint8_t digest[SHA256_BYTES];
   bytes_init(&text);
-  bytes_printf(&text, "%s %u %llu %lld.%09ld %llu", path, info->st_mode,
+  bytes_printf(&text, "%s %u %llu %lld.%09ld %lld.%09ld %llu", path, info->st_mode,
                (unsigned long long)info->st_size, (long long)info->st_mtim.tv_sec,
-               info->st_mtim.tv_nsec, (unsigned long long)info->st_ino);
+               info->st_mtim.tv_nsec, (long long)info->st_ctim.tv_sec, info->st_ctim.tv_nsec,
+               (unsigned long long)info->st_ino);
   digest_sha256(bytes_slice(&text), digest);
   bytes_append(&s->sums, digest, sizeof digest);
   bytes_fini(&text);
@@ -31,8 +32,10 @@ static void note(struct surveying *s, const char *path, const struct stat *info)
 static bool survey_folder(struct surveying *s, const char *folder, int depth) {
   struct bytes path;
   struct stat info;
-  DIR *dir = depth <= DEPTH_MAX ? opendir(folder) : NULL;
+  bool may_open = depth <= DEPTH_MAX && s->folders <= BUNDLE_FOLDERS_MAX;
+  DIR *dir = may_open ? opendir(folder) : NULL;
   if (!dir) return false;
+  s->folders++;
   if (s->survey->on_folder) s->survey->on_folder(s->survey->context, folder);
   bytes_init(&path);
   for (const struct dirent *e; (e = readdir(dir)) && s->entries <= BUNDLE_FILES_MAX;) {

@@ -98,7 +98,7 @@ bool tenant_build(const struct tenant_build *build, struct tenant_built *out,
   out->standing = tenant_standing_new();
   out->scripts = must_calloc(build->worker_count + 1, sizeof *out->scripts);
   /* One after the other, whatever is wrong: all of it is to be said at once. */
-  bool fine = out->config != NULL;
+  bool fine = bundle_check_texts(build->bundle, problems) && out->config;
   fine = check_templates(build, problems) && fine;
   fine = (!out->config || load_all(build, out, problems)) && fine;
   fine = (!out->config || run_specs(build, out, problems)) && fine;

@@ -257,6 +257,32 @@ class Scripts(GatewayCase):
         self.push("other", {"a": "1"})  # in line behind all that was to be built
         self.assertEqual(self.state("busy")["running"], 2)
 
+    def test_what_is_no_text(self):
+        """Generations are kept as JSON: bytes that are no UTF-8 would be others after a restart."""
+        self.put("words", {"tenant.lua": "return {}"})
+        self.wait_running("words", 1)
+        file = os.path.join(self.root, "words", "list.lua")
+        with open(file, "wb") as out:
+            out.write("return {\n'\u4f60\u597d'}".encode("gbk"))
+        refused = wait_for(lambda: self.state("words")["refused"], 10, "the refusal")
+        wanted = file + ":2: is no UTF-8 text; save it as UTF-8, or keep it elsewhere"
+        self.assertEqual(refused["problems"], [wanted])
+        for words in (("check", os.path.join(self.root, "words")), ("scripts", "push", "words", os.path.dirname(file))):
+            status, _, error = self.run_command(*words)
+            self.assertEqual(status, 1)
+            self.assertIn(wanted, error)
+        self.assertEqual(self.state("words")["running"], 1)
+
+    def test_what_a_terminal_would_obey(self):
+        clean, text = "-- plain\n", "-- \x1b]0;x\x07 \x9b31m \x7f\n"
+        self.push("screen", {"a.lua": clean})
+        number = self.push("screen", {"a.lua": text})[1]["running"]
+        for words in (("show", "screen", str(number), "a.lua"), ("diff", "screen")):
+            status, shown, _ = self.run_command("scripts", *words)
+            self.assertEqual(status, 0)
+            self.assertIn("-- ?]0;x? ?31m ?\n", shown)
+            self.assertEqual([c for c in shown if c != "\n" and (c < " " or "\x7f" <= c < "\xa0")], [])
+
     def test_what_is_no_push(self):
         self.assertEqual(self.admin("tenants/x/scripts", key="wrong")[0], 401)
         self.assertEqual(self.admin("tenants/x/scripts", "POST", {"files": {}}, key="wrong")[0], 401)

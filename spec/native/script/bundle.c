@@ -1,9 +1,11 @@
 /* Bundles: what may lie in one, how a folder is read, and how layers are looked through. */
 #include "script/bundle.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -108,6 +110,7 @@ static void test_folder(void) {
   write_file("acme/tenant.lua", "return {}");
   write_file("acme/policies/a.lua", "a");
   write_file("acme/policies/a.lua~", "an editor's copy");
+  write_file("acme/policies/#a.lua#", "what an editor saves meanwhile");
   write_file("acme/.git/config", "hidden");
   char path[200];
   snprintf(path, sizeof path, "%s/acme/b.lua", folder);
@@ -130,6 +133,82 @@ static void test_folder(void) {
   config_problems_fini(&p);
 }
 
+static void count_folder(void *context, const char *path) {
+  (void)path;
+  ++*(size_t *)context;
+}
+
+/* Links that lead back up are followed, and end: they would be as many folders as paths. */
+static void test_links_in_a_circle(void) {
+  struct config_problems p;
+  char path[200];
+  size_t folders = 0;
+  struct bundle_survey survey = {.on_folder = count_folder, .context = &folders};
+  config_problems_init(&p);
+  make_folder("circle");
+  for (int i = 0; i < 12; i++) {
+    snprintf(path, sizeof path, "%s/circle/l%d", folder, i);
+    must(symlink(".", path) == 0);
+  }
+  snprintf(path, sizeof path, "%s/circle", folder);
+  CHECK(bundle_survey(slice_of(path), &survey));
+  CHECK(folders > 12 && folders <= BUNDLE_FOLDERS_MAX + 1);
+  CHECK(!bundle_read(slice_of(path), NULL, &p));
+  CHECK(p.count > 0 && strstr(p.items[0], "too deep"));
+  config_problems_fini(&p);
+}
+
+static void test_many_folders(void) {
+  struct config_problems p;
+  char path[200];
+  config_problems_init(&p);
+  make_folder("wide");
+  for (int i = 0; i <= BUNDLE_FOLDERS_MAX; i++) {
+    snprintf(path, sizeof path, "wide/%d", i);
+    make_folder(path);
+  }
+  snprintf(path, sizeof path, "%s/wide", folder);
+  CHECK(!bundle_read(slice_of(path), NULL, &p));
+  CHECK(p.count == 1 && strstr(p.items[0], "more than 2000 folders"));
+  config_problems_fini(&p);
+}
+
+/* A time that was set back hides nothing. */
+static void test_survey_of_a_file_written_in_place(void) {
+  struct bundle_survey before = {0}, after = {0};
+  struct stat info;
+  char path[200], file[200];
+  make_folder("place");
+  write_file("place/a.lua", "return 1");
+  snprintf(path, sizeof path, "%s/place", folder);
+  snprintf(file, sizeof file, "%s/place/a.lua", folder);
+  must(stat(file, &info) == 0);
+  CHECK(bundle_survey(slice_of(path), &before));
+  nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL); /* the kernel's clock has ticks */
+  write_file("place/a.lua", "return 2");
+  const struct timespec times[] = {info.st_atim, info.st_mtim};
+  must(utimensat(AT_FDCWD, file, times, 0) == 0);
+  CHECK(bundle_survey(slice_of(path), &after));
+  CHECK(memcmp(before.digest, after.digest, SHA256_BYTES) != 0);
+}
+
+static void test_what_is_no_text(void) {
+  struct config_problems p;
+  struct bundle *b = bundle_new(SLICE("t"), NULL);
+  config_problems_init(&p);
+  CHECK(!bundle_add(b, SLICE("a.lua"), SLICE("-- caf\xc3\xa9 \xe4\xbd\xa0\n")));
+  bundle_seal(b);
+  CHECK(bundle_check_texts(b, &p) && p.count == 0);
+  CHECK(!bundle_add(b, SLICE("b.lua"), SLICE("-- one\n-- caf\xe9\n")));
+  CHECK(!bundle_add(b, SLICE("caf\xe9.lua"), SLICE("")));
+  bundle_seal(b);
+  CHECK(!bundle_check_texts(b, &p) && p.count == 2);
+  CHECK(strncmp(p.items[0], "t/b.lua:2: is no UTF-8", 22) == 0);
+  CHECK(strstr(p.items[1], "its name is no UTF-8") != NULL);
+  bundle_unref(b);
+  config_problems_fini(&p);
+}
+
 static void test_names(void) {
   CHECK(bundle_is_spec(SLICE("policies/a_spec.lua")));
   CHECK(!bundle_is_spec(SLICE("policies/a.lua")));
@@ -142,6 +221,10 @@ int main(void) {
   test_refused();
   test_digest();
   test_folder();
+  test_links_in_a_circle();
+  test_many_folders();
+  test_survey_of_a_file_written_in_place();
+  test_what_is_no_text();
   test_names();
   char command[96];
   snprintf(command, sizeof command, "rm -rf %s", folder);

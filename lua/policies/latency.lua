@@ -1,6 +1,7 @@
 -- The faster of two targets drawn at random (power of two choices): what the first token has lately taken, times what
 -- is open there. The average jumps up with a slow answer and comes down slowly, so a target that stalls is left at
--- once. Drawing two keeps the workers from all running to the same one.
+-- once; without news it halves every 5 seconds, so that one that is well again is found. Drawing two keeps the workers
+-- from all running to the same one.
 local routing = require "gateyes.routing"
 
 local policy = { name = "latency", about = "Chooses the faster of two random targets." }

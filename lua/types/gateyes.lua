@@ -191,7 +191,7 @@ function context:has_role(role) end
 ---@field inflight integer Requests that this gateway has open there.
 ---@field queue number? Requests that wait in the engine, where it says.
 ---@field kv_usage number? Share of its KV cache in use, 0 to 1, where it says.
----@field ewma_ttft_ms number? Moving average of the time to the first token, to which a slower one counts in full at once; nil before the first.
+---@field ewma_ttft_ms number? Moving average of the time to the first token, to which a slower one counts in full at once, and which halves every 5 seconds without news; nil before the first.
 ---@field error_rate number? Share of its recent requests that failed, 0 to 1.
 ---@field context_tokens integer? The model's context, where the configuration says.
 ---@field capabilities string[] What the model can do: `tools`, `images` and so on.

@@ -81,8 +81,9 @@ void target_end(struct exchange *x, enum failure_kind kind) {
   struct health_target *target = x->visit.target;
   health_leave(&x->visit, now_ms(), kind);
   if (kind == FAILURE_NONE && x->first_content_ns > x->started_ns && x->record_count)
-    health_first_token(
-        target, (x->first_content_ns - x->records[x->record_count - 1].timing.started) / 1000u);
+    health_first_token(target, now_ms(),
+                       (x->first_content_ns - x->records[x->record_count - 1].timing.started) /
+                           1000u);
 }
 
 void target_forget(struct exchange *x) {

@@ -14,6 +14,7 @@ struct health_target {
   struct slice provider, model;
   atomic_uint in_flight, first_token_us, peak_token_us, error_permille;
   atomic_uint failures_in_row, ejections;
+  atomic_uint_fast64_t sampled_ms; /* when the first token was measured last */
   atomic_uint_fast64_t cooling_until_ms, ejected_until_ms; /* 0: not */
   atomic_bool is_probing;
   struct provider_load *load; /* of its provider; NULL in the entry that stands for a provider */
@@ -210,24 +211,30 @@ void health_cool(struct health_target *t, uint64_t now_ms, uint64_t wait_ms) {
     continue;
 }
 
-/* Up at once, down slowly: Finagle's "peak EWMA", where a target that stalls is left at once. */
-static void raise_peak(atomic_uint *value, uint32_t sample) {
-  unsigned old = atomic_load(value);
-  while (sample > old && !atomic_compare_exchange_weak(value, &old, sample))
-    continue;
-  if (sample < old) average(value, sample, FIRST_TOKEN_WEIGHT);
+/* A target that nobody asks, since it was slow once, is asked again some time later. */
+static uint32_t faded(const struct health_target *t, uint64_t now_ms) {
+  enum { HALF_MS = 5000, HALVES_MAX = 31 };
+  uint64_t sampled_ms = atomic_load(&t->sampled_ms), peak = atomic_load(&t->peak_token_us);
+  uint64_t idle_ms = now_ms > sampled_ms ? now_ms - sampled_ms : 0;
+  uint64_t halves = idle_ms / HALF_MS;
+  if (peak == 0) return 0;
+  peak >>= halves < HALVES_MAX ? halves : HALVES_MAX;
+  peak -= peak * (idle_ms % HALF_MS) / (2 * HALF_MS);
+  return peak ? (uint32_t)peak : 1;
 }
 
-void health_first_token(struct health_target *t, uint64_t after_us) {
+void health_first_token(struct health_target *t, uint64_t now_ms, uint64_t after_us) {
   uint32_t sample = after_us > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)after_us;
   if (sample == 0) sample = 1;
   unsigned none = 0;
-  if (atomic_compare_exchange_strong(&t->first_token_us, &none, sample)) {
-    atomic_store(&t->peak_token_us, sample);
-    return;
-  }
-  average(&t->first_token_us, sample, FIRST_TOKEN_WEIGHT);
-  raise_peak(&t->peak_token_us, sample);
+  if (!atomic_compare_exchange_strong(&t->first_token_us, &none, sample))
+    average(&t->first_token_us, sample, FIRST_TOKEN_WEIGHT);
+  /* Up at once, down slowly: Finagle's "peak EWMA", where a target that stalls is left at once. A
+   * sample of another worker that falls between is lost, which the next one makes good. */
+  uint32_t peak = faded(t, now_ms);
+  uint32_t step = peak > sample ? (peak - sample) / FIRST_TOKEN_WEIGHT : 0;
+  atomic_store(&t->peak_token_us, peak > sample ? peak - step : sample);
+  atomic_store(&t->sampled_ms, now_ms);
 }
 
 struct health_view health_view(const struct health_target *t, uint64_t now_ms) {
@@ -236,7 +243,7 @@ struct health_view health_view(const struct health_target *t, uint64_t now_ms) {
       .model = t->model,
       .in_flight = atomic_load(&t->in_flight),
       .first_token_us = atomic_load(&t->first_token_us),
-      .peak_token_us = atomic_load(&t->peak_token_us),
+      .peak_token_us = faded(t, now_ms),
       .error_permille = atomic_load(&t->error_permille),
       .failures_in_row = atomic_load(&t->failures_in_row),
       .ejections = atomic_load(&t->ejections),

@@ -50,13 +50,15 @@ void health_leave(struct health_visit *v, uint64_t now_ms, enum failure_kind kin
 void health_alive(struct health_visit *v);
 /* Sets the target aside for that long (see retry_after.h); never shortens an earlier wish. */
 void health_cool(struct health_target *t, uint64_t now_ms, uint64_t wait_ms);
-void health_first_token(struct health_target *t, uint64_t after_us); /* feeds the average */
+/* Feeds the averages. */
+void health_first_token(struct health_target *t, uint64_t now_ms, uint64_t after_us);
 
 struct health_view { /* for routing, metrics and the operator */
   struct slice provider, model;
   uint32_t in_flight;
   uint32_t first_token_us; /* moving average; 0: none yet */
-  uint32_t peak_token_us;  /* the same, but a slower one counts in full at once */
+  uint32_t peak_token_us;  /* the same, but a slower one counts in full at once; without news it
+                            * halves every 5 seconds */
   uint32_t error_permille; /* moving average over the last attempts */
   uint32_t failures_in_row, ejections;
   uint64_t cooling_ms, ejected_ms; /* left; 0: not */

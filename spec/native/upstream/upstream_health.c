@@ -101,16 +101,21 @@ static void test_cooling(void) {
 static void test_averages(void) {
   struct health_target *t = health_target_get(h, SLICE("gpu"), SLICE("measured"));
   CHECK(health_view(t, 0).first_token_us == 0);
-  health_first_token(t, 80000);
+  health_first_token(t, 0, 80000);
   CHECK(health_view(t, 0).first_token_us == 80000);
   for (int i = 0; i < 100; i++)
-    health_first_token(t, 200000);
+    health_first_token(t, 0, 200000);
   CHECK(health_view(t, 0).first_token_us > 199000);
-  health_first_token(t, 900000);
+  health_first_token(t, 0, 900000);
   CHECK(health_view(t, 0).peak_token_us == 900000);
   CHECK(health_view(t, 0).first_token_us < 300000);
-  health_first_token(t, 100000);
+  health_first_token(t, 0, 100000);
   CHECK(health_view(t, 0).peak_token_us == 800000);
+  CHECK(health_view(t, 2500).peak_token_us == 600000);
+  CHECK(health_view(t, 10000).peak_token_us == 200000);
+  CHECK(health_view(t, 3600000).peak_token_us == 1);
+  health_first_token(t, 10000, 120000);
+  CHECK(health_view(t, 10000).peak_token_us == 190000);
   for (int i = 0; i < 200; i++)
     attempt(t, 0, i % 2 ? FAILURE_NONE : FAILURE_UPSTREAM_ERROR);
   CHECK(health_view(t, 0).error_permille > 400 && health_view(t, 0).error_permille < 600);

@@ -55,6 +55,19 @@ class Prices(ApiCase):
         row = self.good("GET", "/admin/v1/audit?action=prices.write")["data"][0]
         self.assertEqual((row["outcome"], row["after"]["version"], row["after"]["source"]), ("done", made["version"], "ticket 7"))
 
+    def test_the_same_again_is_no_new_version(self):
+        prices = [{"prices": {"o/m": {"input": amount, "output": 31}}} for amount in (7, 8)]
+
+        def put(body, key):
+            return self.good("POST", "/admin/v1/prices", body, idempotency_key=key)["version"]
+        first = put(prices[0], "p-1")
+        self.assertEqual(put(prices[0], "p-1"), first)
+        second = put(prices[1], "p-2")
+        third = put(prices[0], "p-3")
+        self.assertEqual(len({first, second, third}), 3, "what was changed in between is changed back")
+        self.assertEqual(put(prices[0], "p-3"), third)
+        self.assertEqual(next(v["version"] for v in self.good("GET", "/admin/v1/prices/versions")["data"] if v["has_begun"]), third)
+
     def test_a_member_that_stands_twice_is_named(self):
         self.fails(400, "prices.o/m.input", "POST", "/admin/v1/prices", '{"prices":{"o/m":{"input":1,"output":1,"input":0}}}')
 

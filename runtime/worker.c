@@ -2,6 +2,7 @@
 #include "worker.h"
 
 #include <stdlib.h>
+#include <sys/prctl.h>
 
 #include "auth/directory_memory.h"
 #include "base/clock.h"
@@ -122,6 +123,7 @@ void worker_listen(struct worker *w, int fd, bool is_tls) {
 
 void worker_run(void *worker) {
   struct worker *w = worker;
+  prctl(PR_SET_NAME, "worker"); /* as `top -H` shows it */
   uv_run(&w->loop, UV_RUN_DEFAULT);
 }
 

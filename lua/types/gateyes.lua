@@ -9,15 +9,16 @@
 
 ---@class gateyes.Policy
 ---@field name string The file's name.
----@field about string?
----@field settings table<string, {type: string, default: any, required: boolean?, one_of: string[]?, min: number?, max: number?, of: string?, about: string?}>?
----@field check nil|fun(settings: table): string?
----@field stream "hold"?
----@field on_request nil|fun(request: gateyes.Request, context: gateyes.Context): true?
----@field route nil|fun(request: gateyes.Request, candidates: gateyes.Candidate[], context: gateyes.Context): gateyes.Candidate[]|true|nil
----@field on_delta nil|fun(delta: gateyes.Delta, context: gateyes.Context): string|true|nil, string?
----@field on_reply nil|fun(reply: gateyes.Reply, context: gateyes.Context): true?
----@field on_finish nil|fun(outcome: gateyes.Outcome, context: gateyes.Context)
+---@field about string? One sentence for those who choose it.
+---@field settings table<string, {type: string, default: any, required: boolean?, one_of: string[]?, min: number?, max: number?, of: string?, about: string?}>? The schema of `context.settings`, by name.
+---@field check nil|fun(settings: table): string? What is wrong with the settings that a schema cannot say, a line for each problem.
+---@field wants nil|fun(settings: table): string[]? The hooks that these settings need; all without it.
+---@field stream "hold"? Streams are kept back until their end, for a policy with `on_reply` alone.
+---@field on_request nil|fun(request: gateyes.Request, context: gateyes.Context): true? Before a target is looked for.
+---@field route nil|fun(request: gateyes.Request, candidates: gateyes.Candidate[], context: gateyes.Context): gateyes.Candidate[]|true|nil When targets are put in order.
+---@field on_delta nil|fun(delta: gateyes.Delta, context: gateyes.Context): string|true|nil, string? For each window of the reply.
+---@field on_reply nil|fun(reply: gateyes.Reply, context: gateyes.Context): true? For a whole reply.
+---@field on_finish nil|fun(outcome: gateyes.Outcome, context: gateyes.Context) When all is over.
 
 ---@class gateyes.Finding One thing that `gateyes.detect` found.
 ---@field kind string Such as `payment_card`, `secret`, `keyword`.

@@ -57,17 +57,23 @@ static bool push_module(struct load *l) {
   return fine;
 }
 
+static const char *const field_names[] = {
+#define FIELD(name, ...) #name,
+#define HOOK(...)
+#include "script/policy_fields.def"
+#undef FIELD
+#undef HOOK
+};
+
+enum { FIELD_COUNT = sizeof field_names / sizeof *field_names };
+
 static void nearest_hook(struct load *l, struct slice key) {
   struct nearest nearest;
   nearest_init(&nearest, key);
   for (int i = 0; i < POLICY_HOOK_COUNT; i++)
     nearest_offer(&nearest, slice_of(policy_hook_name((enum policy_hook)i)));
-  nearest_offer(&nearest, SLICE("name"));
-  nearest_offer(&nearest, SLICE("settings"));
-  nearest_offer(&nearest, SLICE("stream"));
-  nearest_offer(&nearest, SLICE("about"));
-  nearest_offer(&nearest, SLICE("check"));
-  nearest_offer(&nearest, SLICE("wants"));
+  for (size_t i = 0; i < FIELD_COUNT; i++)
+    nearest_offer(&nearest, slice_of(field_names[i]));
   if (nearest.best.len)
     problem(l, "policy.%.*s is not known; the nearest is %.*s", (int)key.len, key.data,
             (int)nearest.best.len, nearest.best.data);
@@ -88,10 +94,9 @@ static bool is_hook(struct slice key, enum policy_hook *hook) {
 }
 
 static bool is_field(struct slice key) {
-  return slice_equal_text(key, "name") || slice_equal_text(key, "settings") ||
-         slice_equal_text(key, "stream") || slice_equal_text(key, "about") ||
-         slice_equal_text(key, "check") || slice_equal_text(key, "wants") ||
-         (key.len && key.data[0] == '_');
+  for (size_t i = 0; i < FIELD_COUNT; i++)
+    if (slice_equal_text(key, field_names[i])) return true;
+  return key.len && key.data[0] == '_';
 }
 
 /* The value of one key is on top. A hook that is misspelt would be a rule that never applies. */

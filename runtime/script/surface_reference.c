@@ -257,19 +257,12 @@ static const char annotations_opening[] =
     "---@class gateyes.Secret A value that only the gateway can read.\n\n"
     "---@class gateyes.Detector Rules for gateyes.detect.\n\n"
     "---@class gateyes.Policy\n"
-    "---@field name string The file's name.\n"
-    "---@field about string?\n"
-    "---@field settings table<string, {type: string, default: any, required: boolean?, one_of: "
-    "string[]?, min: number?, max: number?, of: string?, about: string?}>?\n"
-    "---@field check nil|fun(settings: table): string?\n"
-    "---@field stream \"hold\"?\n"
-    "---@field on_request nil|fun(request: gateyes.Request, context: gateyes.Context): true?\n"
-    "---@field route nil|fun(request: gateyes.Request, candidates: gateyes.Candidate[], context: "
-    "gateyes.Context): gateyes.Candidate[]|true|nil\n"
-    "---@field on_delta nil|fun(delta: gateyes.Delta, context: gateyes.Context): string|true|nil, "
-    "string?\n"
-    "---@field on_reply nil|fun(reply: gateyes.Reply, context: gateyes.Context): true?\n"
-    "---@field on_finish nil|fun(outcome: gateyes.Outcome, context: gateyes.Context)\n";
+#define FIELD(name, type, sentence) "---@field " #name " " type " " sentence "\n"
+#define HOOK FIELD
+#include "script/policy_fields.def"
+#undef FIELD
+#undef HOOK
+    ;
 
 static void annotate_function(struct bytes *out, const char *table,
                               const struct surface_function *f, bool is_method) {

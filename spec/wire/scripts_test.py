@@ -273,6 +273,23 @@ class Scripts(GatewayCase):
             self.assertIn(wanted, error)
         self.assertEqual(self.state("words")["running"], 1)
 
+    def test_what_editors_know(self):
+        """Every global of specs and of tenant.lua that stock Lua has not is named for LuaLS, and nothing else is."""
+        names = "local names = {} for name in pairs(_G) do names[#names + 1] = name end error('<' .. table.concat(names, ' ') .. '>')"
+        folder = os.path.join(self.gateway.folder, "known")
+        self.put("known", {"tenant.lua": "return {}", "a_spec.lua": "it('x', function() %s end)" % names}, self.gateway.folder)
+        _, text, error = self.run_command("test", folder)
+        self.assertIn("<", text, error)
+        found = set(text.split("<")[1].split(">")[0].split())
+        os.remove(os.path.join(folder, "a_spec.lua"))
+        self.put("known", {"tenant.lua": "error('<' .. type(env) .. type(file) .. type(secret_file) .. '>')"}, self.gateway.folder)
+        self.assertIn("<functionfunctionfunction>", self.run_command("check", folder)[2])
+        found |= {"env", "file", "secret_file"}
+        stock = subprocess.run(["luajit", "-e", "for name in pairs(_G) do print(name) end"], capture_output=True, text=True, check=True)
+        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".luarc.json")) as file:
+            known = json.load(file)["diagnostics.globals"]
+        self.assertEqual(sorted(known), sorted(found - set(stock.stdout.split())))
+
     def test_what_a_terminal_would_obey(self):
         clean, text = "-- plain\n", "-- \x1b]0;x\x07 \x9b31m \x7f\n"
         self.push("screen", {"a.lua": clean})

@@ -1,6 +1,7 @@
 /* docs/lua.md and lua/types/gateyes.lua are the table of the surface, and the table is all that a
  * sandbox offers. With --write, this program writes both pages. */
 #include "policy_kit.h"
+#include "script/policy_private.h"
 #include "script/state.h"
 
 static const struct {
@@ -52,6 +53,64 @@ static void test_rows(void) {
   const struct surface_field *fields = surface_fields(&count);
   for (size_t i = 0; i < count; i++)
     CHECK(fields[i].sentence[strlen(fields[i].sentence) - 1] == '.');
+}
+
+static void read_annotations(struct bytes *out) {
+  bytes_init(out);
+  surface_annotations(out);
+}
+
+/* A policy may hold nothing that an editor would not know. */
+static void test_fields_of_a_policy(void) {
+  static const char *const names[] = {
+#define FIELD(name, ...) #name,
+#define HOOK FIELD
+#include "script/policy_fields.def"
+#undef FIELD
+#undef HOOK
+  };
+  struct bytes page, line;
+  read_annotations(&page);
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    bytes_init(&line);
+    bytes_printf(&line, "\n---@field %s ", names[i]);
+    CHECK(strstr(bytes_text(&page), bytes_text(&line)) != NULL);
+    bytes_fini(&line);
+  }
+  size_t hooks = sizeof names / sizeof *names - POLICY_HOOK_COUNT;
+  for (int i = 0; i < POLICY_HOOK_COUNT; i++)
+    CHECK(strcmp(names[hooks + (size_t)i], policy_hook_name((enum policy_hook)i)) == 0);
+  bytes_fini(&page);
+}
+
+static size_t class_length(const char *name) {
+  return strlen("gateyes.") +
+         strspn(name + strlen("gateyes."), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+}
+
+static bool has_class(const char *page, const char *name) {
+  size_t len = class_length(name);
+  for (const char *at = page; (at = strstr(at, "---@class ")); at++) {
+    const char *found = at + strlen("---@class ");
+    if (strncmp(found, name, len) == 0 && class_length(found) == len) return true;
+  }
+  return false;
+}
+
+/* What LuaLS would find wrong: it cannot be run everywhere. */
+static void test_annotations(void) {
+  struct bytes page;
+  read_annotations(&page);
+  lua_State *L = luaL_newstate();
+  CHECK(L && luaL_loadbuffer(L, page.data, page.len, "=annotations") == 0);
+  if (L) lua_close(L);
+  for (const char *at = bytes_text(&page); (at = strstr(at, "gateyes.")); at += 8) {
+    if (at[8] < 'A' || at[8] > 'Z') continue;
+    if (has_class(bytes_text(&page), at)) continue;
+    fprintf(stderr, "annotations name a class that there is not: %.40s\n", at);
+    checks_failed++;
+  }
+  bytes_fini(&page);
 }
 
 /* Every function that a script can reach below `gateyes` has its row, and every row is reached. */
@@ -127,6 +186,8 @@ int main(int argc, char **argv) {
     test_page(pages[i].path, pages[i].make);
   }
   test_rows();
+  test_fields_of_a_policy();
+  test_annotations();
   test_reach();
   return checks_end();
 }

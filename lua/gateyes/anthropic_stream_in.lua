@@ -235,8 +235,9 @@ function stream_in.event(state, name, data)
   local body = json.decode(data, left_raw)
   local events = {}
   if type(body) ~= "table" then
-    local reported = { type = "api_error", message = "Anthropic sent a frame that is not JSON." }
-    handlers.error(state, { error = reported }, events)
+    local message = "Anthropic sent a frame that is not JSON."
+    local failure = canonical.failure(502, "api_error", message, nil, "upstream_protocol")
+    events[1], state.ended = { type = "error", failure = failure }, true
     return events
   end
   local kind = type(body.type) == "string" and body.type or name

@@ -39,6 +39,7 @@ local longest_line = 300
 -- HTML does not, and behind a status of 500 and above it is mostly a proxy that speaks, of hosts that are not the
 -- client's affair. The log has its first words.
 function canonical.plain_message(status, body)
+  status = status or 502
   local text = body:match "^%s*(.-)%s*$"
   if status >= 500 or text == "" or text:sub(1, 1) == "<" or #text > longest_line or text:find("%c") then
     return "The provider answered with status " .. status

@@ -264,7 +264,9 @@ function translate.answer(translation, text)
 end
 
 -- The provider's error, in its own meaning: a failure.
+-- status 0: the body is an event of a stream, which has none.
 function translate.provider_error(adapter_name, status, headers, body)
+  if status == 0 then status = nil end
   return module("adapters", adapter_name).decode_error(status, headers, body)
 end
 

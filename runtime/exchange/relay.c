@@ -34,12 +34,8 @@ static void fail_relay(struct exchange *x, enum failure_kind kind, const char *s
 static void on_error_event(struct exchange *x, const struct error_detail *detail) {
   struct error_detail kept = *detail;
   if (kept.status < 400) kept.status = 502;
-  const char *sentence =
-      arena_printf(&x->arena, "the provider reported an error in its stream: %.*s",
-                   (int)kept.message.len, kept.message.data);
   if (is_before_content(x)) {
-    send_abandon(x, kept.status == 429 ? FAILURE_UPSTREAM_LIMITED : FAILURE_UPSTREAM_ERROR,
-                 sentence);
+    send_refuse(x, &kept);
     return;
   }
   exchange_fail_with(x, FAILURE_UPSTREAM_ERROR, &kept);

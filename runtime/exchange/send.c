@@ -192,11 +192,42 @@ static enum failure_kind kind_of_status(int status) {
 }
 
 /* Some servers repeat what they were sent. */
-static bool repeats_credential(struct exchange *x) {
+static bool repeats_credential(struct exchange *x, struct slice text) {
   enum { SHORT_BYTES = 8 }; /* what is shorter may stand in any text */
   struct slice secret = record_of(x)->target->provider->credential;
-  return secret.len >= SHORT_BYTES &&
-         memmem(x->reply.data, x->reply.len, secret.data, secret.len) != NULL;
+  return secret.len >= SHORT_BYTES && memmem(text.data, text.len, secret.data, secret.len) != NULL;
+}
+
+static struct slice status_told(struct exchange *x, int status) {
+  return slice_of(arena_printf(&x->arena, "The provider answered with status %d", status));
+}
+
+static struct error_detail account_refused(struct exchange *x, int status) {
+  const char *name = record_of(x)->target->provider->name.data;
+  return (struct error_detail){.status = 502,
+                               .message = slice_of(arena_printf(
+                                   &x->arena,
+                                   "the provider %s refused the gateway's credentials (status %d); "
+                                   "the operator of the gateway must mend them",
+                                   name, status))};
+}
+
+void send_refuse(struct exchange *x, const struct error_detail *event) {
+  enum failure_kind kind = kind_of_status(event->status);
+  struct error_detail kept = {.status = event->status,
+                              .type = arena_slice(&x->arena, event->type),
+                              .code = arena_slice(&x->arena, event->code),
+                              .message = arena_slice(&x->arena, event->message),
+                              .param = arena_slice(&x->arena, event->param)};
+  const char *sentence =
+      arena_printf(&x->arena, "the provider reported an error in its stream: %.*s",
+                   (int)kept.message.len, kept.message.data);
+  if (kind == FAILURE_UPSTREAM_AUTH)
+    kept = account_refused(x, event->status);
+  else if (!kept.message.len || repeats_credential(x, kept.message))
+    kept.message = status_told(x, event->status);
+  if (x->attempt) record_of(x)->event = kept;
+  send_abandon(x, kind, sentence);
 }
 
 /* The provider's own words, in the client's protocol: untouched where both speak the same one. */
@@ -206,16 +237,9 @@ static enum step_result fail_with_provider_error(struct exchange *x, enum failur
   script_provider_error(policies_generation(x, record_of(x)->target), &reply, &x->arena, &detail);
   detail.status = x->upstream_status;
   if (kind == FAILURE_UPSTREAM_AUTH) {
-    const struct model_target *target = record_of(x)->target;
-    detail = (struct error_detail){.status = 502};
-    detail.message =
-        slice_of(arena_printf(&x->arena,
-                              "the provider %s refused the gateway's credentials (status %d); the "
-                              "operator of the gateway must mend them",
-                              target->provider->name.data, x->upstream_status));
-  } else if (repeats_credential(x)) {
-    detail.message =
-        slice_of(arena_printf(&x->arena, "The provider answered with status %d", detail.status));
+    detail = account_refused(x, x->upstream_status);
+  } else if (repeats_credential(x, bytes_slice(&x->reply))) {
+    detail.message = status_told(x, detail.status);
   } else if (x->is_native && x->is_json &&
              json_validate(bytes_slice(&x->reply), JSON_DEPTH_DEFAULT, NULL)) {
     x->answer =
@@ -250,6 +274,7 @@ static enum step_result fail_with_attempt(struct exchange *x, enum failure_kind 
   if (failure_info(kind)->trips_breaker && policies_bind(x)) return fail_bound(x);
   if (x->upstream_status >= 300 && record_of(x)->sentence == NULL)
     return fail_with_provider_error(x, kind);
+  if (record_of(x)->event.status) return exchange_fail_with(x, kind, &record_of(x)->event);
   return exchange_fail(x, kind, "%s", send_failure(x));
 }
 
@@ -312,7 +337,7 @@ static void keep_excerpt(struct exchange *x) {
   struct slice body = bytes_slice(&x->reply);
   bool is_private = x->upstream_status == 401 || x->upstream_status == 403;
   if (x->upstream_status < 400 || is_private || !body.len || is_object(body) ||
-      repeats_credential(x))
+      repeats_credential(x, body))
     return;
   if (body.len > EXCERPT_BYTES) body.len = EXCERPT_BYTES;
   record_of(x)->excerpt = arena_text(&x->arena, body);

@@ -48,6 +48,8 @@ struct attempt_record { /* one line of the log's `attempts` */
   const char *sentence; /* for the log; NULL: the provider has answered with words of its own */
   const char *told;     /* the same for the client; NULL: what sentence says */
   const char *excerpt;  /* of an answer that was no JSON, for the log; or NULL */
+  struct error_detail
+      event; /* what an error before the first content said; status 0: there was none */
 };
 
 struct answer { /* the reply to the client, when it is not a relayed stream */
@@ -257,6 +259,8 @@ void send_cancel(struct exchange *x);
 /* The running attempt has failed for a reason seen here, and the next target may be tried. sentence
  * lives as long as x. */
 void send_abandon(struct exchange *x, enum failure_kind kind, const char *sentence);
+/* The same for an error event of the provider that came instead of content. */
+void send_refuse(struct exchange *x, const struct error_detail *event);
 /* Why the newest attempt failed, for the client. */
 const char *send_failure(struct exchange *x);
 

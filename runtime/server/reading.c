@@ -2,19 +2,32 @@
 
 #include "base/must.h"
 #include "load.h"
+#include "script/config_file.h"
 #include "server/file.h"
 #include "server/ledger.h"
 
-static void read_file(uv_work_t *work) {
+enum { SLOW_NS = 250 * 1000 * 1000 };
+
+/* What is made here is thrown away: a configuration that lives would keep a heap of each thread of
+ * the pool from ever shrinking. */
+static void try_file(uv_work_t *work) {
   struct server_reading *r = work->data;
-  r->config = load_config(r->path, &r->problems);
+  uint64_t started = uv_hrtime();
+  config_unref(config_file_load(r->path, NULL, &r->problems));
+  r->is_slow = r->problems.count > 0 && uv_hrtime() - started > SLOW_NS;
 }
 
-static void on_file_read(uv_work_t *work, int status) {
+static void on_file_tried(uv_work_t *work, int status) {
   (void)status;
   struct server_reading *r = work->data;
+  struct config *config = NULL;
   r->is_busy = false;
-  bool goes_on = r->on_read(r->context, r->config, &r->problems);
+  if (!r->is_slow) {
+    config_problems_fini(&r->problems);
+    config_problems_init(&r->problems);
+    config = load_config(r->path, &r->problems);
+  }
+  bool goes_on = r->on_read(r->context, config, &r->problems);
   config_problems_fini(&r->problems);
   if (goes_on && r->is_asked) server_reading_start(r);
 }
@@ -26,7 +39,7 @@ void server_reading_start(struct server_reading *r) {
   server_file_note(r->path, r->loaded);
   config_problems_init(&r->problems);
   r->work.data = r;
-  must(uv_queue_work(r->loop, &r->work, read_file, on_file_read) == 0);
+  must(uv_queue_work(r->loop, &r->work, try_file, on_file_tried) == 0);
 }
 
 void server_reading_repeat(struct server_reading *r) {

@@ -1,5 +1,6 @@
-/* The configuration read again while the gateway serves: on a thread of libuv's pool, since a file
- * that loops takes its whole second, and tokenizers and scripts take what they take. */
+/* The configuration read again while the gateway serves. A file that loops has its whole second of
+ * a processor, which the loop has not: so the file is tried on a thread of libuv's pool before, and
+ * refused there when it is wrong and slow. */
 #pragma once
 #include <stdbool.h>
 #include <uv.h>
@@ -14,9 +15,8 @@ struct server_reading {
   bool (*on_read)(void *context, struct config *config, struct config_problems *problems);
   void *context;
   uv_work_t work;
-  struct config *config;
   struct config_problems problems;
-  bool is_busy, is_asked; /* is_asked: once more, when this reading is done */
+  bool is_busy, is_slow, is_asked; /* is_asked: once more, when this reading is done */
 };
 
 /* on_read comes later on the loop, once for any number of calls before the reading begins. */

@@ -27,6 +27,7 @@ static void on_file_tried(uv_work_t *work, int status) {
     config_problems_init(&r->problems);
     config = load_config(r->path, &r->problems);
   }
+  r->was_good = config != NULL;
   bool goes_on = r->on_read(r->context, config, &r->problems);
   config_problems_fini(&r->problems);
   if (goes_on && r->is_asked) server_reading_start(r);
@@ -36,9 +37,15 @@ void server_reading_start(struct server_reading *r) {
   r->is_asked = r->is_busy;
   if (r->is_busy) return;
   r->is_busy = true;
+  uv_stat_t before = *r->loaded;
   server_file_note(r->path, r->loaded);
   config_problems_init(&r->problems);
   r->work.data = r;
+  if (r->was_good && server_file_is(&before, r->loaded)) { /* it has been tried */
+    r->is_slow = false;
+    on_file_tried(&r->work, 0);
+    return;
+  }
   must(uv_queue_work(r->loop, &r->work, try_file, on_file_tried) == 0);
 }
 

@@ -16,7 +16,7 @@ struct server_reading {
   void *context;
   uv_work_t work;
   struct config_problems problems;
-  bool is_busy, is_slow, is_asked; /* is_asked: once more, when this reading is done */
+  bool is_busy, is_slow, was_good, is_asked; /* is_asked: once more, when this reading is done */
 };
 
 /* on_read comes later on the loop, once for any number of calls before the reading begins. */

@@ -106,6 +106,10 @@ static void measure(const struct shape *shape) {
 
 int main(int count, char **arguments) {
   unsigned records = count > 1 ? (unsigned)atoi(arguments[1]) : 200000;
+  if (records == 0) {
+    fprintf(stderr, "usage: bench/store [RECORDS [0 | 1]]\n");
+    return 2;
+  }
   const struct shape shapes[] = {{"one tenant, 30,000 requests a second", records, 30, 1},
                                  {"200 tenants, 5,000 requests a second", records, 5, 200}};
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)

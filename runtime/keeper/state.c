@@ -40,6 +40,9 @@ static bool write_whole(const char *path, struct slice text) {
   if (fd >= 0) fine = fsync(fd) == 0 && fine;
   if (fd >= 0) close(fd);
   fine = fine && rename(bytes_text(&temporary), path) == 0;
+  int why = errno;
+  if (!fine) unlink(bytes_text(&temporary)); /* on a full disk each try would take more of it */
+  errno = why;
   bytes_fini(&temporary);
   return fine;
 }

@@ -85,6 +85,9 @@ static void read_entry(struct reading *r, const char *folder, struct slice inner
     complain(r, path, strerror(errno));
   else if (!is_inside(r, path))
     complain(r, path, left_folder);
+  else if (!S_ISREG(info.st_mode) && strcmp(own, "tenant.lua") == 0)
+    complain(r, path,
+             "it is no file"); /* without it the tenant would be served without its rules */
   else if (S_ISDIR(info.st_mode))
     read_folder(r, path, slice_of(own), depth + 1);
   else if (S_ISREG(info.st_mode))

@@ -109,6 +109,8 @@ struct config *tenant_config_load(struct config *base, struct slice tenant,
   config_problems_init(&own);
   const char *name = file ? arena_text(&own.arena, file->name) : "tenant.lua";
   struct slice nothing = {"", 0};
+  if (file && !file->text.len) /* as a full disk or an interrupted copy leaves it */
+    config_problem_at(&own, name, 0, "is empty; write return {} to have no rules");
   struct config_text text = {name, file ? file->text : nothing, &scope, false};
   struct config *c = build(base, &text, bundle, &own);
   config_problems_sort(&own);

@@ -273,6 +273,24 @@ class Scripts(GatewayCase):
             self.assertIn(wanted, error)
         self.assertEqual(self.state("words")["running"], 1)
 
+    def test_rules_do_not_go_by_accident(self):
+        """A copy that was interrupted, or a full disk, leaves an empty file; it is not a tenant without policies."""
+        self.put("kept", {"tenant.lua": "return { policies = { 'residency' } }", "policies/residency.lua": POLICY})
+        self.wait_running("kept", 1)
+        path = os.path.join(self.root, "kept", "tenant.lua")
+        cases = ((lambda: open(path, "w").close(), path + ": is empty; write return {} to have no rules"),
+                 (lambda: os.mkfifo(path), path + ": cannot be read: it is no file"),
+                 (lambda: os.makedirs(path), path + ": cannot be read: it is no file"))
+        for make, wanted in cases:
+            other, running = os.path.join(self.root, "kept", ".was"), self.state("kept")["running"]
+            os.rename(path, other)
+            make()
+            wait_for(lambda: wanted in ((self.state("kept")["refused"] or {}).get("problems") or []), 10, wanted)
+            self.assertEqual(self.state("kept")["running"], running)
+            os.rmdir(path) if os.path.isdir(path) else os.remove(path)
+            os.rename(other, path)
+            wait_for(lambda: not self.state("kept")["refused"], 10, "the files that were there before")
+
     def test_what_editors_know(self):
         """Every global of specs and of tenant.lua that stock Lua has not is named for LuaLS, and nothing else is."""
         names = "local names = {} for name in pairs(_G) do names[#names + 1] = name end error('<' .. table.concat(names, ' ') .. '>')"

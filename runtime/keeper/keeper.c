@@ -304,15 +304,26 @@ struct keeper *keeper_new(const struct keeper_start *start, struct config_proble
   return k;
 }
 
-void keeper_reload(struct keeper *k, struct config *config) {
+static void load_moved_layers(struct keeper *k) {
   struct config_problems problems;
   config_problems_init(&problems);
-  config_unref(k->config);
-  k->config = config_ref(config);
   if (!keeper_layers_load(k, &problems))
     for (size_t i = 0; i < problems.count; i++)
       log_process(LOG_ERROR, "tenants keep the scripts they have: %s", problems.items[i]);
   config_problems_fini(&problems);
+}
+
+/* Files below the tenants' that changed in their place are left to the look at the end: what runs
+ * is rebuilt under its number, and a number stands for one content. */
+void keeper_reload(struct keeper *k, struct config *config) {
+  bool have_moved = !slice_equal(k->config->lua_path, config->lua_path) ||
+                    !slice_equal(k->config->site_path, config->site_path);
+  config_unref(k->config);
+  k->config = config_ref(config);
+  if (have_moved)
+    load_moved_layers(k);
+  else
+    tenant_shelf_set_base(k->start.shelf, k->config, k->site);
   keeper_rebuild_all(k);
   keeper_look(k);
 }

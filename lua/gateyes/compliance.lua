@@ -344,6 +344,13 @@ local function wants(settings)
   return hooks
 end
 
+-- For `wakes` of a policy whose on_request is the one below and nothing more: most requests have nothing of this, and
+-- cost no Lua then. Which models and endpoints are meant, Lua alone says.
+function compliance.wakes(settings)
+  if #settings.models > 0 or #settings.endpoints > 0 then return nil end
+  return { on_request = { detector = rules_of(settings).detector, attachments = true, session = true } }
+end
+
 -- A policy's hooks. lists_of(settings): what gateyes.detector takes as lists; nil: none.
 function compliance.hooks(policy, lists_of)
   function policy.check(settings)

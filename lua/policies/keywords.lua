@@ -29,6 +29,7 @@ end
 return compliance.hooks({
   name = "keywords",
   about = "Finds words of the tenant's own lists in requests and replies.",
+  wakes = compliance.wakes,
   settings = compliance.default(compliance.settings {
     lists = { type = "map", required = true, about = "Lists of words by name." },
   }, { action = "block" }),

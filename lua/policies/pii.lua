@@ -4,5 +4,6 @@ local compliance = require "gateyes.compliance"
 return compliance.hooks {
   name = "pii",
   about = "Finds personal identifiers in requests and replies.",
+  wakes = compliance.wakes,
   settings = compliance.default(compliance.settings(), { kinds = { "pii" }, action = "mask" }),
 }

@@ -76,6 +76,12 @@ function policy.wants(settings)
   return { "on_request", settings.output ~= "none" and "on_delta" or nil }
 end
 
+-- A session that stays is for Lua to look up; texts where nothing is found are not.
+function policy.wakes(settings)
+  if #settings.models > 0 or #settings.endpoints > 0 then return nil end
+  return { on_request = { detector = detectors[settings], session = settings.action == "local" } }
+end
+
 -- Each rule counts once for a text: saying a thing twice is no proof of it.
 local function add(sum, finding)
   if sum.seen[finding.rule] then return end

@@ -13,6 +13,7 @@
 ---@field settings table<string, {type: string, default: any, required: boolean?, one_of: string[]?, min: number?, max: number?, of: string?, about: string?}>? The schema of `context.settings`, by name.
 ---@field check nil|fun(settings: table): string? What is wrong with the settings that a schema cannot say, a line for each problem.
 ---@field wants nil|fun(settings: table): string[]? The hooks that these settings need; all without it.
+---@field wakes nil|fun(settings: table): {on_request: gateyes.Waking}? What a request must have for a hook to be entered; nothing without it.
 ---@field stream "hold"? Streams are kept back until their end, for a policy with `on_reply` alone.
 ---@field on_request nil|fun(request: gateyes.Request, context: gateyes.Context): true? Before a target is looked for.
 ---@field route nil|fun(request: gateyes.Request, candidates: gateyes.Candidate[], context: gateyes.Context): gateyes.Candidate[]|true|nil When targets are put in order.
@@ -35,6 +36,11 @@
 ---@field text gateyes.Text? Of a request: where it was found.
 ---@field where string? Of a request: as in that text.
 ---@field turn integer? Of a request: as in that text.
+
+---@class gateyes.Waking What of a request wakes a policy's hook; any of it is enough.
+---@field detector gateyes.Detector? Its texts hold something that this finds.
+---@field attachments boolean? It has images, sound or encoded files, in which nothing looks.
+---@field session boolean? It belongs to a session, and `gateyes.store` of this policy's realm is not empty.
 
 ---@class gateyes.Message One turn of the conversation: an element of `request.messages`.
 ---@field role string? Who speaks.

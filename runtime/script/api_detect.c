@@ -4,16 +4,14 @@
 
 #include "detect/detect.h"
 #include "script/detect_parts.h"
+#include "script/detect_request.h"
 #include "script/sandbox.h"
 #include "script/surface_private.h"
-#include "script/watchdog.h"
 
 enum {
   MOST_DETECTORS = 64, /* alive in one state: their memory is not Lua's */
   MOST_WORDS = 20000,
   MOST_LISTS = 64,
-  PIECE_BYTES = 64 << 10, /* scanned without a look at the clock */
-  STEP_BYTES = 16 << 10,  /* of longer texts: dense ones take ten times as long as others */
   CACHE_KEY_BYTES = 1024
 };
 
@@ -21,6 +19,11 @@ struct detector { /* userdata */
   struct detect_rules *rules;
   struct surface *surface;
 };
+
+struct detect_rules *surface_detector_rules(lua_State *L, struct surface *s, int index) {
+  struct detector *d = (void *)surface_handle(s, L, index, OBJECT_DETECTOR);
+  return d ? d->rules : NULL;
+}
 
 int surface_detector_collect(lua_State *L) {
   struct detector *d = lua_touserdata(L, 1);
@@ -189,26 +192,6 @@ static struct detect_rules *rules_at(lua_State *L, struct surface *s, int index)
   return d->rules;
 }
 
-/* False: the script's time is over. What was found is in s->findings. */
-static bool scan(struct surface *s, const struct detect_rules *rules, struct slice text) {
-  detect_findings_clear(&s->findings);
-  if (text.len <= PIECE_BYTES) {
-    detect_scan(rules, text, &s->findings);
-    return true;
-  }
-  struct detect_stream *stream = detect_stream_new(rules);
-  bool fine = true;
-  while (text.len > 0 && fine) {
-    struct slice piece = {text.data, text.len < STEP_BYTES ? text.len : STEP_BYTES};
-    (void)detect_stream_feed(stream, piece, &s->findings);
-    text = slice_skip(text, piece.len);
-    fine = !watchdog_is_over();
-  }
-  if (fine) (void)detect_stream_finish(stream, &s->findings);
-  detect_stream_free(stream);
-  return fine;
-}
-
 static void set_flag(lua_State *L, const char *name, bool flag) {
   lua_pushboolean(L, flag);
   lua_setfield(L, -2, name);
@@ -274,51 +257,10 @@ static void add_findings(lua_State *L, struct surface *s, struct slice scanned, 
   lua_setfield(L, LIST, "truncated");
 }
 
-static bool is_shareable(struct surface *s, const struct detect_rules *rules, size_t bytes) {
-  if (s->plain_count < 2 || bytes > PIECE_BYTES) return false;
-  if (!s->shared) {
-    struct detect_options options = {.kinds = s->plain_kinds};
-    bytes_clear(&s->scratch);
-    s->shared = detect_rules_new(&options, &s->scratch);
-    must(s->shared != NULL); /* only words of lists can be refused */
-  }
-  return detect_rules_cover(s->shared, rules);
-}
-
-static struct scans *scans_of(struct surface *s) {
-  struct policy_run *run = s->run;
-  struct scans *scans = &run->scans;
-  if (scans->rules == s->shared) return scans;
-  policy_scans_drop(run);
-  scans->count = policy_texts(run)->count;
-  scans->texts = must_calloc(scans->count + 1, sizeof *scans->texts);
-  scans->is_known = must_calloc(scans->count + 1, sizeof *scans->is_known);
-  scans->rules = detect_rules_ref(s->shared);
-  return scans;
-}
-
-/* By one scan for all plain detectors of the state. False: it cannot serve this one. */
-static bool scan_shared(struct surface *s, const struct detect_rules *rules, size_t index) {
-  struct scans *scans = scans_of(s);
-  struct detect_findings *found = &scans->texts[index];
-  if (!scans->is_known[index]) detect_scan(scans->rules, bytes_slice(&s->scratch), found);
-  scans->is_known[index] = true;
-  if (found->truncated) return false;
-  detect_findings_clear(&s->findings);
-  detect_select(rules, found, &s->findings);
-  return true;
-}
-
 /* parts: what texts of one turn hold together; may be NULL. */
 static void scan_text(lua_State *L, struct surface *s, const struct detect_rules *rules,
                       const struct detect_parts *parts, int text_index) {
-  size_t bytes = policy_texts(s->run)->items[text_index].raw.len;
-  bool is_shared = is_shareable(s, rules, bytes);
-  bytes_clear(&s->scratch);
-  policy_text(s->run, (size_t)text_index, &s->scratch);
-  is_shared =
-      is_shared && s->scratch.len <= PIECE_BYTES && scan_shared(s, rules, (size_t)text_index);
-  if (!is_shared && !scan(s, rules, bytes_slice(&s->scratch))) sandbox_check(L);
+  if (!detect_request_text(s, rules, (size_t)text_index)) sandbox_check(L);
   if (parts) detect_parts_merge(parts, (size_t)text_index, &s->findings);
   add_findings(L, s, bytes_slice(&s->scratch), text_index);
 }
@@ -341,7 +283,7 @@ int api_detect(lua_State *L) {
   lua_settop(L, 2);
   lua_newtable(L);
   if (lua_type(L, 1) == LUA_TSTRING) {
-    if (!scan(s, rules, state_text(L, 1))) sandbox_check(L);
+    if (!detect_request_scan(s, rules, state_text(L, 1))) sandbox_check(L);
     add_findings(L, s, state_text(L, 1), -1);
   } else if (surface_handle(s, L, 1, OBJECT_TEXT)) {
     scan_text(L, s, rules, NULL, (int)surface_text_index(L, s));

@@ -56,8 +56,7 @@ static struct slice session_in(const struct json_index *index) {
   return session;
 }
 
-/* What the client's own body says, whatever policies have made of it. */
-static struct slice session_of(struct policy_run *run) {
+struct slice request_session_text(struct policy_run *run) {
   if (run->has_session) return run->session;
   run->has_session = true;
   run->session = run->request.session;
@@ -72,7 +71,7 @@ static struct slice session_of(struct policy_run *run) {
 }
 
 void request_session(lua_State *L, struct surface *s) {
-  push_maybe(L, session_of(s->run));
+  push_maybe(L, request_session_text(s->run));
 }
 
 void request_body(lua_State *L, struct surface *s) {

@@ -49,7 +49,7 @@ static bool belongs(const struct body_texts *texts, size_t i) {
   return is_prose(a) && is_prose(b) && a->where == b->where && a->turn == b->turn;
 }
 
-static bool has_any(const struct body_texts *texts) {
+bool detect_parts_any(const struct body_texts *texts) {
   for (size_t i = 1; i < texts->count; i++)
     if (belongs(texts, i)) return true;
   return false;
@@ -168,7 +168,7 @@ static struct detect_parts *create(lua_State *L) {
 struct detect_parts *detect_parts_push(lua_State *L, struct surface *s,
                                        const struct detect_rules *rules) {
   const struct body_texts *texts = policy_texts(s->run);
-  if (!has_any(texts)) return NULL;
+  if (!detect_parts_any(texts)) return NULL;
   struct detect_parts *p = create(L);
   for (size_t i = 0; i < texts->count; i++) {
     bool goes_on = i + 1 < texts->count && belongs(texts, i + 1);

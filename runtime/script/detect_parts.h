@@ -5,6 +5,8 @@
 
 struct detect_parts;
 
+/* Whether texts meet at all. */
+bool detect_parts_any(const struct body_texts *texts);
 /* Looks at the request's texts where they meet; pushes the userdata that owns the result. NULL,
  * with nothing pushed: no turn has several texts, or nothing lies across them. */
 struct detect_parts *detect_parts_push(lua_State *L, struct surface *s,

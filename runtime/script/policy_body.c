@@ -3,8 +3,12 @@
 #include "script/body_edit.h"
 #include "script/policy_private.h"
 
-static struct slice current(struct policy_run *run) {
+static struct slice current(const struct policy_run *run) {
   return run->owns_body ? bytes_slice(&run->body) : run->request.body;
+}
+
+size_t policy_body_bytes(const struct policy_run *run) {
+  return current(run).len;
 }
 
 void policy_scans_drop(struct policy_run *run) {

@@ -250,20 +250,16 @@ static bool take_wanted_hooks(struct load *l) {
   return fine;
 }
 
-/* A hook that the settings leave nothing to do costs a request nothing: not even its texts are
- * collected. The settings are on top. */
-static bool ask_wanted_hooks(struct load *l, int module) {
+/* Calls a function of the policy that reads its settings, which are on top; what it gave is pushed,
+ * nil when there is no such function. */
+static bool ask(struct load *l, int module, const char *name) {
   lua_State *L = l->chain->L;
   int settings = lua_gettop(L);
   struct bytes why;
-  sandbox_push_field(L, module, "wants");
-  if (lua_isnil(L, -1)) {
-    lua_pop(L, 1);
-    return true;
-  }
+  sandbox_push_field(L, module, name);
+  if (lua_isnil(L, -1)) return true;
   if (!lua_isfunction(L, -1)) {
-    problem(l, "policy.wants is a %s; it is a function", luaL_typename(L, -1));
-    lua_pop(L, 1);
+    problem(l, "policy.%s is a %s; it is a function", name, luaL_typename(L, -1));
     return false;
   }
   bytes_init(&why);
@@ -271,11 +267,30 @@ static bool ask_wanted_hooks(struct load *l, int module) {
   bool ran = l->chain->is_direct ? lua_pcall(L, 1, 1, 0) == 0
                                  : sandbox_call(l->chain->sandbox, 1, 1, &why) == SANDBOX_DONE;
   if (!ran && l->chain->is_direct) sandbox_describe(L, -1, &why);
-  if (!ran) problem(l, "policy.wants failed: %s", bytes_text(&why));
+  if (!ran) problem(l, "policy.%s failed: %s", name, bytes_text(&why));
   bytes_fini(&why);
-  bool fine = ran && take_wanted_hooks(l);
-  lua_settop(L, settings);
+  return ran;
+}
+
+/* A hook that the settings leave nothing to do costs a request nothing: not even its texts are
+ * collected. The settings are on top. */
+static bool ask_wanted_hooks(struct load *l, int module) {
+  int settings = lua_gettop(l->chain->L);
+  bool fine = ask(l, module, "wants") && take_wanted_hooks(l);
+  lua_settop(l->chain->L, settings);
   return fine;
+}
+
+/* The settings are on top. */
+static bool ask_waking(struct load *l, int module) {
+  lua_State *L = l->chain->L;
+  int settings = lua_gettop(L);
+  bool fine = ask(l, module, "wakes");
+  const char *why =
+      fine ? policy_waking_take(L, lua_gettop(L), l->chain->surface, &l->policy->waking) : NULL;
+  if (why) problem(l, "policy.wakes: %s", why);
+  lua_settop(L, settings);
+  return fine && !why;
 }
 
 /* The module is on top, and goes. */
@@ -290,7 +305,7 @@ static bool take_policy(struct load *l) {
   sandbox_push_field(L, module, "settings");
   bool is_valid = policy_settings_take(L, l->entry, l->error);
   fine = is_valid && check_settings(l, module) && fine;
-  fine = fine && ask_wanted_hooks(l, module);
+  fine = fine && ask_wanted_hooks(l, module) && ask_waking(l, module);
   l->policy->holds_stream &= (l->policy->hooks & 1u << POLICY_ON_REPLY) != 0;
   l->policy->settings = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_settop(L, module - 1);
@@ -358,6 +373,7 @@ void policy_chain_free(struct policy_chain *chain) {
   must(chain->runs == 0);
   for (size_t i = 0; i < chain->count; i++) {
     luaL_unref(chain->L, LUA_REGISTRYINDEX, chain->policies[i].settings);
+    policy_waking_fini(&chain->policies[i].waking);
     for (int h = 0; h < POLICY_HOOK_COUNT; h++)
       luaL_unref(chain->L, LUA_REGISTRYINDEX, chain->policies[i].functions[h]);
   }

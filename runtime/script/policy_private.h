@@ -25,14 +25,23 @@ enum {
   POLICY_IDLE_THREADS = 8
 };
 
+/* What of a request wakes a hook, looked for without Lua. Any of it is enough. */
+struct waking {
+  struct detect_rules *rules; /* counted; NULL: none */
+  bool is_set;                /* false: the hook runs for every request */
+  bool attachments;           /* something that nothing looks into */
+  bool session; /* the request belongs to a session, and the policy's store is not empty */
+};
+
 struct loaded_policy {
   struct slice name, module;
   unsigned hooks;
   int functions[POLICY_HOOK_COUNT]; /* in the registry */
   int settings;                     /* the table, in the registry */
   enum policy_on_error on_error;
-  bool is_house;     /* ships or is the operator's: runs in a realm of its own */
-  bool holds_stream; /* stream = "hold": on_reply at the end of a stream, nothing before */
+  struct waking waking; /* of on_request */
+  bool is_house;        /* ships or is the operator's: runs in a realm of its own */
+  bool holds_stream;    /* stream = "hold": on_reply at the end of a stream, nothing before */
   uint32_t breaches;
 };
 
@@ -161,7 +170,8 @@ void policy_trace_pass(struct policy_run *run); /* a hook that said nothing; onc
 const struct loaded_policy *policy_now(const struct policy_run *run);
 
 /* policy_body.c: the body and its texts as the hooks have left them. */
-struct slice policy_body(struct policy_run *run); /* with every edit in it */
+struct slice policy_body(struct policy_run *run);       /* with every edit in it */
+size_t policy_body_bytes(const struct policy_run *run); /* without pending edits of texts */
 struct body_texts *policy_texts(struct policy_run *run);
 /* Of the body as it is without the edits of its texts. */
 const struct json_index *policy_index(struct policy_run *run);
@@ -173,6 +183,12 @@ struct bytes *policy_text_edit(struct policy_run *run, size_t index); /* cleared
 void policy_body_take(struct policy_run *run, struct bytes *body);
 void policy_body_fini(struct policy_run *run);
 void policy_scans_drop(struct policy_run *run);
+
+/* policy_waking.c: what `wakes` of a policy said lies at index. NULL, or a sentence about what is
+ * wrong with it. */
+const char *policy_waking_take(lua_State *L, int index, struct surface *s, struct waking *waking);
+void policy_waking_fini(struct waking *waking);
+bool policy_wakes(struct policy_run *run); /* the hook that is to run has something to do */
 
 const char *policy_hook_name(enum policy_hook hook); /* "on_request" */
 

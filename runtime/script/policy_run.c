@@ -195,7 +195,7 @@ static enum sandbox_result resume_direct(struct policy_run *run, int args, struc
 static uint64_t subject_bytes(const struct policy_run *run) {
   uint64_t bytes = 0;
   switch (run->hook) {
-  case POLICY_ON_REQUEST: return run->owns_body ? run->body.len : run->request.body.len;
+  case POLICY_ON_REQUEST: return policy_body_bytes(run);
   case POLICY_ON_DELTA: return run->window->text.len;
   case POLICY_ON_REPLY:
     for (size_t i = 0; i < run->reply_count; i++)
@@ -235,6 +235,10 @@ static enum part start_hook(struct policy_run *run) {
   run->started_ns = clock_mono_ns();
   run->cpu_ns = 0;
   run->traces_before = run->trace_count;
+  if (!policy_wakes(run)) {
+    end_hook(run);
+    return PART_ENDED;
+  }
   take_thread(run);
   lua_rawgeti(run->L, LUA_REGISTRYINDEX, policy_now(run)->functions[run->hook]);
   struct policy_run *outer = s->run;

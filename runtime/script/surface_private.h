@@ -94,6 +94,11 @@ int surface_fake_fetch(lua_State *L, struct surface *s);
 size_t surface_text_index(lua_State *L, struct surface *s);
 struct window *surface_window(lua_State *L, struct surface *s); /* of the delta at 1 */
 int surface_detector_collect(lua_State *L);
+/* Of the detector at index, borrowed; NULL for any other value. */
+struct detect_rules *surface_detector_rules(lua_State *L, struct surface *s, int index);
+
+/* What the client's own body or headers say, whatever policies have made of it; empty: nothing. */
+struct slice request_session_text(struct policy_run *run);
 
 /* The functions and getters that the rows of surface.def name. */
 #define FUNCTION(owner, name, call, ...) int call(lua_State *L);

@@ -81,7 +81,7 @@ def client_of(raw, want):
 
 
 def upstream_of(raw, client):
-    proto = raw["upstream_proto"]
+    proto = str(raw.get("upstream_proto"))
     if proto not in UPSTREAMS:
         for start, reason in REASONS.items():
             if proto.startswith(start):
@@ -98,7 +98,7 @@ class Case:
     """One case in one shape, whatever source it came from."""
 
     def __init__(self, raw):
-        self.raw, self.id, self.kind = raw, raw["id"], raw["kind"]
+        self.raw, self.id, self.kind = raw, raw["id"], raw.get("kind")
         self.ours = raw.get("src", "gateyes") == "gateyes"
         want = parsed(raw.get("want_client"))
         self.client = client_of({**raw, "client_body": parsed(raw.get("client_body"))}, want)
@@ -106,8 +106,9 @@ class Case:
         self.native = self.client in NATIVE[self.adapter]
         self.pair = "%s -> %s" % (self.client, self.adapter)
         self.body = parsed(raw.get("client_body"))
-        if isinstance(self.body, str):
-            raise Unsupported("the request is no JSON")
+        self.text = self.body if isinstance(self.body, str) else None
+        if self.text is not None:
+            self.body = None
         self.preset, self.partial = raw.get("preset"), raw.get("partial", False)
         self.stream = self.kind == "stream" or bool(self.body and self.body.get("stream"))
         self.model = raw.get("model") or (self.body or {}).get("model") or "m"
@@ -140,7 +141,8 @@ class Case:
 def files_of(paths):
     for path in paths:
         if os.path.isdir(path):
-            yield from (os.path.join(path, name) for name in sorted(os.listdir(path)) if name.endswith(".jsonl"))
+            for folder, _, names in sorted(os.walk(path)):
+                yield from (os.path.join(folder, name) for name in sorted(names) if name.endswith(".jsonl"))
         else:
             yield path
 
@@ -150,10 +152,14 @@ def load(paths):
     cases, skipped = [], []
     for path in files_of(paths):
         with open(path, encoding="utf-8") as lines:
-            for line in lines:
+            for number, line in enumerate(lines, 1):
                 if not line.strip():
                     continue
-                raw = json.loads(line)
+                try:
+                    raw = json.loads(line)
+                    raw.setdefault("id", "%s:%d" % (os.path.basename(path), number))
+                except (ValueError, AttributeError) as reason:
+                    raise SystemExit("%s:%d: no JSON object: %s" % (path, number, reason))
                 try:
                     cases.append(Case(raw))
                 except Unsupported as reason:

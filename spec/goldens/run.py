@@ -20,6 +20,7 @@ import schema
 import services
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+BUILDS = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build")
 DIVERGENCES = os.path.join(HERE, "divergences.json")
 # What a plain answer of Anthropic or OpenAI may carry beside what another gateway passes on.
 HARMLESS = {
@@ -32,7 +33,9 @@ EMPTY = (None, [], {}, "", 0)
 
 
 def request_body(case, name):
-    """The client's request; cases of replies have none of their own."""
+    """The client's request; cases of replies have none of their own. Text is one that is no JSON, sent as it is."""
+    if case.text is not None:
+        return case.text
     if case.body is not None:
         return {**case.body, "model": name} if "model" in case.body or case.client != "chat" else dict(case.body)
     body = {"model": name}
@@ -271,14 +274,24 @@ def print_skipped(skipped, verbose):
                 print("     " + name)
 
 
+def built():
+    """The gateway built last, whatever the preset and the folder one stands in; -> path or None."""
+    found = [os.path.join(BUILDS, preset, "gateyes") for preset in ("release", "dev", "asan")]
+    return max(filter(os.path.exists, found), key=os.path.getmtime, default=None)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("paths", nargs="+")
-    parser.add_argument("--binary", default=os.environ.get("GATEYES_BIN", "build/dev/gateyes"))
+    parser.add_argument("--binary", default=os.environ.get("GATEYES_BIN") or built(),
+                        help="the gateway (GATEYES_BIN; otherwise the one built last)")
     parser.add_argument("--only", default="", help="part of the id of the cases to play")
     parser.add_argument("--verbose", action="store_true", help="name divergences and cases not supported, too")
     parser.add_argument("--show", action="store_true", help="print what the provider and the client got")
     options = parser.parse_args()
+    if not options.binary or not os.path.exists(options.binary):
+        raise SystemExit("there is no gateway at %s; build one with scripts/build, or name one with --binary" % (
+            options.binary or BUILDS))
     found, skipped = case_files.load(options.paths)
     found = [case for case in found if options.only in case.id]
     if not found:

@@ -117,7 +117,8 @@ class Gateway:
         """-> status, headers (lower case), body bytes"""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
-            connection.request("POST", path, json.dumps(body, ensure_ascii=False).encode(), {
+            text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+            connection.request("POST", path, text.encode(), {
                 "Authorization": "Bearer " + KEY, "Content-Type": "application/json",
                 "anthropic-version": "2023-06-01"})
             answer = connection.getresponse()

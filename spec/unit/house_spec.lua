@@ -197,6 +197,18 @@ describe("the house", function()
     assert_none(collect(written, size_problems))
   end)
 
+  it("has the right to run on everything that names its interpreter", function()
+    local pipe = assert(io.popen "find bench .ci examples scripts spec -type f ! -perm -u+x 2>/dev/null | sort")
+    local list = {}
+    for path in pipe:lines() do
+      local file = assert(io.open(path))
+      if file:read(2) == "#!" then list[#list + 1] = path .. ": begins with #! but nobody may run it (chmod +x)" end
+      file:close()
+    end
+    pipe:close()
+    assert_none(list)
+  end)
+
   it("has neither extern data nor umbrella headers", function()
     assert_none(collect(files("runtime", "*.[ch]"), header_shape_problems))
   end)

@@ -23,6 +23,7 @@ void arena_fini(struct arena *a) {
     free(a->blocks);
     a->blocks = next;
   }
+  free(a->spare);
   *a = (struct arena){0};
 }
 
@@ -31,20 +32,23 @@ void arena_adopt(struct arena *a, struct arena *from) {
   while (*last)
     last = &(*last)->next;
   *last = from->blocks;
+  free(from->spare);
   *from = (struct arena){0};
 }
 
 void arena_reset(struct arena *a) {
-  struct arena_block *kept = NULL, *block = a->blocks;
+  struct arena_block *kept = NULL, *spare = a->spare, *block = a->blocks;
   while (block) {
     struct arena_block *next = block->next;
-    if (kept || block->is_large)
-      free(block);
-    else
+    if (!block->is_large && !kept)
       kept = block;
+    else if (!block->is_large && !spare)
+      spare = block;
+    else
+      free(block);
     block = next;
   }
-  *a = (struct arena){.blocks = kept};
+  *a = (struct arena){.blocks = kept, .spare = spare};
   if (!kept) return;
   kept->next = NULL;
   a->next = kept->data;
@@ -59,6 +63,19 @@ static char *block_new(struct arena *a, size_t bytes, bool is_large) {
   return block->data;
 }
 
+static void begin_block(struct arena *a) {
+  struct arena_block *block = a->spare;
+  if (block) {
+    a->spare = NULL;
+    block->next = a->blocks;
+    a->blocks = block;
+    a->next = block->data;
+  } else {
+    a->next = block_new(a, BLOCK_BYTES, false);
+  }
+  a->end = a->next + BLOCK_BYTES;
+}
+
 static char *raw(struct arena *a, size_t bytes) {
   size_t size;
   if (bytes == 0) bytes = 1; /* never NULL, so that memset and memcpy may be called */
@@ -66,8 +83,7 @@ static char *raw(struct arena *a, size_t bytes) {
   size &= ~(alignof(max_align_t) - 1);
   if (size > (size_t)(a->end - a->next)) {
     if (size > LARGE_BYTES) return block_new(a, size, true); /* keep filling the current block */
-    a->next = block_new(a, BLOCK_BYTES, false);
-    a->end = a->next + BLOCK_BYTES;
+    begin_block(a);
   }
   char *memory = a->next;
   a->next += size;

@@ -7,12 +7,13 @@ struct arena_block;
 
 struct arena {
   struct arena_block *blocks;
+  struct arena_block *spare; /* of an earlier use, for the next that is needed; or NULL */
   char *next, *end;
 };
 
 void arena_init(struct arena *a);
 void arena_fini(struct arena *a);
-/* Empty, but one block is kept for what comes next. */
+/* Empty, but two blocks are kept for what comes next. */
 void arena_reset(struct arena *a);
 /* Moves all of from's memory over, to be freed with a; from is empty afterwards. */
 void arena_adopt(struct arena *a, struct arena *from);

@@ -140,10 +140,20 @@ static bool step(struct builder *b) {
 }
 
 void json_index_init(struct json_index *index, struct slice text) {
+  *index = (struct json_index){0};
+  json_index_read(index, text);
+}
+
+void json_index_read(struct json_index *index, struct slice text) {
   must(text.len <= INT32_MAX);
   uint32_t room = (uint32_t)(text.len / BYTES_A_NODE) + LEAST_ROOM;
-  *index = (struct json_index){.text = text, .room = room};
-  index->nodes = must_alloc(room * sizeof *index->nodes);
+  if (index->room < room) {
+    free(index->nodes);
+    index->nodes = must_alloc(room * sizeof *index->nodes);
+    index->room = room;
+  }
+  index->text = text;
+  index->count = 0;
   struct builder b;
   b.index = index;
   b.start = b.at = text.data;

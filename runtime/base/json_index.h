@@ -24,6 +24,8 @@ struct json_index {
 
 /* text, below 2 GiB, is borrowed. Of a text that is not valid what was read so far is there. */
 void json_index_init(struct json_index *index, struct slice text);
+/* The same for an index that had another text before, or is all zero: its memory serves again. */
+void json_index_read(struct json_index *index, struct slice text);
 void json_index_fini(struct json_index *index);
 /* The last member of an object, 0: none. Keys match after their escapes are resolved. */
 uint32_t json_index_find(const struct json_index *index, uint32_t object, struct slice key);

@@ -26,6 +26,7 @@ struct trial {
   struct slice name; /* of the policy */
   uv_loop_t loop;
   struct kv *kv;
+  struct policy_host host;
   struct bundle *bundle;
   struct sandbox *sandbox;
   struct policy_chain *chain;
@@ -94,12 +95,12 @@ static uint64_t count_tokens(void *context, struct slice model, struct slice tex
   return estimate_text(text);
 }
 
-static bool load_policy(struct trial *t, struct policy_host *host) {
+static bool load_policy(struct trial *t) {
   struct sandbox_settings settings = {
       .name = SLICE("try"), .find = tenant_module_find, .context = t->bundle};
   struct policy_entry entry = {.module = t->name};
   struct policy_entries entries = {&entry, 1};
-  struct policy_settings policies = {.tenant = SLICE("try"), .host = host};
+  struct policy_settings policies = {.tenant = SLICE("try"), .host = &t->host};
   struct bytes error;
   bytes_init(&error);
   t->sandbox = sandbox_new(&settings);
@@ -268,10 +269,10 @@ static void print_plain(const struct trial *t) {
 
 static bool run(struct trial *t) {
   static const struct kv_limits limits = {.bytes = 1 << 20, .entries = 1024, .value_bytes = 65536};
-  struct policy_host host = {.loop = &t->loop, .count_tokens = count_tokens};
-  host.store = t->kv = kv_new(&limits);
+  t->kv = kv_new(&limits);
+  t->host = (struct policy_host){.loop = &t->loop, .store = t->kv, .count_tokens = count_tokens};
   if (!name_policy(t) || !read_text(t->policy_path, POLICY_BYTES, &t->policy_text) ||
-      !read_request(t) || !open_bundle(t) || !load_policy(t, &host))
+      !read_request(t) || !open_bundle(t) || !load_policy(t))
     return false;
   run_hooks(t);
   if (t->is_json)

@@ -77,6 +77,7 @@ void exchange_policy_host_open(struct exchange_host *host, struct kv *store) {
   struct host_with_key *with_key = must_calloc(1, sizeof *with_key);
   struct policy_host *p = &with_key->host;
   *p = (struct policy_host){.context = host,
+                            .pool = policy_pool_new(),
                             .loop = host->loop,
                             .store = store,
                             .hash_key = hash_key(host, with_key->key),
@@ -92,6 +93,7 @@ void exchange_policy_host_open(struct exchange_host *host, struct kv *store) {
 }
 
 void exchange_policy_host_close(struct exchange_host *host) {
+  policy_pool_free(host->policy_host->pool);
   free((void *)(uintptr_t)host->policy_host);
   host->policy_host = NULL;
 }

@@ -278,6 +278,12 @@ static enum text_where where_of_member(uint32_t meaning) {
 void body_texts_init(struct body_texts *texts, enum dialect dialect,
                      const struct json_index *index) {
   *texts = (struct body_texts){0};
+  body_texts_read(texts, dialect, index);
+}
+
+void body_texts_read(struct body_texts *texts, enum dialect dialect,
+                     const struct json_index *index) {
+  *texts = (struct body_texts){.items = texts->items, .room = texts->room};
   struct scan s = {.texts = texts, .index = index, .dialect = dialect};
   const struct json_node *nodes = index->nodes;
   if (index->count == 0 || json_index_type(index, 0) != '{') return;

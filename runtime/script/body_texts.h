@@ -42,4 +42,7 @@ struct body_texts {
 /* index: of a body that is one valid JSON object and outlives the texts. Linear in its length. */
 void body_texts_init(struct body_texts *texts, enum dialect dialect,
                      const struct json_index *index);
+/* The same for texts that had another body before, or are all zero: their memory serves again. */
+void body_texts_read(struct body_texts *texts, enum dialect dialect,
+                     const struct json_index *index);
 void body_texts_fini(struct body_texts *texts);

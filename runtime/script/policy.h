@@ -63,9 +63,16 @@ struct policy_fetch_reply {
   struct slice body;
 };
 
+/* Memory of finished runs, ready for others of the same thread. Outlives its chains' runs. */
+struct policy_pool;
+
+struct policy_pool *policy_pool_new(void);
+void policy_pool_free(struct policy_pool *pool);
+
 struct policy_host {
   void *context;
-  uv_loop_t *loop; /* for budgets and sleep; NULL: a hook that waits is an error */
+  struct policy_pool *pool; /* NULL: each run has memory of its own */
+  uv_loop_t *loop;          /* for budgets and sleep; NULL: a hook that waits is an error */
   struct kv *store;
   struct slice hash_key; /* of the installation, for gateyes.hash.keyed; empty: a random one */
   /* The request and its slices live until the reply or the cancellation. on_reply is called once,

@@ -3,6 +3,8 @@
 #include "script/body_edit.h"
 #include "script/policy_private.h"
 
+enum { SPARE_NODES = 1024, SPARE_TEXTS = 256 }; /* more is freed */
+
 static struct slice current(const struct policy_run *run) {
   return run->owns_body ? bytes_slice(&run->body) : run->request.body;
 }
@@ -20,21 +22,43 @@ void policy_scans_drop(struct policy_run *run) {
   run->scans = (struct scans){0};
 }
 
-void policy_index_drop(struct policy_run *run) {
-  if (run->has_index) json_index_fini(&run->index);
-  run->has_index = false;
+static struct policy_pool *pool_of(const struct policy_run *run) {
+  return run->chain->settings.host->pool;
 }
 
 const struct json_index *policy_index(struct policy_run *run) {
-  if (!run->has_index) json_index_init(&run->index, current(run));
+  struct policy_pool *pool = pool_of(run);
+  if (run->has_index) return &run->index;
+  if (!run->index.nodes && pool) {
+    run->index = pool->index;
+    pool->index = (struct json_index){0};
+  }
+  json_index_read(&run->index, current(run));
   run->has_index = true;
   return &run->index;
 }
 
-static void drop_texts(struct policy_run *run) {
-  policy_scans_drop(run);
-  policy_index_drop(run);
-  if (!run->has_texts) return;
+static void give_index(struct policy_run *run) {
+  struct policy_pool *pool = pool_of(run);
+  run->has_index = false;
+  if (pool && !pool->index.nodes && run->index.room <= SPARE_NODES)
+    pool->index = run->index;
+  else
+    json_index_fini(&run->index);
+  run->index = (struct json_index){0};
+}
+
+static void give_texts(struct policy_run *run) {
+  struct policy_pool *pool = pool_of(run);
+  run->has_texts = false;
+  if (pool && !pool->texts.items && run->texts.room <= SPARE_TEXTS)
+    pool->texts = run->texts;
+  else
+    body_texts_fini(&run->texts);
+  run->texts = (struct body_texts){0};
+}
+
+static void drop_edits(struct policy_run *run) {
   for (size_t i = 0; i < run->texts.count; i++) {
     if (!run->replaced[i]) continue;
     bytes_fini(run->replaced[i]);
@@ -42,23 +66,37 @@ static void drop_texts(struct policy_run *run) {
   }
   free(run->replaced);
   run->replaced = NULL;
-  body_texts_fini(&run->texts);
-  run->has_texts = run->has_pending = false;
+}
+
+static void drop_texts(struct policy_run *run) {
+  policy_scans_drop(run);
+  if (run->replaced) drop_edits(run);
+  give_index(run);
+  give_texts(run);
+  run->has_pending = false;
+}
+
+void policy_reading_end(struct policy_run *run) {
+  give_index(run);
+  if (!run->replaced) give_texts(run);
 }
 
 struct body_texts *policy_texts(struct policy_run *run) {
-  if (!run->has_texts) {
-    body_texts_init(&run->texts, run->request.dialect, policy_index(run));
-    run->replaced = must_calloc(run->texts.count + 1, sizeof(struct bytes *));
-    run->has_texts = true;
+  struct policy_pool *pool = pool_of(run);
+  if (run->has_texts) return &run->texts;
+  if (!run->texts.items && pool) {
+    run->texts = pool->texts;
+    pool->texts = (struct body_texts){0};
   }
+  body_texts_read(&run->texts, run->request.dialect, policy_index(run));
+  run->has_texts = true;
   return &run->texts;
 }
 
 void policy_text(struct policy_run *run, size_t index, struct bytes *out) {
   struct body_texts *texts = policy_texts(run);
   must(index < texts->count);
-  if (run->replaced[index])
+  if (run->replaced && run->replaced[index])
     bytes_append_slice(out, bytes_slice(run->replaced[index]));
   else
     json_unescape(texts->items[index].raw, out);
@@ -66,6 +104,7 @@ void policy_text(struct policy_run *run, size_t index, struct bytes *out) {
 
 struct bytes *policy_text_edit(struct policy_run *run, size_t index) {
   must(index < policy_texts(run)->count);
+  if (!run->replaced) run->replaced = must_calloc(run->texts.count, sizeof(struct bytes *));
   if (!run->replaced[index]) {
     run->replaced[index] = must_alloc(sizeof(struct bytes));
     bytes_init(run->replaced[index]);

@@ -379,7 +379,6 @@ void policy_chain_free(struct policy_chain *chain) {
   }
   for (size_t i = 0; i < chain->idle_count; i++)
     sandbox_thread_drop(chain->sandbox, chain->idle[i].reference);
-  policy_runs_drop(chain);
   arena_fini(&chain->arena);
   free(chain);
 }

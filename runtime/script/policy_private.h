@@ -61,8 +61,6 @@ struct policy_chain {
     int reference;
   } idle[POLICY_IDLE_THREADS];
   size_t idle_count;
-  struct policy_run *spare; /* memory of finished runs, ready for others, chained by `next` */
-  size_t spare_count;
   bool is_direct; /* of a spec: hooks run inside of the spec's own entry, and nothing waits */
 };
 
@@ -99,9 +97,16 @@ struct run_timer { /* freed by its own close callback: a run may end first */
   struct policy_run *run; /* NULL: closing */
 };
 
+struct policy_pool {
+  struct policy_run *first;
+  size_t count;
+  struct json_index index; /* what runs read bodies into, one after the other: so it stays near */
+  struct body_texts texts;
+};
+
 struct policy_run {
   struct policy_chain *chain;
-  struct policy_run *next; /* of the chain's spare ones */
+  struct policy_run *next; /* of the pool's spare ones */
   struct policy_request request;
   struct slice session; /* once has_session */
   bool has_session;
@@ -132,9 +137,10 @@ struct policy_run {
   /* The body as it now is. */
   struct bytes body; /* after the first structural edit or flush; else the client's is in force */
   bool owns_body, has_texts, has_pending, has_index;
-  struct json_index index; /* of the body without pending edits, while a call of hooks lasts */
+  /* Of the body without pending edits, while a call of hooks lasts; the pool's memory. */
+  struct json_index index;
   struct body_texts texts;
-  struct bytes **replaced; /* beside the texts; NULL where a text stays */
+  struct bytes **replaced; /* beside the texts; NULL where a text stays, and where all do */
   struct scans scans;      /* of the texts as they now are */
   uint32_t version;        /* counts structural edits: texts taken before are stale */
 
@@ -163,7 +169,6 @@ struct policy_run {
 };
 
 /* policy_run.c */
-void policy_runs_drop(struct policy_chain *chain); /* the memory of finished ones */
 enum policy_progress policy_call(struct policy_run *run, enum policy_hook hook);
 void policy_trace(struct policy_run *run, const char *what, struct slice why);
 void policy_trace_pass(struct policy_run *run); /* a hook that said nothing; once for each */
@@ -175,7 +180,7 @@ size_t policy_body_bytes(const struct policy_run *run); /* without pending edits
 struct body_texts *policy_texts(struct policy_run *run);
 /* Of the body as it is without the edits of its texts. */
 const struct json_index *policy_index(struct policy_run *run);
-void policy_index_drop(struct policy_run *run);
+void policy_reading_end(struct policy_run *run); /* texts and index are made again when needed */
 /* The text as it now is, appended to out. */
 void policy_text(struct policy_run *run, size_t index, struct bytes *out);
 struct bytes *policy_text_edit(struct policy_run *run, size_t index); /* cleared, to be filled */

@@ -9,19 +9,29 @@
 #include "script/sandbox.h"
 #include "script/surface_private.h"
 
-enum { SPARE_RUNS = 2, SPARE_TRACES = 64 };
+/* Requests come and go at the same rate: what one leaves behind serves the next. Not under a
+ * sanitizer, which sees only freed memory that is used again. */
+enum { SPARE_TRACES = 64 };
+#ifdef __SANITIZE_ADDRESS__
+enum { SPARE_RUNS = 0 };
+#else
+enum { SPARE_RUNS = 64 };
+#endif
 
-/* Cleared, but for what counts guard. The arena keeps a block, the list of traces its memory. */
-static struct policy_run *run_take(struct policy_chain *chain) {
-  struct policy_run *run = chain->spare;
+struct policy_pool *policy_pool_new(void) {
+  return must_calloc(1, sizeof(struct policy_pool));
+}
+
+/* Cleared, but for what counts guard; what others left keeps its memory. */
+static struct policy_run *run_take(struct policy_pool *pool) {
+  struct policy_run *run = pool ? pool->first : NULL;
   if (!run) {
     run = must_alloc(sizeof *run);
     memset(run, 0, offsetof(struct policy_run, tags));
-    arena_init(&run->arena);
     return run;
   }
-  chain->spare = run->next;
-  chain->spare_count--;
+  pool->first = run->next;
+  pool->count--;
   struct arena arena = run->arena;
   struct policy_trace *traces = run->traces;
   size_t room = run->trace_room;
@@ -38,28 +48,31 @@ static void run_drop(struct policy_run *run) {
   free(run);
 }
 
-static void run_give(struct policy_chain *chain, struct policy_run *run) {
-  if (chain->spare_count == SPARE_RUNS || run->trace_room > SPARE_TRACES) {
+void policy_pool_free(struct policy_pool *pool) {
+  while (pool->first) {
+    struct policy_run *next = pool->first->next;
+    run_drop(pool->first);
+    pool->first = next;
+  }
+  json_index_fini(&pool->index);
+  body_texts_fini(&pool->texts);
+  free(pool);
+}
+
+static void run_give(struct policy_pool *pool, struct policy_run *run) {
+  if (run->trace_room > SPARE_TRACES || !pool || pool->count == SPARE_RUNS) {
     run_drop(run);
     return;
   }
   arena_reset(&run->arena);
-  run->next = chain->spare;
-  chain->spare = run;
-  chain->spare_count++;
-}
-
-void policy_runs_drop(struct policy_chain *chain) {
-  while (chain->spare) {
-    struct policy_run *next = chain->spare->next;
-    run_drop(chain->spare);
-    chain->spare = next;
-  }
+  run->next = pool->first;
+  pool->first = run;
+  pool->count++;
 }
 
 struct policy_run *policy_run_new(struct policy_chain *chain, const struct policy_request *request,
                                   const struct policy_callbacks *callbacks, void *context) {
-  struct policy_run *run = run_take(chain);
+  struct policy_run *run = run_take(chain->settings.host->pool);
   run->chain = chain;
   run->request = *request;
   run->callbacks = callbacks;
@@ -108,7 +121,7 @@ void policy_run_free(struct policy_run *run) {
   policy_windows_fini(run);
   policy_body_fini(run);
   run->chain->runs--;
-  run_give(run->chain, run);
+  run_give(run->chain->settings.host->pool, run);
 }
 
 const struct loaded_policy *policy_now(const struct policy_run *run) {
@@ -263,8 +276,8 @@ static bool go_on(struct policy_run *run) {
 
 static void end_call(struct policy_run *run) {
   run->in_call = false;
-  policy_index_drop(run);
   policy_finish_call(run);
+  policy_reading_end(run);
 }
 
 enum policy_progress policy_call(struct policy_run *run, enum policy_hook hook) {

@@ -259,13 +259,22 @@ static bool check_quotas(const struct config *config, struct config_problems *pr
   return problems->count == before;
 }
 
-struct config *load_config(const char *path, struct config_problems *problems) {
-  struct config *config = config_file_load(path, check_rest, problems);
+struct config *load_config_tree(const struct config_tree *tree, const char *path,
+                                struct config_problems *problems) {
+  struct config *config = config_tree_build(tree, path, check_rest, problems);
   if (!config || (check_scripts(config, problems) & load_tokenizers(config, problems) &
                   check_quotas(config, problems)))
     return config;
   config_unref(config);
   return NULL;
+}
+
+struct config *load_config(const char *path, struct config_problems *problems) {
+  struct config_tree tree;
+  config_tree_init(&tree, path, problems);
+  struct config *config = load_config_tree(&tree, path, problems);
+  config_tree_fini(&tree);
+  return config;
 }
 
 static void say(void *context, bool is_error, const char *sentence) {

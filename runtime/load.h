@@ -8,6 +8,11 @@
 /* Reads, checks and builds the file, its certificate and the scripts it names. NULL: every problem
  * is in problems, one sentence each. Any thread. */
 struct config *load_config(const char *path, struct config_problems *problems);
+struct config_tree; /* script/config_file.h */
+
+/* The same for a file that has been read, and left its problems in problems. */
+struct config *load_config_tree(const struct config_tree *tree, const char *path,
+                                struct config_problems *problems);
 /* The same; but a file that is neither asked for nor there stands for one without any settings. */
 struct config *load_config_or_none(const char *path, bool is_asked,
                                    struct config_problems *problems);

@@ -28,9 +28,9 @@ struct admin_callbacks { /* the server's side; called on its loop */
   void (*backend)(void *context, struct admin_backend *out);
   /* Rows were written: admin_changed with the token follows when every worker is told. */
   void (*changed)(void *context, void *token);
-  /* A file beside the configuration was written: it is read again, now. False: it was refused, and
-   * the log says why. */
-  bool (*reload)(void *context);
+  /* A file beside the configuration was written: admin_reloaded with the token follows when it has
+   * been read again. */
+  void (*reload)(void *context, void *token);
 };
 
 struct admin *admin_new(uv_loop_t *loop, struct config *config,
@@ -40,4 +40,6 @@ void admin_reload(struct admin *a, struct config *config);
 /* The answer to what a callback was asked for with that token. */
 void admin_answer(void *token, int status, struct slice json);
 void admin_changed(void *token);
+/* False: the configuration was refused, and the log says why. */
+void admin_reloaded(void *token, bool is_in_force);
 void admin_close(struct admin *a); /* frees it when the loop has closed its handles */

@@ -69,17 +69,29 @@ void admin_changed(void *token) {
   finish_started(token);
 }
 
-static void on_pool_done(uv_work_t *work, int status) {
-  (void)status;
-  struct visit *v = work->data;
-  if (v->call->reloads && !v->admin->is_closing && !v->admin->callbacks->reload(v->admin->context))
-    call_fail(v->call, 409, NULL,
-              "it was written, but the configuration could not be read anew, so it is not in force "
-              "yet; the log says why");
+static void tell_changed(struct visit *v) {
   if (v->call->changed && !v->admin->is_closing)
     v->admin->callbacks->changed(v->admin->context, v);
   else
     finish_started(v);
+}
+
+void admin_reloaded(void *token, bool is_in_force) {
+  struct visit *v = token;
+  if (!is_in_force)
+    call_fail(v->call, 409, NULL,
+              "it was written, but the configuration could not be read anew, so it is not in force "
+              "yet; the log says why");
+  tell_changed(v);
+}
+
+static void on_pool_done(uv_work_t *work, int status) {
+  (void)status;
+  struct visit *v = work->data;
+  if (v->call->reloads && !v->admin->is_closing)
+    v->admin->callbacks->reload(v->admin->context, v);
+  else
+    tell_changed(v);
 }
 
 /* Before anything else is looked at: what was done may be what stands in the way now. LiteLLM's

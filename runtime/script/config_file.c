@@ -243,16 +243,29 @@ bool config_file_read(const char *path, struct arena *arena, struct value *root,
   return is_read;
 }
 
+void config_tree_init(struct config_tree *tree, const char *path,
+                      struct config_problems *problems) {
+  *tree = (struct config_tree){.is_read = false};
+  arena_init(&tree->arena);
+  tree->is_read = config_file_read(path, &tree->arena, &tree->root, problems);
+}
+
+void config_tree_fini(struct config_tree *tree) {
+  arena_fini(&tree->arena);
+}
+
+struct config *config_tree_build(const struct config_tree *tree, const char *path,
+                                 config_check *also, struct config_problems *problems) {
+  if (tree->is_read) return config_build(&tree->root, path, also, problems);
+  config_problems_sort(problems);
+  return NULL;
+}
+
 struct config *config_file_load(const char *path, config_check *also,
                                 struct config_problems *problems) {
-  struct config *config = NULL;
-  struct value root;
-  struct arena arena;
-  arena_init(&arena);
-  if (config_file_read(path, &arena, &root, problems))
-    config = config_build(&root, path, also, problems);
-  else
-    config_problems_sort(problems);
-  arena_fini(&arena);
+  struct config_tree tree;
+  config_tree_init(&tree, path, problems);
+  struct config *config = config_tree_build(&tree, path, also, problems);
+  config_tree_fini(&tree);
   return config;
 }

@@ -23,6 +23,18 @@ struct config_text {
 bool config_text_tree(const struct config_text *text, struct arena *arena, struct value *root,
                       struct config_problems *problems);
 
+/* A file read, and not yet built: reading runs the file, which may take its whole second. */
+struct config_tree {
+  struct arena arena;
+  struct value root;
+  bool is_read;
+};
+
+void config_tree_init(struct config_tree *tree, const char *path, struct config_problems *problems);
+void config_tree_fini(struct config_tree *tree);
+/* problems: those that reading left. NULL with every problem as below; the tree may go then. */
+struct config *config_tree_build(const struct config_tree *tree, const char *path,
+                                 config_check *also, struct config_problems *problems);
 /* Reads and builds. NULL with every problem, in the order of lines, when anything is wrong. also:
  * see config_build. */
 struct config *config_file_load(const char *path, config_check *also,

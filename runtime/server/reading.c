@@ -1,56 +1,66 @@
 #include "server/reading.h"
 
+#include <string.h>
+
 #include "base/must.h"
 #include "load.h"
-#include "script/config_file.h"
 #include "server/file.h"
 #include "server/ledger.h"
 
-enum { SLOW_NS = 250 * 1000 * 1000 };
-
-/* What is made here is thrown away: a configuration that lives would keep a heap of each thread of
- * the pool from ever shrinking. */
-static void try_file(uv_work_t *work) {
-  struct server_reading *r = work->data;
-  uint64_t started = uv_hrtime();
-  config_unref(config_file_load(r->path, NULL, &r->problems));
-  r->is_slow = r->problems.count > 0 && uv_hrtime() - started > SLOW_NS;
+void server_reading_init(struct server_reading *r) {
+  bytes_init(&r->awaited);
+  bytes_init(&r->next);
 }
 
-static void on_file_tried(uv_work_t *work, int status) {
+void server_reading_fini(struct server_reading *r) {
+  bytes_fini(&r->awaited);
+  bytes_fini(&r->next);
+}
+
+/* The configuration itself is made on the loop: one that lives would keep a heap of each thread of
+ * the pool from ever shrinking. */
+static void read_file(uv_work_t *work) {
+  struct server_reading *r = work->data;
+  config_tree_init(&r->tree, r->path, &r->problems);
+}
+
+static void tell_awaiting(struct server_reading *r, bool is_in_force) {
+  struct bytes tokens = r->awaited;
+  r->awaited = r->next;
+  bytes_init(&r->next);
+  for (size_t at = 0; at < tokens.len; at += sizeof(void *)) {
+    void *token;
+    memcpy(&token, tokens.data + at, sizeof token);
+    r->on_awaited(token, is_in_force);
+  }
+  bytes_fini(&tokens);
+}
+
+static void on_file_read(uv_work_t *work, int status) {
   (void)status;
   struct server_reading *r = work->data;
-  struct config *config = NULL;
+  struct config *config = load_config_tree(&r->tree, r->path, &r->problems);
+  config_tree_fini(&r->tree);
   r->is_busy = false;
-  if (!r->is_slow) {
-    config_problems_fini(&r->problems);
-    config_problems_init(&r->problems);
-    config = load_config(r->path, &r->problems);
-  }
-  r->was_good = config != NULL;
-  bool goes_on = r->on_read(r->context, config, &r->problems);
+  bool is_in_force = r->on_read(r->context, config, &r->problems);
   config_problems_fini(&r->problems);
-  if (goes_on && r->is_asked) server_reading_start(r);
+  tell_awaiting(r, is_in_force);
+  if (r->is_asked && !r->is_busy) server_reading_start(r);
 }
 
 void server_reading_start(struct server_reading *r) {
   r->is_asked = r->is_busy;
   if (r->is_busy) return;
   r->is_busy = true;
-  uv_stat_t before = *r->loaded;
   server_file_note(r->path, r->loaded);
   config_problems_init(&r->problems);
   r->work.data = r;
-  if (r->was_good && server_file_is(&before, r->loaded)) { /* it has been tried */
-    r->is_slow = false;
-    on_file_tried(&r->work, 0);
-    return;
-  }
-  must(uv_queue_work(r->loop, &r->work, try_file, on_file_tried) == 0);
+  must(uv_queue_work(r->loop, &r->work, read_file, on_file_read) == 0);
 }
 
-void server_reading_repeat(struct server_reading *r) {
-  r->is_asked = r->is_busy;
+void server_reading_await(struct server_reading *r, void *token) {
+  bytes_append(r->is_busy ? &r->next : &r->awaited, &token, sizeof token);
+  server_reading_start(r);
 }
 
 static bool same_addresses(struct addresses a, struct addresses b) {

@@ -174,7 +174,11 @@ static void on_rows_changed(void *context, void *token) {
   server_services_look(s->directory, &s->keeper, admin_changed, token);
 }
 
-static bool on_file_written(void *context);
+/* The answer to who wrote the file says whether it is in force. */
+static void on_file_written(void *context, void *token) {
+  struct server *s = context;
+  server_reading_await(&s->reading, token);
+}
 
 static const struct admin_callbacks admin_callbacks = {
     describe_exchanges, readiness, ask_scripts, give_backend, on_rows_changed, on_file_written};
@@ -295,24 +299,9 @@ static bool put_in_force(struct server *s, struct config *next, struct config_pr
 
 static bool on_read(void *context, struct config *config, struct config_problems *problems) {
   struct server *s = context;
-  if (s->phase == PHASE_SERVING)
-    (void)put_in_force(s, config, problems);
-  else
-    config_unref(config);
-  return s->phase == PHASE_SERVING;
-}
-
-/* The answer to who wrote the file says whether it is in force, so this one is waited for. */
-static bool on_file_written(void *context) {
-  struct server *s = context;
-  struct config_problems problems;
-  if (s->phase != PHASE_SERVING) return false;
-  config_problems_init(&problems);
-  server_file_note(s->path, &s->loaded);
-  server_reading_repeat(&s->reading);
-  bool fine = put_in_force(s, load_config(s->path, &problems), &problems);
-  config_problems_fini(&problems);
-  return fine;
+  if (s->phase == PHASE_SERVING) return put_in_force(s, config, problems);
+  config_unref(config);
+  return false;
 }
 
 static void on_lua_changed(void *context) {
@@ -428,8 +417,13 @@ static void start_handles(struct server *s) {
   must(uv_timer_init(&s->loop, &s->expire_timer) == 0);
   must(uv_fs_poll_init(&s->loop, &s->watch) == 0);
   s->hard_timer.data = s->watch.data = s->expire_timer.data = s;
-  s->reading = (struct server_reading){
-      .loop = &s->loop, .path = s->path, .loaded = &s->loaded, .on_read = on_read, .context = s};
+  s->reading = (struct server_reading){.loop = &s->loop,
+                                       .path = s->path,
+                                       .loaded = &s->loaded,
+                                       .on_read = on_read,
+                                       .on_awaited = admin_reloaded,
+                                       .context = s};
+  server_reading_init(&s->reading);
   uv_fs_poll_start(&s->watch, on_file_change, s->path, WATCH_INTERVAL_MS);
   s->admin = admin_new(&s->loop, s->config, &admin_callbacks, s);
 }
@@ -544,6 +538,7 @@ static int serve(struct server *s, struct config_problems *problems) {
   announce(s);
   uv_run(&s->loop, UV_RUN_DEFAULT);
   must(uv_loop_close(&s->loop) == 0);
+  server_reading_fini(&s->reading);
   free(s->workers);
   free(s->threads);
   free(s->policy_hosts);

@@ -1,4 +1,5 @@
 """The price table through the admin API: versions with dates, in force at once, and what an old bill was made of."""
+import concurrent.futures
 import json
 import os
 import subprocess
@@ -7,7 +8,7 @@ import time
 import unittest
 
 from admin_api_test import ApiCase
-from harness import ADMIN_KEY, BINARY, KEY, chat_body, wait_for
+from harness import ADMIN_KEY, BINARY, KEY, chat_body, lua, wait_for
 
 DAY = "2026-01-01"
 
@@ -54,6 +55,24 @@ class Prices(ApiCase):
         self.assertEqual((now["m"]["input"], now["m"]["source"], now["own"]["source"]), (6, "price table", "configuration"))
         row = self.good("GET", "/admin/v1/audit?action=prices.write")["data"][0]
         self.assertEqual((row["outcome"], row["after"]["version"], row["after"]["source"]), ("done", made["version"], "ticket 7"))
+
+    def test_operators_are_answered_while_the_configuration_is_read_anew(self):
+        """The answer to who wrote prices waits for it; nobody else does."""
+        self.gateway.reload(text="local x = 0 for i = 1, 6000000 do x = x + i % 7 end\nreturn " + lua(self.gateway.config))
+        waits = []
+        for price in range(60, 65):
+            worst, begun = 0, time.monotonic()
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                writing = pool.submit(self.good, "POST", "/admin/v1/prices", {"prices": {"o/m": {"input": price, "output": price}}})
+                while not writing.done():
+                    asked = time.monotonic()
+                    self.assertEqual(self.gateway.get_admin("/healthz")[0], 200)
+                    worst = max(worst, time.monotonic() - asked)
+            now = {p["model"]: p for p in self.good("GET", "/admin/v1/prices")["data"]}
+            self.assertEqual((writing.result()["object"], now["m"]["input"]), ("price_version", price))
+            waits.append((worst, time.monotonic() - begun))
+        self.assertTrue(any(worst < total / 2 for worst, total in waits), waits)
+        self.gateway.reload(self.gateway.config)
 
     def test_the_same_again_is_no_new_version(self):
         prices = [{"prices": {"o/m": {"input": amount, "output": 31}}} for amount in (7, 8)]

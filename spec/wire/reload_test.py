@@ -7,7 +7,7 @@ import subprocess
 import time
 import unittest
 
-from harness import BINARY, SANITIZER, SLACK, Gateway, GatewayCase, Port, chat_body, messages_body, wait_for
+from harness import BINARY, SANITIZER, SLACK, Gateway, GatewayCase, Port, chat_body, lua, messages_body, wait_for
 from load import Load
 from streams import BODIES, FRAMES, PATHS, has_error_event, is_complete
 from upstream import CHUNKED, STALL, Upstream, chunk, head, stream
@@ -92,6 +92,25 @@ class Reload(GatewayCase):
             self.assertEqual(self.gateway.get_admin("/healthz")[0], 200)
             answers += 1
         self.assertGreater(answers, 5)
+        self.gateway.reload(self.gateway.config)
+
+    def longest_wait(self, text):
+        """-> seconds that an operator waited at most while text was read and put in force, and what that took."""
+        done, worst = self.gateway.process_log().count("is in force"), 0
+        self.gateway.write(None, text)
+        begun = time.monotonic()
+        self.gateway.process.send_signal(signal.SIGHUP)
+        while self.gateway.process_log().count("is in force") == done:
+            asked = time.monotonic()
+            self.assertEqual(self.gateway.get_admin("/healthz")[0], 200)
+            worst = max(worst, time.monotonic() - asked)
+        return worst, time.monotonic() - begun
+
+    def test_operators_are_answered_while_a_good_file_computes(self):
+        good = "return " + lua(self.gateway.config)
+        usual = min(self.longest_wait("-- %d\n%s" % (i, good))[0] for i in range(3))
+        waits = [self.longest_wait("local x = %d for i = 1, 6000000 do x = x + i %% 7 end\n%s" % (i, good)) for i in range(5)]
+        self.assertTrue(any(worst < usual + total / 4 for worst, total in waits), (usual, waits))
         self.gateway.reload(self.gateway.config)
 
     def test_a_bad_file_changes_nothing(self):

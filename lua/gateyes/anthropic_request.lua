@@ -39,12 +39,15 @@ local function number_in(root, name, low, high)
   return value
 end
 
+local least_and_most = { temperature = { 0, 1 }, top_p = { 0, 1 }, top_k = { 0 }, max_tokens = { 0 } }
+
 local function read_numbers(root, request)
-  local limits = { temperature = { 0, 1 }, top_p = { 0, 1 }, top_k = { 0 }, max_tokens = { 0 } }
-  for name, range in pairs(limits) do
-    local value, failure = number_in(root, name, range[1], range[2])
-    if failure then return failure end
-    request[name] = value
+  for name, range in pairs(least_and_most) do
+    if root[name] ~= nil then
+      local value, failure = number_in(root, name, range[1], range[2])
+      if failure then return failure end
+      request[name] = value
+    end
   end
   if request.max_tokens and request.max_tokens % 1 ~= 0 then
     return invalid("max_tokens", "Input should be a valid integer")
@@ -55,7 +58,14 @@ end
 -- in front of the prompt it makes every cached prefix useless.
 local billing = "x-anthropic-billing-header:"
 
+local function has_billing(parts)
+  for _, part in ipairs(parts) do
+    if part.text:sub(1, #billing) == billing then return true end
+  end
+end
+
 local function without_billing(parts, context)
+  if not has_billing(parts) then return parts end
   local kept = {}
   for _, part in ipairs(parts) do
     if part.text:sub(1, #billing) == billing then
@@ -83,14 +93,17 @@ end
 
 local roles = { user = true, assistant = true, system = true }
 
+local raw_in_turn = { content = true, output_config = true }
+local of_one_message = { "clear_at", "output_config" }
+
 local function read_turn(text, path, context)
-  local message = json.decode(text, { content = true, output_config = true })
+  local message = json.decode(text, raw_in_turn)
   if type(message) ~= "table" then return nil, invalid(path, "Input should be an object") end
   local role = given(message.role)
   if not roles[role] then
     return nil, invalid(path .. ".role", "Input should be 'user', 'assistant' or 'system'")
   end
-  for _, name in ipairs { "clear_at", "output_config" } do
+  for _, name in ipairs(of_one_message) do
     if given(message[name]) ~= nil then
       context.drop(path .. "." .. name, "only Anthropic applies it to a single message")
     end
@@ -215,6 +228,7 @@ local function read_format(format, path, request)
 end
 
 local function read_output(root, request)
+  if root.output_config == nil and root.output_format == nil then return end
   local config = given(root.output_config) or {}
   if type(config) ~= "table" then return invalid("output_config", "Input should be an object") end
   local effort = given(config.effort)
@@ -307,7 +321,7 @@ function anthropic_request.decode(body, context)
   if root == nil then
     return nil, canonical.invalid(nil, "The request body is not valid JSON: " .. tostring(message))
   end
-  if type(root) ~= "table" or body:find("^%s*%[") then
+  if type(root) ~= "table" or json.is_array(root) then
     return nil, canonical.invalid(nil, "The request body should be a JSON object")
   end
   local request = { extra = {}, extra_format = "messages", fields = fields }

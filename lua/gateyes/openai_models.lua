@@ -2,14 +2,27 @@
 -- messages of its 400s. A name that is not OpenAI's gives nothing: servers of other models are taken at their word.
 local openai_models = {}
 
--- "o4-mini" -> "o", 4; "gpt-5.6-terra" -> "gpt", 5.6; else nil.
-local function family(model)
+local function read_family(model)
   model = model:match "[^/]*$"
   local series = model:match "^o(%d)"
   if series then return "o", tonumber(series) end
   local version = model:match "^gpt%-(%d+%.?%d*)"
   if version then return "gpt", tonumber(version) end
   if model:match "^chatgpt%-" then return "gpt", 4 end
+end
+
+-- A request asks for it several times. Names come from the configuration, in which there may be many.
+local families, versions, remembered, most_remembered = {}, {}, 0, 256
+
+-- "o4-mini" -> "o", 4; "gpt-5.6-terra" -> "gpt", 5.6; else nil.
+local function family(model)
+  local name = families[model]
+  if name ~= nil then return name or nil, versions[model] end
+  if remembered == most_remembered then families, versions, remembered = {}, {}, 0 end
+  local version
+  name, version = read_family(model)
+  families[model], versions[model], remembered = name or false, version, remembered + 1
+  return name, version
 end
 
 -- true: reasons; false: does not; nil: not known. The "chat" variants of gpt-5 do not.

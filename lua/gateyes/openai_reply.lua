@@ -30,7 +30,10 @@ end
 
 local function add_content(parts, message)
   local content = message.content
-  if type(content) == "string" then content = { { type = "text", text = content } } end
+  if type(content) == "string" then
+    if content ~= "" then parts[#parts + 1] = { type = "text", text = content } end
+    return
+  end
   if fields.kind_of(content) == "null" or type(content) ~= "table" then return end
   for _, block in ipairs(content) do
     if type(block) == "table" and block.type == "thinking" then
@@ -42,6 +45,7 @@ local function add_content(parts, message)
 end
 
 local function annotate(parts, annotations)
+  if annotations == nil then return end
   if fields.kind_of(annotations) ~= "list" or json.raw_text(annotations):match "^%s*%[%s*%]" then return end
   for _, part in ipairs(parts) do
     if part.type == "text" then
@@ -90,6 +94,7 @@ function openai_reply.custom_input(arguments)
 end
 
 local function add_calls(parts, message, context, customs)
+  if message.tool_calls == nil and message.function_call == nil then return false end
   local calls = type(message.tool_calls) == "table" and message.tool_calls or {}
   local names = openai_ids.long_names(context.request)
   local legacy = message.function_call
@@ -150,33 +155,40 @@ function openai_reply.failure_of(status, problem)
   return chat_words.failure_of(status, kind, text_or_nil(code), message, param)
 end
 
-local function extra_of(texts, names)
+-- What no other server has, as it came.
+local function extra_of(reply, body)
   local extra
-  for _, name in ipairs(names) do
-    if not known[name] and not texts[name]:match "^%s*null" then
-      extra = extra or {}
-      extra[name] = json.raw(texts[name])
+  for name, value in pairs(reply) do
+    if not known[name] and value ~= json.null then
+      local texts = extra and extra.texts or fields.members(body)
+      extra = extra or { texts = texts, values = {} }
+      extra.values[name] = json.raw(texts[name])
     end
   end
-  return extra
+  return extra and extra.values
+end
+
+local function number_or_nil(value)
+  return canonical.whole(tonumber(json.is_raw(value) and json.raw_text(value) or value))
 end
 
 function openai_reply.decode(body, context, preset)
-  local texts, names = fields.members(body)
-  if not texts then return nil, broken "The provider's answer is not a JSON object" end
-  local choices = texts.choices and json.decode(texts.choices, raw_keys)
+  local object = json.decode(body, raw_keys)
+  if fields.kind_of(object) ~= "object" then
+    return nil, broken "The provider's answer is not a JSON object"
+  end
+  local choices = object.choices
   if type(choices) ~= "table" or #choices == 0 then
-    local problem = texts.error and json.decode(texts.error)
+    local problem = object.error
     if problem and problem ~= json.null then return nil, openai_reply.failure_of(nil, problem) end
     return nil, broken "The provider's answer has no choices"
   end
-  local function value(name) return texts[name] and json.decode(texts[name]) or nil end
   local customs = openai_reply.custom_names(context, preset)
-  local reply = { id = text_or_nil(value "id"), model = text_or_nil(value "model"), choices = {},
-    created = canonical.whole(tonumber(texts.created)), usage = usage.from_openai(value "usage"),
-    service_tier = text_or_nil(value "service_tier"), system_fingerprint = text_or_nil(value "system_fingerprint"),
-    extra = extra_of(texts, names), extra_format = "chat" }
-  for i, choice in ipairs(choices) do reply.choices[i] = decode_choice(choice, i, context, customs) end
+  local reply = { id = text_or_nil(object.id), model = text_or_nil(object.model), choices = {},
+    created = number_or_nil(object.created), usage = usage.from_openai(object.usage),
+    service_tier = text_or_nil(object.service_tier), system_fingerprint = text_or_nil(object.system_fingerprint),
+    extra = extra_of(object, body), extra_format = "chat" }
+  for i = 1, #choices do reply.choices[i] = decode_choice(choices[i], i, context, customs) end
   return reply
 end
 

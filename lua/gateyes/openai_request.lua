@@ -135,6 +135,10 @@ local function choice_of(writer)
 end
 
 local function add_tools(writer, body)
+  if not (writer.request.tools or writer.request.tool_choice) then
+    body.parallel_tool_calls = nil
+    return
+  end
   local choice, only = choice_of(writer)
   local tools = {}
   for _, tool in ipairs(taken(writer, "tools") or {}) do
@@ -270,10 +274,10 @@ local function fix_sampling(writer, body)
 end
 
 local function add_scalars(writer, body)
-  local names = writer.preset.names or {}
-  for _, field in ipairs(scalars) do
-    local value = taken(writer, field)
-    if value ~= nil then body[names[field] or field] = value end
+  local names, request = writer.preset.names, writer.request
+  for i = 1, #scalars do
+    local field = scalars[i]
+    if request[field] ~= nil then body[names and names[field] or field] = taken(writer, field) end
   end
   if writer.preset.models then body.user = openai_ids.user(body.user, writer.context.model) end
   -- Without it chat completions refuse top_logprobs; Responses have no such switch.
@@ -321,8 +325,8 @@ local function add_stream(writer, body)
 end
 
 local function add_extra(request, body)
-  if request.extra_format ~= "chat" then return end
-  for name, value in pairs(request.extra or {}) do
+  if request.extra_format ~= "chat" or not request.extra then return end
+  for name, value in pairs(request.extra) do
     if body[name] == nil then body[name] = value end
   end
 end

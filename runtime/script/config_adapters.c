@@ -103,5 +103,5 @@ void config_adapters_check(const struct config *config, struct config_problems *
     if (has_presets && p->preset.len && !names_find(&c.presets, p->preset))
       report(&c, p, "preset", &c.presets);
   }
-  lua_close(c.L);
+  state_free(c.L);
 }

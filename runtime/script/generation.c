@@ -139,7 +139,7 @@ static void generation_free(struct generation *g) {
   if (g->sandbox)
     sandbox_free(g->sandbox);
   else
-    lua_close(g->L);
+    state_free(g->L);
   arena_fini(&g->arena);
   bytes_fini(&g->scratch);
   free(g);

@@ -8,6 +8,7 @@
 #include "script/api_json.h"
 #include "script/api_responses.h"
 #include "script/embedded.h"
+#include "script/heap.h"
 #include "script/sandbox.h"
 
 enum { MAX_SCRIPT_BYTES = 4 << 20 };
@@ -124,9 +125,15 @@ static void hide_globals(lua_State *L) {
   }
 }
 
+static int on_panic(lua_State *L) {
+  must_fail(lua_tostring(L, -1) ? lua_tostring(L, -1) : "error outside of a protected call",
+            __FILE__, __LINE__);
+}
+
 lua_State *state_new(struct slice lua_path, struct slice site_path, struct responses *responses) {
-  lua_State *L = luaL_newstate();
+  lua_State *L = lua_newstate(heap_allocate, heap_new());
   must(L != NULL);
+  lua_atpanic(L, on_panic);
   open_library(L, "", luaopen_base);
   open_library(L, LUA_TABLIBNAME, luaopen_table);
   open_library(L, LUA_STRLIBNAME, luaopen_string);
@@ -140,6 +147,13 @@ lua_State *state_new(struct slice lua_path, struct slice site_path, struct respo
   lua_setglobal(L, "gateyes_id");
   lua_settop(L, 0);
   return L;
+}
+
+void state_free(lua_State *L) {
+  void *heap;
+  lua_getallocf(L, &heap);
+  lua_close(L);
+  heap_free(heap);
 }
 
 void state_open_sandboxed(struct sandbox *sandbox, struct slice tenant,

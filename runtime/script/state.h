@@ -17,6 +17,7 @@ struct sandbox;
  * before those, or empty. responses outlives the state. Never
  * NULL. */
 lua_State *state_new(struct slice lua_path, struct slice site_path, struct responses *responses);
+void state_free(lua_State *L);
 /* What translations need beside the sandbox's own library: gateyes.json, gateyes.responses for
  * owners of that tenant, and gateyes_id. */
 void state_open_sandboxed(struct sandbox *sandbox, struct slice tenant,

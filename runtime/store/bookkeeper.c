@@ -113,9 +113,13 @@ static bool drain_some(struct bookkeeper *b, struct segment *s, bool *moved) {
   if (!segment_read(b->settings.journals, s, from, &b->frames, &end) || end == from) return true;
   struct store_batch batch = {.count = decode_all(b), .segment = segment_name(s), .position = end};
   batch.records = b->records;
+  batch.is_new = !segment_is_doubtful(s);
   uint64_t stored;
   enum store_result result = b->settings.store->calls->save(b->settings.store, &batch, &stored);
-  if (!note_result(b, result)) return false;
+  if (!note_result(b, result)) {
+    segment_doubt(s);
+    return false;
+  }
   atomic_fetch_add(&b->stored, stored);
   atomic_fetch_add(&b->known, batch.count - stored);
   segment_set_drained(s, end);

@@ -77,6 +77,10 @@ const char *segment_name(const struct segment *s);
 /* Left by an earlier process: the store knows where to go on. Until segment_set_drained. */
 bool segment_is_inherited(const struct segment *s);
 void segment_set_drained(struct segment *s, uint64_t bytes);
+/* What stands in it may be stored already: an earlier process left it, or the store was heard to
+ * refuse some of it, which it may have kept all the same. */
+bool segment_is_doubtful(const struct segment *s);
+void segment_doubt(struct segment *s);
 uint64_t segment_drained(const struct segment *s);
 /* Appends frames (record.h) that stand at `from` and after it, whole ones only, about two megabytes
  * at a time; *end is where the next read goes on. Bytes that are no frame are left out, counted and

@@ -13,7 +13,7 @@ struct segment {
   _Atomic uint64_t written; /* bytes of whole frames, header included */
   atomic_bool is_sealed;    /* nobody writes to it any more */
   uint64_t drained, synced, torn_bytes;
-  bool is_damaged, is_inherited;
+  bool is_damaged, is_inherited, is_doubtful;
 };
 
 struct journal {

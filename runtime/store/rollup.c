@@ -8,7 +8,7 @@ void rollup_init(struct rollup *r, size_t records) {
   size_t buckets = 16;
   while (buckets < records)
     buckets *= 2;
-  *r = (struct rollup){.mask = buckets - 1};
+  *r = (struct rollup){.mask = buckets - 1, .records = records};
   r->buckets = must_calloc(buckets, sizeof(struct rollup_group *));
   r->groups = must_alloc((records + 1) * sizeof *r->groups);
 }
@@ -16,6 +16,7 @@ void rollup_init(struct rollup *r, size_t records) {
 void rollup_fini(struct rollup *r) {
   free(r->buckets);
   free(r->groups);
+  free(r->tags);
 }
 
 static uint64_t hash_of(const struct ledger_record *record, int64_t day) {
@@ -48,4 +49,19 @@ struct rollup_group *rollup_get(struct rollup *r, const struct ledger_record *re
     *bucket = g;
   }
   return r->newest = g;
+}
+
+static bool has_tags(struct slice tags) {
+  return tags.len && !slice_equal(tags, SLICE("{}")) && !slice_equal(tags, SLICE("[]"));
+}
+
+void rollup_tag(struct rollup *r, struct rollup_group *group, const struct ledger_record *record) {
+  if (!has_tags(record->tags)) return;
+  if (!r->tags) r->tags = must_alloc(r->records * sizeof *r->tags);
+  if (!group->tags || !slice_equal(group->tags->tags, record->tags)) {
+    must(r->tags_count < r->records);
+    group->tags = &r->tags[r->tags_count++];
+    *group->tags = (struct rollup_tags){.group = group, .tags = record->tags};
+  }
+  used_add(&group->tags->used, record);
 }

@@ -29,14 +29,25 @@ struct rollup_group {
   const struct ledger_record *record; /* one of the group: borrowed, as its texts are */
   int64_t id;                         /* of its row; 0: not known */
   struct used used;                   /* added to by the caller */
+  struct block *blocks;               /* the store's */
+  struct rollup_tags *tags;           /* the newest of the group */
+};
+
+struct rollup_tags { /* records with the same tags, one after the other */
+  const struct rollup_group *group;
+  struct slice tags;
+  struct used used;
 };
 
 struct rollup {
   struct rollup_group *groups, **buckets, *newest;
-  size_t count, mask;
+  struct rollup_tags *tags; /* room for all records, from the first on that has any */
+  size_t count, mask, tags_count, records;
 };
 
 /* Room for as many groups as there may be records. */
 void rollup_init(struct rollup *r, size_t records);
 void rollup_fini(struct rollup *r);
 struct rollup_group *rollup_get(struct rollup *r, const struct ledger_record *record);
+/* Adds the record to those of its group with its tags, if it has any. */
+void rollup_tag(struct rollup *r, struct rollup_group *group, const struct ledger_record *record);

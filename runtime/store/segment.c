@@ -154,7 +154,7 @@ static void take_over(struct journals *set, const char *name) {
   }
   struct segment *s = segment_of(fd, name, (uint64_t)about.st_size);
   atomic_store(&s->is_sealed, true);
-  s->is_inherited = true;
+  s->is_inherited = s->is_doubtful = true;
   s->synced = (uint64_t)about.st_size;
   list_append(&set->segments, &s->link);
 }
@@ -209,6 +209,14 @@ const char *segment_name(const struct segment *s) {
 
 bool segment_is_inherited(const struct segment *s) {
   return s->is_inherited;
+}
+
+bool segment_is_doubtful(const struct segment *s) {
+  return s->is_doubtful;
+}
+
+void segment_doubt(struct segment *s) {
+  s->is_doubtful = true;
 }
 
 uint64_t segment_drained(const struct segment *s) {

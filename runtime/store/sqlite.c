@@ -148,14 +148,7 @@ static void create_private(const char *path) {
   if (fd >= 0) close(fd);
 }
 
-static void forget_bound(struct sqlite *s) {
-  for (int i = 0; i < INSERT_ROWS; i++)
-    for (int k = 0; k < INSERT_VALUES; k++)
-      s->inserted[i][k] = INT64_MIN;
-}
-
 static void close_writer(struct sqlite *s) {
-  forget_bound(s);
   for (int i = 0; i < KEPT_COUNT; i++) {
     sqlite3_finalize(s->kept[i]);
     s->kept[i] = NULL;
@@ -179,7 +172,7 @@ static enum store_result open_writer(struct sqlite *s) {
   if (result == STORE_FINE)
     result = sqlite_run(s, s->writer,
                         "CREATE TEMP TABLE batch AS SELECT * FROM rollups WHERE 0;"
-                        "CREATE TEMP TABLE tagged (sequence INTEGER PRIMARY KEY)");
+                        "CREATE TEMP TABLE tagged AS SELECT '' AS tags, * FROM temp.batch");
   s->inode = inode_of(s->path);
   if (result != STORE_FINE) close_writer(s);
   return result;
@@ -314,7 +307,6 @@ struct store *sqlite_store_new(const char *path) {
   struct sqlite *s = must_calloc(1, sizeof *s);
   s->base.calls = &calls;
   s->path = must_strdup(path);
-  forget_bound(s);
   must(uv_mutex_init(&s->write_lock) == 0 && uv_mutex_init(&s->read_lock) == 0 &&
        uv_mutex_init(&s->error_lock) == 0);
   return &s->base;

@@ -3,7 +3,8 @@
  * that many requests have in common stand once, in request_groups. */
 #include <stdlib.h>
 
-#include "store/sqlite_private.h"
+#include "store/known_ids.h"
+#include "store/sqlite_blocks.h"
 
 static const char columns_sql[] = " INTO request_rows ("
 #define TEXT(tag, column, member)
@@ -51,12 +52,12 @@ struct saving {
   const struct ledger_record **records; /* by time */
   size_t count;
   struct rollup rollup;
-  int64_t newest; /* before the batch */
-  int64_t next;   /* behind what the batch has added */
+  struct known_ids known; /* unless is_new */
+  uint64_t known_ms;      /* those that are stored of before this are in it */
+  int64_t newest;         /* before the batch */
+  int64_t next;           /* behind what the batch has added */
   uint64_t stored;
-  bool has_tags;
-  struct row rows[INSERT_ROWS]; /* whose places are known to be free */
-  size_t row_count;
+  bool is_new; /* none of them is stored already */
 };
 
 static void bind_texts(struct query *q, const struct ledger_record *record) {
@@ -80,128 +81,70 @@ static enum store_result name_group(struct sqlite *s, struct rollup_group *g) {
   return result;
 }
 
-/* clang-format off */
-enum {
-  ROW_VALUES = 3
-#define TEXT(tag, column, member)
-#define JSON(tag, column, member) + 1
-#define NUMBER(tag, column, member) + 1
-#include "model/ledger.def"
-#undef TEXT
-#undef JSON
-#undef NUMBER
-};
-/* clang-format on */
-_Static_assert((int)ROW_VALUES <= (int)INSERT_VALUES, "room for what is bound");
-
-struct binding {
-  struct query *query;
-  int64_t *bound; /* what is bound to the row's values already; INT64_MIN: not known */
-};
-
-static void bind_number(struct binding *b, int64_t number) {
-  if (*b->bound == number) {
-    b->query->bound++;
-  } else {
-    query_number(b->query, number);
-    *b->bound = number;
-  }
-  b->bound++;
-}
-
-static void bind_text(struct binding *b, struct slice text) {
-  if (*b->bound == 0 && text.len == 0)
-    b->query->bound++;
-  else
-    query_text(b->query, text.len ? text : SLICE(""));
-  *b->bound++ = text.len ? INT64_MIN : 0;
-}
-
-static void bind_row(struct query *q, const struct row *row, int64_t bound[INSERT_VALUES]) {
+static void bind_row(struct query *q, const struct row *row) {
   const struct ledger_record *record = row->record;
-  struct binding b = {q, bound};
 #define TEXT(tag, column, member)
-#define JSON(tag, column, member) bind_text(&b, record->member);
-#define NUMBER(tag, column, member) bind_number(&b, (int64_t)record->member);
+#define JSON(tag, column, member) query_text(q, record->member);
+#define NUMBER(tag, column, member) query_number(q, (int64_t)record->member);
 #include "model/ledger.def"
 #undef TEXT
 #undef JSON
 #undef NUMBER
-  bind_text(&b, record->request_id);
-  bind_number(&b, row->group);
-  bind_number(&b, row->sequence);
-}
-
-static struct query insert_query(struct sqlite *s, enum kept_statement which, const char *verb,
-                                 size_t rows) {
-  struct bytes sql;
-  if (s->kept[which]) return query_kept(s, which, "");
-  bytes_init(&sql);
-  bytes_append_text(&sql, verb);
-  bytes_append_text(&sql, columns_sql);
-  for (size_t i = 0; i < rows; i++)
-    bytes_printf(&sql, "%s%s", i ? "," : "", row_sql);
-  struct query q = query_kept(s, which, bytes_text(&sql));
-  bytes_fini(&sql);
-  return q;
+  query_text(q, record->request_id);
+  query_number(q, row->group);
+  query_number(q, row->sequence);
 }
 
 /* False in *is_new: its place is taken. */
 static enum store_result insert_row(struct sqlite *s, const struct row *row, bool *is_new) {
-  struct query q = insert_query(s, KEPT_INSERT, "INSERT OR IGNORE", 1);
-  int64_t bound[INSERT_VALUES];
-  for (int i = 0; i < INSERT_VALUES; i++)
-    bound[i] = INT64_MIN;
-  bind_row(&q, row, bound);
+  struct bytes sql;
+  bytes_init(&sql);
+  if (!s->kept[KEPT_INSERT]) {
+    bytes_append_text(&sql, "INSERT OR IGNORE");
+    bytes_append_text(&sql, columns_sql);
+    bytes_append_text(&sql, row_sql);
+  }
+  struct query q = query_kept(s, KEPT_INSERT, bytes_text(&sql));
+  bytes_fini(&sql);
+  bind_row(&q, row);
   query_next(&q);
   *is_new = q.result == STORE_FINE && sqlite3_changes(s->writer) > 0;
   return query_end(&q);
 }
 
-static enum store_result insert_rows(struct saving *saving) {
-  struct query q = insert_query(saving->store, KEPT_INSERT_ROWS, "INSERT", INSERT_ROWS);
-  for (size_t i = 0; i < INSERT_ROWS && q.result == STORE_FINE; i++)
-    bind_row(&q, &saving->rows[i], saving->store->inserted[i]);
-  saving->row_count = 0;
-  return query_run(&q);
+/* What does not fit into a block. */
+static enum store_result insert_odd(struct saving *saving, const struct row *row) {
+  enum store_result result = STORE_FINE;
+  struct row odd = *row;
+  for (bool is_new = false; result == STORE_FINE && !is_new; odd.sequence++) {
+    result = insert_row(saving->store, &odd, &is_new);
+    if (saving->next <= odd.sequence) saving->next = odd.sequence + 1;
+  }
+  return result;
+}
+
+static enum store_result insert(struct saving *saving, const struct ledger_record *record) {
+  struct sqlite *s = saving->store;
+  struct rollup_group *group = rollup_get(&saving->rollup, record);
+  enum store_result result = name_group(s, group);
+  struct row row = {record, group->id, saving->next++};
+  if (result == STORE_FINE)
+    result = block_takes(record, row.sequence)
+                 ? blocks_add(s, &group->blocks, row.group, record, row.sequence)
+                 : insert_odd(saving, &row);
+  if (result != STORE_FINE) return result;
+  saving->stored++;
+  used_add(&group->used, record);
+  rollup_tag(&saving->rollup, group, record);
+  return STORE_FINE;
 }
 
 static enum store_result insert_rest(struct saving *saving) {
   enum store_result result = STORE_FINE;
-  bool is_new;
-  for (size_t i = 0; result == STORE_FINE && i < saving->row_count; i++)
-    result = insert_row(saving->store, &saving->rows[i], &is_new);
-  saving->row_count = 0;
+  for (size_t i = 0; result == STORE_FINE && i < saving->rollup.count; i++)
+    result =
+        blocks_end(saving->store, saving->rollup.groups[i].blocks, saving->rollup.groups[i].id);
   return result;
-}
-
-static enum store_result note_tags(struct sqlite *s, int64_t sequence) {
-  struct query q = query_kept(s, KEPT_TAGGED, "INSERT INTO temp.tagged (sequence) VALUES (?)");
-  query_number(&q, sequence);
-  return query_run(&q);
-}
-
-/* is_free: nothing stands behind saving->next. */
-static enum store_result insert(struct saving *saving, const struct ledger_record *record,
-                                bool is_free) {
-  struct sqlite *s = saving->store;
-  struct rollup_group *group = rollup_get(&saving->rollup, record);
-  enum store_result result = name_group(s, group);
-  struct row row = {record, group->id, 0};
-  for (bool is_new = false; result == STORE_FINE && !is_new;) {
-    row.sequence = saving->next++;
-    if (!is_free) {
-      result = insert_row(s, &row, &is_new);
-      continue;
-    }
-    saving->rows[saving->row_count++] = row;
-    if (saving->row_count == INSERT_ROWS) result = insert_rows(saving);
-    is_new = true;
-  }
-  if (result != STORE_FINE) return result;
-  saving->stored++;
-  used_add(&group->used, record);
-  return record->tags.len ? note_tags(s, row.sequence) : STORE_FINE;
 }
 
 /* ---- records that are known ---- */
@@ -212,48 +155,78 @@ struct moment {
   size_t count;
 };
 
-static void forget(const struct moment *m, struct slice request_id) {
-  for (size_t i = 0; i < m->count; i++)
-    if (m->records[i] && slice_equal(m->records[i]->request_id, request_id)) m->records[i] = NULL;
+static void on_known(void *context, struct slice id) {
+  (void)known_ids_add(context, id);
 }
 
-static void forget_doubles(const struct moment *m) {
-  for (size_t i = 1; i < m->count; i++)
-    if (m->records[i]) forget(&(struct moment){m->records, i}, m->records[i]->request_id);
-}
-
-/* Rows of the millisecond, and those for which it had no room. */
-static enum store_result forget_stored(struct saving *saving, const struct moment *m,
-                                       int64_t first) {
-  struct query q =
-      query_kept(saving->store, KEPT_SEEN,
-                 "SELECT sequence, request_id FROM request_rows WHERE sequence >= ? ORDER BY"
-                 " sequence");
-  query_number(&q, first);
-  for (int64_t last = first; query_next(&q);) {
-    int64_t sequence = query_column_number(&q, 0);
-    if (sequence >= first + SEQUENCES_PER_MS && sequence > last + 1) break;
-    forget(m, query_column(&q, 1));
-    last = sequence;
-    if (saving->next <= last) saving->next = last + 1;
-  }
+static enum store_result load_rows(struct saving *saving, int64_t from, int64_t to) {
+  struct query q = query_new(saving->store, saving->store->writer,
+                             "SELECT request_id FROM request_rows WHERE sequence >= ? AND"
+                             " sequence < ?");
+  query_number(&q, from);
+  query_number(&q, to);
+  while (query_next(&q))
+    on_known(&saving->known, query_column(&q, 0));
   return query_end(&q);
 }
 
-static enum store_result insert_moment(struct saving *saving, const struct moment *m) {
-  int64_t first = (int64_t)m->records[0]->time_ms * SEQUENCES_PER_MS;
-  enum store_result result = STORE_FINE;
-  forget_doubles(m);
-  if (saving->next < first) saving->next = first;
-  bool is_free = first > saving->newest;
-  if (!is_free) result = forget_stored(saving, m, first);
+static enum store_result load_blocks(struct saving *saving, int64_t from, int64_t to) {
+  struct query q = query_new(saving->store, saving->store->writer,
+                             "SELECT rows FROM request_blocks WHERE sequence >= ? AND sequence < ?"
+                             " AND first < ?2");
+  query_number(&q, from);
+  query_number(&q, to);
+  while (query_next(&q))
+    block_ids(query_column(&q, 0), on_known, &saving->known);
+  return query_end(&q);
+}
+
+enum { KNOWN_MS = 10000 };
+
+/* Ids of what is stored around that time; some more at once, as the next records will ask again. */
+static enum store_result load_known(struct saving *saving, uint64_t time_ms) {
+  if (time_ms < saving->known_ms) return STORE_FINE;
+  uint64_t last_ms = saving->records[saving->count - 1]->time_ms;
+  uint64_t to_ms = last_ms - time_ms < KNOWN_MS ? last_ms + 1 : time_ms + KNOWN_MS;
+  int64_t from = sequence_from((int64_t)time_ms), to = sequence_to((int64_t)to_ms);
+  saving->known_ms = to_ms;
+  enum store_result result = load_rows(saving, from, to);
+  return result == STORE_FINE ? load_blocks(saving, from, to) : result;
+}
+
+/* is_late: there may be some of its time. */
+static enum store_result forget_known(struct saving *saving, const struct moment *m, bool is_late) {
+  enum store_result result = is_late ? load_known(saving, m->records[0]->time_ms) : STORE_FINE;
   for (size_t i = 0; result == STORE_FINE && i < m->count; i++)
-    if (m->records[i]) result = insert(saving, m->records[i], is_free);
+    if (!known_ids_add(&saving->known, m->records[i]->request_id)) m->records[i] = NULL;
+  return result;
+}
+
+/* Where the first of a moment's records goes: behind all there are, or, if it is older, somewhere
+ * among those of its millisecond. There it may meet another one of the same sequence, which is of
+ * no harm but to a page that ends between the two. */
+static int64_t place_of(const struct saving *saving, const struct moment *m) {
+  int64_t first = (int64_t)m->records[0]->time_ms * SEQUENCES_PER_MS;
+  if (first > saving->newest) return first;
+  if (saving->newest < first + SEQUENCES_PER_MS) return saving->newest + 1;
+  return first + (int64_t)(slice_hash(m->records[0]->request_id) % (SEQUENCES_PER_MS / 2));
+}
+
+static enum store_result insert_moment(struct saving *saving, const struct moment *m) {
+  enum store_result result = STORE_FINE;
+  int64_t first = place_of(saving, m);
+  bool is_late = (int64_t)m->records[0]->time_ms * SEQUENCES_PER_MS <= saving->newest;
+  if (!saving->is_new) result = forget_known(saving, m, is_late);
+  if (saving->next < first) saving->next = first;
+  for (size_t i = 0; result == STORE_FINE && i < m->count; i++)
+    if (m->records[i]) result = insert(saving, m->records[i]);
   return result;
 }
 
 static int64_t newest_sequence(struct sqlite *s) {
-  struct query q = query_kept(s, KEPT_NEWEST, "SELECT max(sequence) FROM request_rows");
+  struct query q = query_kept(s, KEPT_NEWEST,
+                              "SELECT max(coalesce((SELECT max(sequence) FROM request_rows), 0),"
+                              " coalesce((SELECT max(sequence) FROM request_blocks), 0))");
   int64_t sequence = query_next(&q) ? query_column_number(&q, 0) : 0;
   query_end(&q);
   return sequence;
@@ -283,19 +256,22 @@ static int by_time(const void *a, const void *b) {
 }
 
 static void saving_init(struct saving *saving, struct sqlite *s, const struct store_batch *batch) {
-  *saving = (struct saving){.store = s, .count = batch->count};
+  *saving = (struct saving){.store = s, .count = batch->count, .is_new = batch->is_new};
   saving->records = must_alloc((batch->count + 1) * sizeof *saving->records);
   bool is_sorted = true;
   for (size_t i = 0; i < batch->count; i++) {
     saving->records[i] = &batch->records[i];
-    saving->has_tags |= batch->records[i].tags.len > 0;
     is_sorted &= i == 0 || batch->records[i - 1].time_ms <= batch->records[i].time_ms;
   }
   if (!is_sorted) qsort(saving->records, saving->count, sizeof *saving->records, by_time);
+  known_ids_init(&saving->known);
   rollup_init(&saving->rollup, batch->count);
 }
 
 static void saving_fini(struct saving *saving) {
+  for (size_t i = 0; i < saving->rollup.count; i++)
+    blocks_free(saving->rollup.groups[i].blocks);
+  known_ids_fini(&saving->known);
   rollup_fini(&saving->rollup);
   free(saving->records);
 }
@@ -317,10 +293,8 @@ enum store_result sqlite_save(struct store *base, const struct store_batch *batc
   if (result != STORE_FINE) return result;
   struct saving saving;
   saving_init(&saving, s, batch);
-  if (saving.has_tags) result = sqlite_run(s, s->writer, "DELETE FROM temp.tagged");
-  if (result == STORE_FINE) result = insert_all(&saving);
-  if (result == STORE_FINE && saving.stored)
-    result = sqlite_roll_up(s, &saving.rollup, saving.has_tags);
+  result = insert_all(&saving);
+  if (result == STORE_FINE && saving.stored) result = sqlite_roll_up(s, &saving.rollup);
   if (result == STORE_FINE) result = set_position(s, batch);
   *stored = saving.stored;
   saving_fini(&saving);

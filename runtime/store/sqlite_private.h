@@ -10,8 +10,7 @@
 /* Statements of every batch: compiled once for a connection that writes. */
 enum kept_statement {
   KEPT_INSERT,
-  KEPT_INSERT_ROWS,
-  KEPT_SEEN,
+  KEPT_BLOCK,
   KEPT_NEWEST,
   KEPT_TAGGED,
   KEPT_FIND_GROUP,
@@ -24,18 +23,14 @@ enum kept_statement {
   KEPT_COUNT = KEPT_ROLL_UP_BY + USAGE_DIMENSION_COUNT
 };
 
-enum { INSERT_ROWS = 16, INSERT_VALUES = 32 }; /* of KEPT_INSERT_ROWS; values of a row at most */
-
 struct sqlite {
   struct store base;
   char *path;
   uv_mutex_t write_lock, read_lock, error_lock;
   sqlite3 *writer, *reader;
   sqlite3_stmt *kept[KEPT_COUNT]; /* of the writer */
-  /* What KEPT_INSERT_ROWS has bound: most figures are the same again, or an empty text (0). */
-  int64_t inserted[INSERT_ROWS][INSERT_VALUES];
-  uint64_t inode;       /* of the file that is open */
-  int64_t groups_swept; /* rows of request_groups up to here were looked at last */
+  uint64_t inode;                 /* of the file that is open */
+  int64_t groups_swept;           /* rows of request_groups up to here were looked at last */
   struct bytes error;
 };
 
@@ -81,13 +76,13 @@ enum store_result query_run(struct query *q);
 enum store_result sqlite_run(struct sqlite *s, sqlite3 *db, const char *sql);
 
 /* sqlite_migrations.c: to the newest schema, in a transaction. */
-enum { SQLITE_SCHEMA_VERSION = 7 };
+enum { SQLITE_SCHEMA_VERSION = 8 };
 enum store_result sqlite_migrate(struct sqlite *s, sqlite3 *db);
 
-/* The sequence of a request is its time times SEQUENCES_PER_MS, and the next ones where that is
- * taken: it may be late by SEQUENCE_LATE_MS. Up to the year 2039 it is below 2^53, so that every
+/* The sequence of a request is its time times SEQUENCES_PER_MS, or one of the next ones: it may be
+ * late by SEQUENCE_LATE_MS. Up to the year 2039 it is below 2^53, so that every
  * reader of JSON can hold it. */
-enum { SEQUENCES_PER_MS = 4096, SEQUENCE_LATE_MS = 1000 };
+enum { SEQUENCES_PER_MS = 4096, SEQUENCE_LATE_MS = 2000 };
 /* Requests of [from, to) are rows of [sequence_from(from), sequence_to(to)). */
 int64_t sequence_from(int64_t from_ms);
 int64_t sequence_to(int64_t to_ms);
@@ -111,8 +106,7 @@ enum store_result sqlite_usage(struct store *s, const struct usage_query *query,
 enum store_result sqlite_used(struct store *s, const struct used_query *query, struct used *used);
 enum store_result sqlite_used_by(struct store *s, const struct used_by_query *query,
                                  const struct used_by_sink *sink);
-/* has_tags: tags of the requests in temp.tagged are added too. */
-enum store_result sqlite_roll_up(struct sqlite *s, const struct rollup *rollup, bool has_tags);
+enum store_result sqlite_roll_up(struct sqlite *s, const struct rollup *rollup);
 enum store_result sqlite_entity_write(struct store *s, struct entity_change *changes, size_t count);
 enum store_result sqlite_entity_find(struct store *s, const struct entity_key *key,
                                      const struct entity_sink *sink);

@@ -1,6 +1,8 @@
 /* Finding requests again. */
+#include <stdlib.h>
+
 #include "base/digest.h"
-#include "store/sqlite_private.h"
+#include "store/sqlite_blocks.h"
 
 static const char select_sql[] = "SELECT "
 #define TEXT(tag, column, member) #column ","
@@ -12,10 +14,14 @@ static const char select_sql[] = "SELECT "
 #undef NUMBER
                                  "sequence FROM ";
 
-static const char by_time[] = "requests", by_group[] = "request_groups CROSS JOIN request_rows ON"
-                                                       " group_id = id";
-
-enum { RARE = 20000 };
+/* Where requests stand: in the order of their times, or of their groups. */
+static const struct table {
+  const char *by_time, *by_group;
+  int rare; /* rows */
+} rows_table = {"request_rows CROSS JOIN request_groups ON id = group_id",
+                "request_groups CROSS JOIN request_rows ON group_id = id", 20000},
+  blocks_table = {"request_blocks CROSS JOIN request_groups ON id = group_id",
+                  "request_groups CROSS JOIN request_blocks ON group_id = id", 2000};
 
 static int read_record(const struct query *q, struct ledger_record *record) {
   int column = 0;
@@ -37,40 +43,41 @@ static bool has_filter(const struct usage_filter *filter) {
 
 /* A page of what is frequent is quickly full when the newest requests are looked at one by one; of
  * what is rare, all of it is read by its groups. */
-static bool is_rare(struct sqlite *s, const struct request_query *query) {
+static bool is_rare(struct sqlite *s, const struct table *table,
+                    const struct request_query *query) {
   struct bytes sql;
-  if (!has_filter(&query->filter)) return false;
+  if (query->request_id.len || !has_filter(&query->filter)) return false;
   bytes_init(&sql);
-  bytes_printf(&sql, "SELECT count(*) FROM (SELECT 1 FROM %s WHERE sequence >= ?", by_group);
+  bytes_printf(&sql, "SELECT count(*) FROM (SELECT 1 FROM %s WHERE sequence >= ?", table->by_group);
   sqlite_filter_write(&query->filter, &sql);
-  bytes_printf(&sql, " LIMIT %d)", RARE);
+  bytes_printf(&sql, " LIMIT %d)", table->rare);
   struct query q = query_new(s, s->reader, bytes_text(&sql));
   bytes_fini(&sql);
   query_number(&q, sequence_from(query->from_ms));
   sqlite_filter_bind(&query->filter, &q);
-  bool is_rare = query_next(&q) && query_column_number(&q, 0) < RARE;
+  bool is_rare = query_next(&q) && query_column_number(&q, 0) < table->rare;
   query_end(&q);
   return is_rare;
 }
 
-static void write_conditions(const struct request_query *query, struct bytes *sql) {
-  bytes_append_text(sql, " WHERE time_ms >= ? AND sequence >= ?");
-  if (query->to_ms) bytes_append_text(sql, " AND time_ms < ? AND sequence < ?");
-  if (query->status) bytes_append_text(sql, " AND status = ?");
-  if (query->before) bytes_append_text(sql, " AND sequence < ?");
-  if (query->request_id.len) bytes_append_text(sql, " AND request_id = ?");
-  sqlite_filter_write(&query->filter, sql);
+static const char *order_of(struct sqlite *s, const struct table *table,
+                            const struct request_query *query) {
+  return is_rare(s, table, query) ? table->by_group : table->by_time;
 }
 
-static enum store_result find(struct sqlite *s, const struct request_query *query,
-                              const struct request_sink *sink) {
+static struct query find_rows(struct sqlite *s, const struct request_query *query) {
   struct bytes sql;
   bytes_init(&sql);
-  bytes_append_text(&sql, select_sql);
-  bytes_append_text(&sql, !query->request_id.len && is_rare(s, query) ? by_group : by_time);
-  write_conditions(query, &sql);
+  bytes_printf(&sql, "%s%s WHERE time_ms >= ? AND sequence >= ?", select_sql,
+               order_of(s, &rows_table, query));
+  if (query->to_ms) bytes_append_text(&sql, " AND time_ms < ? AND sequence < ?");
+  if (query->status) bytes_append_text(&sql, " AND status = ?");
+  if (query->before) bytes_append_text(&sql, " AND sequence < ?");
+  if (query->request_id.len) bytes_append_text(&sql, " AND request_id = ?");
+  sqlite_filter_write(&query->filter, &sql);
   bytes_append_text(&sql, " ORDER BY sequence DESC LIMIT ?");
   struct query q = query_new(s, s->reader, bytes_text(&sql));
+  bytes_fini(&sql);
   query_number(&q, query->from_ms);
   query_number(&q, sequence_from(query->from_ms));
   if (query->to_ms) query_number(&q, query->to_ms);
@@ -80,13 +87,152 @@ static enum store_result find(struct sqlite *s, const struct request_query *quer
   if (query->request_id.len) query_text(&q, query->request_id);
   sqlite_filter_bind(&query->filter, &q);
   query_limit(&q, query->limit);
-  while (query_next(&q)) {
-    struct ledger_record record;
-    int column = read_record(&q, &record);
-    sink->on_row(sink->context, (uint64_t)query_column_number(&q, column), &record);
-  }
+  return q;
+}
+
+/* The sequence behind all that is asked for. */
+static int64_t end_of(const struct request_query *query) {
+  int64_t end = query->to_ms ? sequence_from(query->to_ms) : INT64_MAX;
+  return query->before && (int64_t)query->before < end ? (int64_t)query->before : end;
+}
+
+/* Blocks that may hold some of it, those that end last first. */
+static struct query find_blocks(struct sqlite *s, const struct request_query *query) {
+  int64_t end = end_of(query), late = SEQUENCE_LATE_MS * (int64_t)SEQUENCES_PER_MS;
+  struct bytes sql;
+  bytes_init(&sql);
+  bytes_printf(&sql, "SELECT sequence FROM %s WHERE sequence >= ? AND sequence < ? AND first < ?",
+               order_of(s, &blocks_table, query));
+  if (query->status) bytes_append_text(&sql, " AND status = ?");
+  sqlite_filter_write(&query->filter, &sql);
+  bytes_append_text(&sql, " ORDER BY sequence DESC");
+  struct query q = query_new(s, s->reader, bytes_text(&sql));
   bytes_fini(&sql);
-  return query_end(&q);
+  query_number(&q, sequence_from(query->from_ms));
+  query_number(&q, end < INT64_MAX - late ? end + late : end);
+  query_number(&q, end);
+  if (query->status) query_number(&q, query->status);
+  sqlite_filter_bind(&query->filter, &q);
+  return q;
+}
+
+/* Rows and blocks, merged: the newest first. Blocks of other groups may lie within each other. */
+struct search {
+  struct sqlite *store;
+  const struct request_query *query;
+  struct query rows, blocks;
+  struct ledger_record row;
+  int64_t row_sequence;     /* of the next row; -1: there is none */
+  int64_t block_sequence;   /* of the next block, above all it holds; -1: there is none */
+  struct block_rows **open; /* blocks of which some is left */
+  size_t open_count, open_room;
+};
+
+static void next_row(struct search *s) {
+  s->row_sequence = -1;
+  if (!query_next(&s->rows)) return;
+  int column = read_record(&s->rows, &s->row);
+  s->row_sequence = query_column_number(&s->rows, column);
+}
+
+static void next_block(struct search *s) {
+  s->block_sequence = query_next(&s->blocks) ? query_column_number(&s->blocks, 0) : -1;
+}
+
+static bool is_wanted(const struct request_query *query, int64_t sequence,
+                      const struct ledger_record *record) {
+  return sequence >= sequence_from(query->from_ms) && sequence < end_of(query) &&
+         (!query->request_id.len || slice_equal(query->request_id, record->request_id));
+}
+
+static void keep_wanted(const struct request_query *query, struct block_rows *b) {
+  size_t kept = 0;
+  for (size_t i = 0; i < b->count; i++) {
+    if (!is_wanted(query, b->sequences[i], &b->records[i])) continue;
+    b->sequences[kept] = b->sequences[i];
+    b->records[kept++] = b->records[i];
+  }
+  b->count = kept;
+}
+
+static enum store_result open_block(struct search *s) {
+  struct block_rows *b;
+  enum store_result result = block_read(s->store, s->store->reader, s->block_sequence, &b);
+  next_block(s);
+  if (b) keep_wanted(s->query, b);
+  if (!b || !b->count) {
+    block_rows_free(b);
+    return result;
+  }
+  if (s->open_count == s->open_room) {
+    s->open_room = s->open_room ? s->open_room * 2 : 16;
+    s->open = must_realloc(s->open, s->open_room * sizeof *s->open);
+  }
+  s->open[s->open_count++] = b;
+  return result;
+}
+
+/* The open block with the newest record; as many as there are tenants in a second. */
+static size_t newest_open(const struct search *s) {
+  size_t newest = 0;
+  for (size_t i = 1; i < s->open_count; i++)
+    if (s->open[i]->sequences[s->open[i]->count - 1] >
+        s->open[newest]->sequences[s->open[newest]->count - 1])
+      newest = i;
+  return newest;
+}
+
+static void give_open(struct search *s, size_t which, const struct request_sink *sink) {
+  struct block_rows *b = s->open[which];
+  b->count--;
+  sink->on_row(sink->context, (uint64_t)b->sequences[b->count], &b->records[b->count]);
+  if (b->count) return;
+  block_rows_free(b);
+  s->open[which] = s->open[--s->open_count];
+}
+
+/* False: there are no more. */
+static bool give_newest(struct search *s, const struct request_sink *sink,
+                        enum store_result *result) {
+  for (;;) {
+    size_t which = newest_open(s);
+    int64_t newest = s->row_sequence;
+    bool is_open = s->open_count > 0;
+    if (is_open) is_open = s->open[which]->sequences[s->open[which]->count - 1] > newest;
+    if (is_open) newest = s->open[which]->sequences[s->open[which]->count - 1];
+    if (s->block_sequence >= 0 && s->block_sequence >= newest) {
+      *result = open_block(s);
+      if (*result != STORE_FINE) return false;
+      continue;
+    }
+    if (is_open)
+      give_open(s, which, sink);
+    else if (s->row_sequence < 0)
+      return false;
+    else {
+      sink->on_row(sink->context, (uint64_t)s->row_sequence, &s->row);
+      next_row(s);
+    }
+    return true;
+  }
+}
+
+static enum store_result find(struct sqlite *s, const struct request_query *query,
+                              const struct request_sink *sink) {
+  struct search search = {.store = s, .query = query, .rows = find_rows(s, query)};
+  search.blocks = find_blocks(s, query);
+  enum store_result result = STORE_FINE, end;
+  next_row(&search);
+  next_block(&search);
+  for (uint32_t i = 0; (!query->limit || i < query->limit); i++)
+    if (!give_newest(&search, sink, &result)) break;
+  for (size_t i = 0; i < search.open_count; i++)
+    block_rows_free(search.open[i]);
+  free(search.open);
+  end = query_end(&search.rows);
+  if (result == STORE_FINE) result = end;
+  end = query_end(&search.blocks);
+  return result == STORE_FINE ? end : result;
 }
 
 struct counted_sink {

@@ -3,7 +3,12 @@
 #include "base/clock.h"
 #include "store/sqlite_private.h"
 
-enum { ROWS_PER_TRANSACTION = 500, GROUPS_PER_CALL = 5000, IDEMPOTENT_MS = MS_PER_DAY };
+enum {
+  ROWS_PER_TRANSACTION = 500,
+  GROUPS_PER_CALL = 5000,
+  BLOCK_USUAL = 64,
+  IDEMPOTENT_MS = MS_PER_DAY
+};
 
 struct sweep {
   struct sqlite *store;
@@ -21,8 +26,9 @@ static enum store_result one_transaction(struct sweep *sweep, const char *sql, s
   query_text(&q, tenant);
   query_number(&q, before);
   query_number(&q, rows);
-  query_next(&q);
-  *count = (unsigned)sqlite3_changes(s->writer);
+  while (query_next(&q))
+    *count += (unsigned)query_column_number(&q, 0);
+  if (!*count) *count = (unsigned)sqlite3_changes(s->writer);
   return sqlite_end_write(s, query_end(&q));
 }
 
@@ -56,8 +62,8 @@ static enum store_result age_of(struct sqlite *s, struct slice tenant, const cha
 
 struct tenant_table {
   const char *next_tenant; /* the first tenant behind ?1 */
-  const char *delete;
-  const char *path; /* in a tenant's body */
+  const char *delete;      /* gives how many each deleted row counts for, or nothing: one */
+  const char *path;        /* in a tenant's body */
   uint64_t age_ms;
   int64_t unit_ms; /* of the column that holds the time */
 };
@@ -137,7 +143,8 @@ static enum store_result sweep_groups(struct sqlite *s) {
   struct query q = query_new(s, s->writer,
                              "DELETE FROM request_groups WHERE id > ?1 AND id <= ?1 + ?2 AND NOT"
                              " EXISTS (SELECT 1 FROM request_rows WHERE group_id ="
-                             " request_groups.id)");
+                             " request_groups.id) AND NOT EXISTS (SELECT 1 FROM request_blocks"
+                             " WHERE group_id = request_groups.id)");
   query_number(&q, s->groups_swept);
   query_number(&q, GROUPS_PER_CALL);
   result = query_run(&q);
@@ -154,6 +161,12 @@ enum store_result sqlite_retain(struct store *base, const struct retention *r, b
       {NEXT_TENANT("request_groups"),
        "DELETE FROM request_rows WHERE sequence IN (SELECT sequence FROM request_groups CROSS JOIN"
        " request_rows ON group_id = id WHERE tenant = ? AND sequence < ? * 4096 LIMIT ?)",
+       "$.retention.requests_days", r->requests_ms, 1},
+      {NEXT_TENANT("request_groups"),
+       "DELETE FROM request_blocks WHERE sequence IN (SELECT sequence FROM (SELECT sequence,"
+       " sum(requests) OVER (ORDER BY sequence) - requests AS others FROM (SELECT sequence,"
+       " requests FROM request_groups CROSS JOIN request_blocks ON group_id = id WHERE tenant = ?"
+       " AND sequence < ? * 4096 LIMIT ?)) WHERE others < ?3) RETURNING requests",
        "$.retention.requests_days", r->requests_ms, 1},
       {NEXT_TENANT("texts"),
        "DELETE FROM texts WHERE rowid IN (SELECT rowid FROM texts WHERE tenant = ? AND time_ms < ?"

@@ -42,20 +42,21 @@ static const char roll_by_sql[] =
     " day, %s AS value, " ROLLUP_SUMS " FROM temp.batch WHERE 1 GROUP BY 2, 3, 4"
     " ON CONFLICT" ADD_SUMS;
 
+/* Records with the same tags wait in temp.tagged. */
+static const char tagged_sql[] =
+    "INSERT INTO temp.tagged (" GROUP_COLUMNS ", " SUM_COLUMNS
+    ", tags) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
 static const char roll_tags_sql[] =
     "INSERT INTO rollups_by (dimension, tenant, day, value, " SUM_COLUMNS ") SELECT '%s', tenant,"
-    " time_ms / 86400000, %s AS value, " REQUEST_SUMS " FROM %s GROUP BY 2, 3, 4"
-    " ON CONFLICT" ADD_SUMS;
+    " day, iif(json_type(tags) = 'array', tag.value, tag.key || '=' || tag.value) AS value,"
+    " " ROLLUP_SUMS " FROM temp.tagged CROSS JOIN json_each(iif(json_valid(tags), tags, '[]')) AS"
+    " tag WHERE 1 GROUP BY 2, 3, 4 ON CONFLICT" ADD_SUMS;
 
-static const char tag_value[] =
-    "iif(json_type(tags) = 'array', tag.value, tag.key || '=' || tag.value)";
-static const char tag_from[] =
-    "temp.tagged CROSS JOIN requests ON requests.sequence = tagged.sequence CROSS JOIN"
-    " json_each(iif(json_valid(tags), tags, '[]')) AS tag WHERE 1";
+static const int64_t never_ms = (int64_t)1 << 52;
 
-static void bind_group(struct query *q, const struct rollup_group *g) {
+static void bind_group(struct query *q, const struct rollup_group *g, const struct used *u) {
   const struct ledger_record *r = g->record;
-  const struct used *u = &g->used;
   const struct slice names[] = {r->project, r->user,     r->key_id,         r->customer,
                                 r->model,   r->provider, r->upstream_model, r->residency,
                                 r->dialect, r->failure};
@@ -78,7 +79,20 @@ static enum store_result write_groups(struct sqlite *s, const struct rollup *rol
   q = query_kept(s, KEPT_GROUP, group_sql);
   for (size_t i = 0; i < rollup->count && q.result == STORE_FINE; i++) {
     if (!rollup->groups[i].used.requests) continue; /* all of them were known */
-    bind_group(&q, &rollup->groups[i]);
+    bind_group(&q, &rollup->groups[i], &rollup->groups[i].used);
+    query_next(&q);
+    query_again(&q);
+  }
+  return query_end(&q);
+}
+
+static enum store_result write_tags(struct sqlite *s, const struct rollup *rollup) {
+  enum store_result result = sqlite_run(s, s->writer, "DELETE FROM temp.tagged");
+  if (result != STORE_FINE) return result;
+  struct query q = query_kept(s, KEPT_TAGGED, tagged_sql);
+  for (size_t i = 0; i < rollup->tags_count && q.result == STORE_FINE; i++) {
+    bind_group(&q, rollup->tags[i].group, &rollup->tags[i].used);
+    query_text(&q, rollup->tags[i].tags);
     query_next(&q);
     query_again(&q);
   }
@@ -88,7 +102,7 @@ static enum store_result write_groups(struct sqlite *s, const struct rollup *rol
 static void write_roll_sql(enum usage_dimension by, struct bytes *sql) {
   const char *name = usage_dimension_name(by);
   if (by == USAGE_BY_TAG)
-    bytes_printf(sql, roll_tags_sql, name, tag_value, tag_from);
+    bytes_printf(sql, roll_tags_sql, name);
   else
     bytes_printf(sql, roll_by_sql, name, by == USAGE_BY_NOTHING ? "''" : name);
 }
@@ -103,13 +117,14 @@ static enum store_result roll_up_by(struct sqlite *s, enum usage_dimension by) {
   return query_run(&q);
 }
 
-enum store_result sqlite_roll_up(struct sqlite *s, const struct rollup *rollup, bool has_tags) {
+enum store_result sqlite_roll_up(struct sqlite *s, const struct rollup *rollup) {
   enum store_result result = write_groups(s, rollup);
+  if (result == STORE_FINE && rollup->tags_count) result = write_tags(s, rollup);
   if (result != STORE_FINE) return result;
   struct query q = query_kept(s, KEPT_ROLL_UP, roll_all_sql);
   result = query_run(&q);
   for (int by = 0; result == STORE_FINE && by < USAGE_DIMENSION_COUNT; by++)
-    if (by != USAGE_BY_TAG || has_tags) result = roll_up_by(s, (enum usage_dimension)by);
+    if (by != USAGE_BY_TAG || rollup->tags_count) result = roll_up_by(s, (enum usage_dimension)by);
   return result;
 }
 
@@ -192,23 +207,60 @@ enum store_result sqlite_usage(struct store *base, const struct usage_query *que
   return sqlite_end_read(s, query_end(&q));
 }
 
+/* Requests stand in three places: in rows of their own; in blocks that lie as a whole within what
+ * is asked for, whose sums are ready; and in blocks across its edges, of which each is looked at.
+ */
+static const struct source {
+  const char *from, *time, *sums;
+} sources[] = {
+    {"request_rows JOIN request_groups ON id = group_id", "time_ms", REQUEST_SUMS},
+    {"request_blocks JOIN request_groups ON id = group_id", "(sequence / 4096)", ROLLUP_SUMS},
+    {"requests_packed", "time_ms", REQUEST_SUMS},
+};
+
+enum { SOURCE_ROWS, SOURCE_WHOLE, SOURCE_PIECES, SOURCE_COUNT };
+
+struct span { /* requests of [from, to), in stretches of bucket_ms */
+  int64_t from_ms, to_ms, bucket_ms;
+};
+
+static void write_span(int source, const struct span *span, struct bytes *sql) {
+  long long from = span->from_ms, to = span->to_ms, bucket = span->bucket_ms;
+  long long first = sequence_from(from), end = sequence_from(to), late = sequence_to(to);
+  bytes_printf(sql, " FROM %s WHERE ", sources[source].from);
+  if (source == SOURCE_WHOLE)
+    bytes_printf(sql,
+                 "sequence >= %lld AND sequence < %lld AND first >= %lld AND first / 4096 / %lld ="
+                 " sequence / 4096 / %lld",
+                 first, end, first, bucket, bucket);
+  else
+    bytes_printf(sql, "%s >= %lld AND %s < %lld AND time_ms >= %lld AND time_ms < %lld",
+                 source == SOURCE_ROWS ? "sequence" : "block", first,
+                 source == SOURCE_ROWS ? "sequence" : "block", late, from, to);
+  if (source == SOURCE_PIECES)
+    bytes_printf(sql,
+                 " AND NOT (first >= %lld AND block < %lld AND first / 4096 / %lld = block / 4096 /"
+                 " %lld)",
+                 first, end, bucket, bucket);
+}
+
 static enum store_result add_requests(struct sqlite *s, const struct used_query *query,
                                       int64_t to_ms, struct used *used) {
-  struct bytes sql;
-  bytes_init(&sql);
-  bytes_append_text(&sql,
-                    "SELECT " REQUEST_SUMS " FROM requests WHERE sequence >= ? AND sequence < ?"
-                    " AND time_ms >= ? AND time_ms < ?");
-  sqlite_filter_write(&query->filter, &sql);
-  struct query q = query_new(s, s->reader, bytes_text(&sql));
-  bytes_fini(&sql);
-  query_number(&q, sequence_from(query->from_ms));
-  query_number(&q, sequence_to(to_ms));
-  query_number(&q, query->from_ms);
-  query_number(&q, to_ms);
-  sqlite_filter_bind(&query->filter, &q);
-  if (query_next(&q)) read_used(&q, 0, used);
-  return query_end(&q);
+  struct span span = {query->from_ms, to_ms, never_ms};
+  enum store_result result = STORE_FINE;
+  for (int i = 0; i < SOURCE_COUNT && result == STORE_FINE; i++) {
+    struct bytes sql;
+    bytes_init(&sql);
+    bytes_printf(&sql, "SELECT %s", sources[i].sums);
+    write_span(i, &span, &sql);
+    sqlite_filter_write(&query->filter, &sql);
+    struct query q = query_new(s, s->reader, bytes_text(&sql));
+    bytes_fini(&sql);
+    sqlite_filter_bind(&query->filter, &q);
+    if (query_next(&q)) read_used(&q, 0, used);
+    result = query_end(&q);
+  }
+  return result;
 }
 
 static enum store_result add_rollups(struct sqlite *s, const struct used_query *query,
@@ -238,40 +290,46 @@ enum store_result sqlite_used(struct store *base, const struct used_query *query
   return sqlite_end_read(s, result);
 }
 
-/* One part of the answer: requests of [from, to), or rollups of those days. */
-static void write_used_part(const struct used_by_query *query, bool is_rollups, struct bytes *sql) {
-  const char *column = is_rollups ? "day" : "time_ms";
+static void write_groups_of(const struct used_by_query *query, struct bytes *sql) {
   bytes_append_text(sql, "SELECT ");
   for (int i = 0; i < USAGE_BY_TAG; i++)
     bytes_printf(sql, "%s, ",
                  query->groups[i] ? usage_dimension_name((enum usage_dimension)i) : "''");
-  bytes_printf(sql, "(%s / ? + 1) * ?, %s FROM %s WHERE %s >= ? AND %s < ?",
-               is_rollups ? "day * 86400000" : "time_ms", is_rollups ? ROLLUP_SUMS : REQUEST_SUMS,
-               is_rollups ? "rollups" : "requests", column, column);
-  if (!is_rollups) bytes_append_text(sql, " AND sequence >= ? AND sequence < ?");
-  sqlite_filter_write(&query->filter, sql);
-  bytes_append_text(sql, is_rollups ? " AND (failure = '' OR input_tokens + output_tokens > 0)"
-                                    : " AND usage_source <> 0");
-  /* Only what differs: every column more is carried through the sorting of all rows. */
+}
+
+/* Only what differs: every column more is carried through the sorting of all rows. */
+static void write_group_by(const struct used_by_query *query, struct bytes *sql) {
   bytes_append_text(sql, " GROUP BY ");
   for (int i = 0; i < USAGE_BY_TAG; i++)
     if (query->groups[i]) bytes_printf(sql, "%d, ", i + 1);
   bytes_printf(sql, "%d", USAGE_BY_TAG + 1);
 }
 
-struct used_part {
-  int64_t bucket_ms, from, to;
-};
+static void write_used_requests(const struct used_by_query *query, const struct span *span,
+                                struct bytes *sql) {
+  for (int i = 0; i < SOURCE_COUNT; i++) {
+    long long bucket = span->bucket_ms;
+    write_groups_of(query, sql);
+    bytes_printf(sql, "(%s / %lld + 1) * %lld, %s", sources[i].time, bucket, bucket,
+                 sources[i].sums);
+    write_span(i, span, sql);
+    bytes_append_text(sql, " AND usage_source <> 0");
+    sqlite_filter_write(&query->filter, sql);
+    write_group_by(query, sql);
+    bytes_append_text(sql, " UNION ALL ");
+  }
+}
 
-static void bind_used_part(const struct used_by_query *query, struct used_part part,
-                           bool is_rollups, struct query *q) {
-  query_number(q, part.bucket_ms);
-  query_number(q, part.bucket_ms);
-  query_number(q, part.from);
-  query_number(q, part.to);
-  if (!is_rollups) query_number(q, sequence_from(part.from));
-  if (!is_rollups) query_number(q, sequence_to(part.to));
-  sqlite_filter_bind(&query->filter, q);
+static void write_used_days(const struct used_by_query *query, const struct span *days,
+                            struct bytes *sql) {
+  long long bucket = days->bucket_ms, from = days->from_ms, to = days->to_ms;
+  write_groups_of(query, sql);
+  bytes_printf(sql,
+               "(day * 86400000 / %lld + 1) * %lld, " ROLLUP_SUMS " FROM rollups WHERE day >= %lld"
+               " AND day < %lld AND (failure = '' OR input_tokens + output_tokens > 0)",
+               bucket, bucket, from / MS_PER_DAY, to / MS_PER_DAY);
+  sqlite_filter_write(&query->filter, sql);
+  write_group_by(query, sql);
 }
 
 static void give_used_by(struct query *q, const struct used_by_sink *sink) {
@@ -284,33 +342,37 @@ static void give_used_by(struct query *q, const struct used_by_sink *sink) {
   }
 }
 
-enum store_result sqlite_used_by(struct store *base, const struct used_by_query *query,
-                                 const struct used_by_sink *sink) {
-  const int64_t never_ms = (int64_t)1 << 52;
-  struct sqlite *s = sqlite_of(base);
-  enum store_result result = sqlite_begin_read(s);
-  if (result != STORE_FINE) return result;
+static void write_used_by(const struct used_by_query *query, struct bytes *sql) {
   int64_t bucket_ms = query->bucket_ms ? (int64_t)query->bucket_ms : never_ms;
   int64_t first_day = (query->from_ms + MS_PER_DAY - 1) / MS_PER_DAY;
   int64_t end_day = query->rollups_until_ms / MS_PER_DAY;
   bool has_days = end_day > first_day;
+  int64_t before_ms = has_days ? first_day * MS_PER_DAY : query->from_ms;
+  struct span before = {query->from_ms, before_ms, bucket_ms};
+  struct span days = {before_ms, has_days ? end_day * MS_PER_DAY : before_ms,
+                      bucket_ms > MS_PER_DAY ? bucket_ms : MS_PER_DAY};
+  struct span after = {days.to_ms, never_ms, bucket_ms};
+  if (has_days) write_used_requests(query, &before, sql);
+  write_used_requests(query, &after, sql);
+  write_used_days(query, &days, sql);
+  bytes_append_text(sql, " ORDER BY 12");
+}
+
+enum { PARTS_MAX = 2 * SOURCE_COUNT + 1 };
+
+enum store_result sqlite_used_by(struct store *base, const struct used_by_query *query,
+                                 const struct used_by_sink *sink) {
+  struct sqlite *s = sqlite_of(base);
+  enum store_result result = sqlite_begin_read(s);
+  if (result != STORE_FINE) return result;
   struct bytes sql;
   bytes_init(&sql);
-  for (int part = 0; part < 3; part++) {
-    if (part) bytes_append_text(&sql, " UNION ALL ");
-    write_used_part(query, part == 1, &sql);
-  }
-  bytes_append_text(&sql, " ORDER BY 12");
+  write_used_by(query, &sql);
   struct query q = query_new(s, s->reader, bytes_text(&sql));
   bytes_fini(&sql);
-  int64_t before_ms = has_days ? first_day * MS_PER_DAY : query->from_ms;
-  struct used_part before = {bucket_ms, query->from_ms, before_ms};
-  struct used_part days = {bucket_ms > MS_PER_DAY ? bucket_ms : MS_PER_DAY, first_day,
-                           has_days ? end_day : first_day};
-  struct used_part after = {bucket_ms, has_days ? end_day * MS_PER_DAY : before_ms, never_ms};
-  bind_used_part(query, before, false, &q);
-  bind_used_part(query, days, true, &q);
-  bind_used_part(query, after, false, &q);
+  for (int i = 0, most = sqlite3_bind_parameter_count(q.statement); q.bound < most && i < PARTS_MAX;
+       i++)
+    sqlite_filter_bind(&query->filter, &q);
   give_used_by(&q, sink);
   return sqlite_end_read(s, query_end(&q));
 }

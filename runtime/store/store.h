@@ -24,6 +24,7 @@ struct store_batch { /* records and how far they bring a segment, stored togethe
   size_t count;
   const char *segment;
   uint64_t position;
+  bool is_new; /* none of them can be stored already: nobody looks */
 };
 
 struct retention { /* ages in milliseconds after which rows go; 0: never */

@@ -35,7 +35,7 @@ static void save(struct store *s, size_t from, size_t to, uint64_t expected) {
   struct ledger_record *records = must_calloc(to - from, sizeof *records);
   for (size_t i = from; i < to; i++)
     records[i - from] = record_of(ids[i - from], i);
-  struct store_batch batch = {records, to - from, "segment-1", 1000 + to};
+  struct store_batch batch = {records, to - from, "segment-1", 1000 + to, false};
   uint64_t stored;
   CHECK(s->calls->save(s, &batch, &stored) == STORE_FINE);
   CHECK(stored == expected);
@@ -210,7 +210,7 @@ static void test_used_by_recent(struct store *s) {
     record.time_ms = (uint64_t)now_ms - i * 3600000;
     record.tenant = SLICE("recent");
     record.usage_source = USAGE_PROVIDER;
-    struct store_batch batch = {&record, 1, NULL, 0};
+    struct store_batch batch = {&record, 1, NULL, 0, false};
     uint64_t stored;
     CHECK(s->calls->save(s, &batch, &stored) == STORE_FINE && stored == 1);
   }
@@ -311,7 +311,8 @@ static void test_moment(void) {
     records[i].time_ms = 1767225600000 + i / 4400; /* of two */
   }
   uint64_t stored;
-  struct store_batch half = {records, MANY / 2, NULL, 0}, all = {records, MANY, NULL, 0};
+  struct store_batch half = {records, MANY / 2, NULL, 0, false},
+                     all = {records, MANY, NULL, 0, false};
   CHECK(s->calls->save(s, &half, &stored) == STORE_FINE && stored == MANY / 2);
   CHECK(s->calls->save(s, &all, &stored) == STORE_FINE && stored == MANY - MANY / 2);
   CHECK(s->calls->save(s, &all, &stored) == STORE_FINE && stored == 0);
@@ -337,7 +338,7 @@ static void test_disorder(void) {
   for (size_t i = 0; i < 5; i++)
     records[i] = record_of(ids[i], numbers[i]);
   uint64_t stored;
-  struct store_batch batch = {records, 5, NULL, 0};
+  struct store_batch batch = {records, 5, NULL, 0, false};
   CHECK(s->calls->save(s, &batch, &stored) == STORE_FINE && stored == 3);
   CHECK(kit_number("SELECT sum(requests) FROM rollups") == 3);
   struct request_query query = {0};
@@ -355,7 +356,7 @@ static void test_ids_and_groups(void) {
   digest_ordered_id(record.time_ms, id + 4, 24);
   record.request_id = slice_of(id);
   uint64_t stored;
-  struct store_batch batch = {&record, 1, NULL, 0};
+  struct store_batch batch = {&record, 1, NULL, 0, false};
   CHECK(s->calls->save(s, &batch, &stored) == STORE_FINE && stored == 1);
   struct request_query query = {.request_id = record.request_id};
   CHECK(requests(s, &query).count == 1);

@@ -86,7 +86,7 @@ static void test_version(int version, struct slice newest) {
   CHECK(kit_number("SELECT count(*) FROM requests") == 2);
   CHECK(kit_number("SELECT sum(cost_nanousd) FROM rollups") == 450000);
   struct ledger_record again = {.request_id = SLICE("req_old_1"), .time_ms = 1767225600000};
-  struct store_batch batch = {&again, 1, NULL, 0};
+  struct store_batch batch = {&again, 1, NULL, 0, false};
   uint64_t stored;
   CHECK(s->calls->save(s, &batch, &stored) == STORE_FINE && stored == 0);
   struct request_query query = {.request_id = SLICE("req_old_1")};

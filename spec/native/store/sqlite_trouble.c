@@ -11,7 +11,7 @@
 static enum store_result save_one(struct store *s, const char *id) {
   struct ledger_record record = {
       .request_id = slice_of(id), .time_ms = 86400000, .tenant = SLICE("t")};
-  struct store_batch batch = {&record, 1, "segment", 100};
+  struct store_batch batch = {&record, 1, "segment", 100, false};
   uint64_t stored;
   return s->calls->save(s, &batch, &stored);
 }

@@ -1,0 +1,187 @@
+#include "store/sqlite_blocks.h"
+
+#include <stdlib.h>
+
+#include "base/json.h"
+
+struct common {
+#define NUMBER(column, member) uint64_t column;
+  BLOCK_COMMON(NUMBER)
+#undef NUMBER
+};
+
+struct block {
+  struct block *next; /* of the same group */
+  struct common common;
+  uint64_t first_ms;
+  int64_t last;      /* sequence */
+  struct bytes rows; /* without the closing bracket; empty: nothing is in it */
+  struct used used;
+};
+
+static struct common common_of(const struct ledger_record *record) {
+  return (struct common){
+#define NUMBER(column, member) .column = (uint64_t)record->member,
+      BLOCK_COMMON(NUMBER)
+#undef NUMBER
+  };
+}
+
+static bool is_plain(struct slice id) {
+  const char *end = id.data + id.len;
+  return id.len && json_plain_end(id.data, end) == end;
+}
+
+static bool is_container(struct slice text) {
+  if (!text.len) return true;
+  return (text.data[0] == '[' || text.data[0] == '{') &&
+         json_validate(text, JSON_DEPTH_DEFAULT, NULL);
+}
+
+bool block_takes(const struct ledger_record *record, int64_t sequence) {
+  uint64_t bits = 0;
+  bool is_fine = sequence / SEQUENCES_PER_MS == (int64_t)record->time_ms;
+#define NUMBER(column, member) bits |= (uint64_t)record->member;
+#define JSON(column, member) is_fine = is_fine && is_container(record->member);
+  BLOCK_FIELDS(NUMBER, JSON)
+#undef NUMBER
+#undef JSON
+  return is_fine && bits <= INT64_MAX && is_plain(record->request_id);
+}
+
+enum { NUMBER_BYTES = 21 };
+
+struct row_writer {
+  struct bytes *out;
+  size_t end; /* behind the last value that is not empty */
+};
+
+static inline void put_number(struct row_writer *w, uint64_t number) {
+  char *at = bytes_reserve(w->out, NUMBER_BYTES);
+  *at++ = ',';
+  if (number < 10)
+    *at++ = (char)('0' + number);
+  else
+    at = bytes_write_u64(at, number);
+  w->out->len = (size_t)(at - w->out->data);
+  if (number) w->end = w->out->len;
+}
+
+static inline void put_json(struct row_writer *w, struct slice text) {
+  bytes_append_byte(w->out, ',');
+  bytes_append_slice(w->out, text.len ? text : SLICE("\"\""));
+  if (text.len) w->end = w->out->len;
+}
+
+static void put_row(struct bytes *out, const struct ledger_record *record, uint64_t delta) {
+  char *at = bytes_reserve(out, 2 * NUMBER_BYTES + record->request_id.len);
+  *at++ = out->len ? ',' : '[';
+  *at++ = '[';
+  at = bytes_write_u64(at, delta);
+  *at++ = ',';
+  *at++ = '"';
+  memcpy(at, record->request_id.data, record->request_id.len);
+  at += record->request_id.len;
+  *at++ = '"';
+  out->len = (size_t)(at - out->data);
+  struct row_writer w = {out, out->len};
+#define NUMBER(column, member) put_number(&w, (uint64_t)record->member);
+#define JSON(column, member) put_json(&w, record->member);
+  BLOCK_FIELDS(NUMBER, JSON)
+#undef NUMBER
+#undef JSON
+  out->len = w.end;
+  bytes_append_byte(out, ']');
+}
+
+static const char block_sql[] =
+    "INSERT OR IGNORE INTO request_blocks (first, group_id, requests, failures, unpriced,"
+    " cost_nanousd, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens,"
+    " reasoning_tokens, duration_us, "
+#define NUMBER(column, member) #column ","
+    BLOCK_COMMON(NUMBER)
+#undef NUMBER
+        "rows, sequence) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,"
+#define NUMBER(column, member) "?,"
+    BLOCK_COMMON(NUMBER)
+#undef NUMBER
+        "?,?)";
+
+static void bind_sums(struct query *q, const struct used *u) {
+  const uint64_t sums[] = {u->requests,           u->failures,      u->unpriced,
+                           u->cost_nanousd,       u->input_tokens,  u->cache_read_tokens,
+                           u->cache_write_tokens, u->output_tokens, u->reasoning_tokens,
+                           u->duration_us};
+  for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
+    query_number(q, (int64_t)sums[i]);
+}
+
+/* Its place may be taken by a block that came late into the same millisecond. */
+static enum store_result block_insert(struct sqlite *s, const struct block *b, int64_t group) {
+  for (int64_t sequence = b->last;; sequence++) {
+    struct query q = query_kept(s, KEPT_BLOCK, block_sql);
+    query_number(&q, (int64_t)b->first_ms * SEQUENCES_PER_MS);
+    query_number(&q, group);
+    bind_sums(&q, &b->used);
+#define NUMBER(column, member) query_number(&q, (int64_t)b->common.column);
+    BLOCK_COMMON(NUMBER)
+#undef NUMBER
+    query_text(&q, bytes_slice(&b->rows));
+    query_number(&q, sequence);
+    query_next(&q);
+    bool is_done = q.result != STORE_FINE || sqlite3_changes(s->writer) > 0;
+    enum store_result result = query_end(&q);
+    if (is_done) return result;
+  }
+}
+
+static enum store_result block_end(struct sqlite *s, struct block *b, int64_t group) {
+  if (!b->rows.len) return STORE_FINE;
+  bytes_append_byte(&b->rows, ']');
+  enum store_result result = block_insert(s, b, group);
+  bytes_clear(&b->rows);
+  b->used = (struct used){0};
+  return result;
+}
+
+static struct block *block_get(struct block **blocks, const struct common *common) {
+  struct block *b = *blocks;
+  while (b && memcmp(&b->common, common, sizeof *common) != 0)
+    b = b->next;
+  if (b) return b;
+  b = must_calloc(1, sizeof *b);
+  *b = (struct block){.next = *blocks, .common = *common};
+  bytes_init(&b->rows);
+  return *blocks = b;
+}
+
+enum store_result blocks_add(struct sqlite *s, struct block **blocks, int64_t group,
+                             const struct ledger_record *record, int64_t sequence) {
+  struct common common = common_of(record);
+  struct block *b = block_get(blocks, &common);
+  enum store_result result = STORE_FINE;
+  if (b->rows.len && (b->used.requests == BLOCK_ROWS || b->rows.len > BLOCK_BYTES ||
+                      record->time_ms - b->first_ms >= BLOCK_MS))
+    result = block_end(s, b, group);
+  if (!b->rows.len) b->first_ms = record->time_ms;
+  b->last = sequence;
+  put_row(&b->rows, record, (uint64_t)sequence - b->first_ms * SEQUENCES_PER_MS);
+  used_add(&b->used, record);
+  return result;
+}
+
+enum store_result blocks_end(struct sqlite *s, struct block *blocks, int64_t group) {
+  enum store_result result = STORE_FINE;
+  for (struct block *b = blocks; b && result == STORE_FINE; b = b->next)
+    result = block_end(s, b, group);
+  return result;
+}
+
+void blocks_free(struct block *blocks) {
+  while (blocks) {
+    struct block *next = blocks->next;
+    bytes_fini(&blocks->rows);
+    free(blocks);
+    blocks = next;
+  }
+}

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 
 #include "base/utf8.h"
+#include "tokenizer/vocabulary_layout.h"
+
+enum { MEMO_BITS = 14, MEMO_BYTES = 15, MEMO_TOKENS = 3 };
 
 void encoder_init(struct encoder *e) {
   *e = (struct encoder){0};
@@ -15,6 +18,7 @@ void encoder_init(struct encoder *e) {
 
 void encoder_fini(struct encoder *e) {
   free(e->tokens);
+  free(e->memos);
   free(e->dead);
   bytes_fini(&e->parts);
 }
@@ -31,7 +35,7 @@ void encoder_push(struct encoder *e, uint32_t token) {
 
 /* Undoes, of the two tokens, the merge that came last, as long as the two that then meet would not
  * have merged before it. Of equal merges the left one comes first. */
-static bool fits(const struct vocabulary *v, uint32_t left, uint32_t right) {
+static bool fits_inside(const struct vocabulary *v, uint32_t left, uint32_t right) {
   uint32_t limit = UINT32_MAX;
   for (;;) {
     const struct vocabulary_pair *pair = vocabulary_pair_find(v, left, right);
@@ -46,6 +50,41 @@ static bool fits(const struct vocabulary *v, uint32_t left, uint32_t right) {
       right = r->left;
     }
   }
+}
+
+/* Two tokens that meet, on their way in; limit: the rank that a merge of them has to come before.
+ */
+struct meeting {
+  uint32_t left, right, limit;
+};
+
+/* Undoes the later merge of the two, as above, but for what vocabulary_spines.c knows to be in
+ * vain. False: there is nothing left to undo. */
+static inline bool undo(const struct vocabulary *v, struct meeting *m) {
+  const struct vocabulary_spine *l = &v->spines[m->left], *r = &v->spines[m->right];
+  if (l->right_rank > r->left_rank) {
+    m->limit = l->right_rank;
+    m->left = l->right;
+    return true;
+  }
+  if (r->left_rank == 0) return false;
+  m->limit = r->left_rank + 1;
+  m->right = r->left;
+  return true;
+}
+
+/* The right one begins a character. is_longest: left is the longest token at its place, so that it
+ * is itself no part of a longer one. */
+static bool fits(const struct vocabulary *v, uint32_t left, uint32_t right, bool is_longest) {
+  struct meeting m = {left, right, UINT32_MAX};
+  if (is_longest && v->spines[left].right_rank == 0) return true;
+  while (is_longest && m.left == left)
+    if (!undo(v, &m)) return true;
+  do {
+    const struct vocabulary_pair *pair = vocabulary_pair_find(v, m.left, m.right);
+    if (pair && pair->rank < m.limit) return false;
+  } while (undo(v, &m));
+  return true;
 }
 
 static void clear_dead(struct encoder *e, size_t places) {
@@ -65,27 +104,62 @@ static uint32_t text_len(const struct vocabulary *v, uint32_t token) {
   return v->starts[token + 1] - v->starts[token];
 }
 
+/* The token encoded last, and where the rest begins. */
+struct place {
+  size_t at;
+  uint32_t last;
+  bool is_longest; /* of those at its place */
+};
+
+static bool follows(const struct vocabulary *v, struct slice text, const struct place *p,
+                    uint32_t next) {
+  if (p->last == TOKEN_NONE) return true;
+  bool is_inside = ((unsigned char)text.data[p->at] & 0xc0) == 0x80;
+  return is_inside ? fits_inside(v, p->last, next) : fits(v, p->last, next, p->is_longest);
+}
+
+struct choice {
+  uint32_t token; /* or TOKEN_NONE */
+  size_t len;
+};
+
+static struct choice longest_at(const struct vocabulary *v, struct slice text) {
+  struct choice c;
+  c.token = vocabulary_longest(v, text, &c.len);
+  return c;
+}
+
+/* The longest token that may stand at p, at most c. */
+static struct choice choose(const struct encoder *e, const struct vocabulary *v, struct slice text,
+                            const struct place *p, struct choice c) {
+  while (c.token != TOKEN_NONE && (is_dead(e, p->at + c.len) || !follows(v, text, p, c.token))) {
+    c.token = v->splits[c.token].prefix;
+    if (c.token != TOKEN_NONE) c.len = text_len(v, c.token);
+  }
+  return c;
+}
+
 /* text holds known characters only. Appends. */
 static void encode_known(struct encoder *e, const struct vocabulary *v, struct slice text) {
-  size_t at = 0, first = e->count;
+  size_t first = e->count;
+  struct place p = {0, TOKEN_NONE, false};
   clear_dead(e, text.len);
-  uint32_t next = vocabulary_longest(v, text);
-  while (at < text.len) {
-    uint32_t last = e->count > first ? e->tokens[e->count - 1] : TOKEN_NONE;
-    while (next != TOKEN_NONE &&
-           (is_dead(e, at + text_len(v, next)) || (last != TOKEN_NONE && !fits(v, last, next))))
-      next = v->splits[next].prefix;
-    if (next != TOKEN_NONE) {
-      encoder_push(e, next);
-      at += text_len(v, next);
-      next = vocabulary_longest(v, slice_skip(text, at));
+  struct choice most = longest_at(v, text);
+  while (p.at < text.len) {
+    struct choice next = choose(e, v, text, &p, most);
+    if (next.token != TOKEN_NONE) {
+      encoder_push(e, next.token);
+      p = (struct place){p.at + next.len, next.token, next.token == most.token};
+      most = longest_at(v, slice_skip(text, p.at));
       continue;
     }
-    must(last != TOKEN_NONE);
-    e->dead[at / 64] |= 1ull << (at % 64);
+    must(p.last != TOKEN_NONE);
+    e->dead[p.at / 64] |= 1ull << (p.at % 64);
     e->count--;
-    at -= text_len(v, last);
-    next = last;
+    most = (struct choice){p.last, text_len(v, p.last)};
+    p.at -= most.len;
+    p.last = e->count > first ? e->tokens[e->count - 1] : TOKEN_NONE;
+    p.is_longest = false;
   }
 }
 
@@ -144,9 +218,8 @@ static void encode_bytes(struct encoder *e, const struct vocabulary *v, struct s
   encode_run(e, v, slice_skip(text, run));
 }
 
-void encoder_encode(struct encoder *e, const struct vocabulary *v, struct slice piece) {
+static void encode(struct encoder *e, const struct vocabulary *v, struct slice piece) {
   e->count = 0;
-  if (piece.len == 0) return;
   uint32_t token = vocabulary_find(v, piece);
   if (token != TOKEN_NONE)
     encoder_push(e, token);
@@ -154,4 +227,50 @@ void encoder_encode(struct encoder *e, const struct vocabulary *v, struct slice 
     encode_bytes(e, v, piece);
   else
     encode_characters(e, v, piece);
+}
+
+/* The piece, at most MEMO_BYTES long, as two numbers. Bytes behind it are read and cut off, which
+ * is faster than a copy of so many bytes. */
+static struct encoder_memo memo_of(const struct vocabulary *v, struct slice piece,
+                                   size_t readable) {
+  uint64_t low = 0, high = 0, length = (uint64_t)piece.len << 56;
+  if (readable < 16) {
+    char text[16] = {0};
+    memcpy(text, piece.data, piece.len);
+    memcpy(&low, text, 8);
+    memcpy(&high, text + 8, 8);
+  } else {
+    memcpy(&low, piece.data, 8);
+    memcpy(&high, piece.data + 8, 8);
+    if (piece.len < 8) low &= ~(UINT64_MAX << 8 * piece.len);
+    high = piece.len > 8 ? high & ~(UINT64_MAX << 8 * (piece.len - 8)) : 0;
+  }
+  return (struct encoder_memo){.low = low, .high = high | length, .owner = v->id << 2};
+}
+
+static struct encoder_memo *memo_slot(struct encoder *e, const struct encoder_memo *m) {
+  uint64_t key = (m->low ^ (m->high << 29 | m->high >> 35)) + m->owner;
+  return &e->memos[(key * 0x9e3779b97f4a7c15u) >> (64 - MEMO_BITS)];
+}
+
+void encoder_encode(struct encoder *e, const struct vocabulary *v, struct slice piece,
+                    size_t readable) {
+  if (piece.len == 0 || piece.len > MEMO_BYTES) {
+    e->count = 0;
+    if (piece.len) encode(e, v, piece);
+    return;
+  }
+  if (!e->memos) e->memos = must_calloc((size_t)1 << MEMO_BITS, sizeof *e->memos);
+  struct encoder_memo wanted = memo_of(v, piece, readable), *slot = memo_slot(e, &wanted);
+  if (slot->low == wanted.low && slot->high == wanted.high && slot->owner >> 2 == v->id) {
+    e->count = slot->owner & 3;
+    if (e->cap < MEMO_TOKENS) grow(e);
+    memcpy(e->tokens, slot->tokens, sizeof slot->tokens);
+    return;
+  }
+  encode(e, v, piece);
+  if (e->count == 0 || e->count > MEMO_TOKENS) return;
+  wanted.owner |= (uint32_t)e->count;
+  memcpy(wanted.tokens, e->tokens, e->count * sizeof *e->tokens);
+  *slot = wanted;
 }

@@ -91,7 +91,7 @@ static const char *skip_signs(struct scan *s, const char *p, bool slash) {
 
 /* [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+ at p, or else, with capitals, at least
  * one of the first set; NULL when neither is there. */
-static const char *skip_cased(struct scan *s, const char *p, bool capitals) {
+static const char *skip_cased_slowly(struct scan *s, const char *p, bool capitals) {
   const unsigned both = CLASS_LETTER | CLASS_MARK;
   const char *q = p, *both_end = NULL;
   size_t len;
@@ -102,6 +102,21 @@ static const char *skip_cased(struct scan *s, const char *p, bool capitals) {
   }
   if (mask & CLASS_LOWER) return skip(s, q + len, CLASS_LOWER | both);
   if (both_end) return both_end;
+  return capitals && q > p ? q : NULL;
+}
+
+static inline const char *skip_range(const char *p, const char *end, char first, char last) {
+  while (p < end && *p >= first && *p <= last)
+    p++;
+  return p;
+}
+
+/* Most words are ASCII: some capitals, then small letters. What follows may be of another script.
+ */
+static inline const char *skip_cased(struct scan *s, const char *p, bool capitals) {
+  const char *small = skip_range(p, s->end, 'A', 'Z'), *q = skip_range(small, s->end, 'a', 'z');
+  if (q == s->end || *q & 0x80) return skip_cased_slowly(s, p, capitals);
+  if (q > small) return q;
   return capitals && q > p ? q : NULL;
 }
 

@@ -51,8 +51,10 @@ struct chat_format tokenizer_chat_format(const struct tokenizer *t) {
   return (struct chat_format){0};
 }
 
-static void take_piece(const struct tokenizer *t, struct slice piece, struct sink *sink) {
-  encoder_encode(sink->encoder, &t->vocabulary, piece);
+/* The first bytes of text. */
+static void take_piece(const struct tokenizer *t, struct slice text, size_t bytes,
+                       struct sink *sink) {
+  encoder_encode(sink->encoder, &t->vocabulary, (struct slice){text.data, bytes}, text.len);
   sink->count += sink->encoder->count;
   if (sink->ids)
     bytes_append(sink->ids, sink->encoder->tokens, sink->encoder->count * sizeof(uint32_t));
@@ -62,18 +64,18 @@ static void take_piece(const struct tokenizer *t, struct slice piece, struct sin
 static void take_text(const struct tokenizer *t, size_t stage, struct slice text,
                       struct sink *sink) {
   if (stage >= t->split_count) {
-    if (text.len) take_piece(t, text, sink);
+    if (text.len) take_piece(t, text, text.len, sink);
     return;
   }
   bool is_last = stage + 1 == t->split_count;
   while (text.len) {
     bool open = false;
-    struct slice piece = {text.data, split_next(&t->splits[stage], text, &open)};
-    text = slice_skip(text, piece.len);
+    size_t bytes = split_next(&t->splits[stage], text, &open);
     if (is_last)
-      take_piece(t, piece, sink);
+      take_piece(t, text, bytes, sink);
     else
-      take_text(t, stage + 1, piece, sink);
+      take_text(t, stage + 1, (struct slice){text.data, bytes}, sink);
+    text = slice_skip(text, bytes);
   }
 }
 

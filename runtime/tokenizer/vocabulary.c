@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -21,6 +22,8 @@ uint32_t vocabulary_hash(struct slice text) {
 }
 
 static uint32_t find_long(const struct vocabulary *v, struct slice text) {
+  uint32_t bit = vocabulary_long_bit(text, v->head->long_bits);
+  if (!(v->long_filter[bit / 64] >> (bit % 64) & 1)) return TOKEN_NONE;
   uint32_t mask = (1u << v->head->text_bits) - 1, hash = vocabulary_hash(text);
   for (uint32_t at = hash & mask;; at = (at + 1) & mask) {
     const struct vocabulary_text *slot = &v->long_texts[at];
@@ -67,51 +70,63 @@ static bool may_grow(uint32_t found) {
   return found == TOKEN_NONE || !(found & VOCABULARY_LEAF);
 }
 
-/* As far as whole Chinese characters lead: *at is where that is, *used the bytes up to there.
- * Returns the longest token on the way. */
-static uint32_t walk_letters(const struct vocabulary *v, struct slice text, uint32_t *at,
-                             size_t *used) {
-  uint32_t letter = vocabulary_letter_of(text.data, text.len), found = TOKEN_NONE;
-  const struct vocabulary_letter *to = letter < v->head->letter_count ? &v->letters[letter] : NULL;
-  *used = 0;
-  *at = VOCABULARY_ROOT | VOCABULARY_GOES_ON;
-  while (to && to->step != TOKEN_NONE) {
-    *at = to->step;
-    *used += 3;
-    if (to->token != TOKEN_NONE) found = to->token;
-    if (!may_grow(found)) break;
-    letter = vocabulary_letter_of(text.data + *used, text.len - *used);
-    to = letter < v->head->letter_count ? find_hop(v, *at, letter) : NULL;
-  }
-  return found;
+struct walk {
+  uint32_t at, found; /* the place, and the longest token on the way */
+  size_t used, len;   /* bytes up to there; of that token */
+};
+
+static void take_found(struct walk *w, uint32_t token) {
+  if (token == TOKEN_NONE) return;
+  w->found = token;
+  w->len = w->used - (token >> VOCABULARY_SHORT_SHIFT & 3);
 }
 
-uint32_t vocabulary_longest(const struct vocabulary *v, struct slice text) {
-  uint32_t bits = v->head->step_bits, mask = (1u << bits) - 1, node;
-  size_t i;
-  uint32_t found = walk_letters(v, text, &node, &i);
-  bool goes_on = node & VOCABULARY_GOES_ON && may_grow(found);
-  node &= ~VOCABULARY_GOES_ON;
-  for (; goes_on && i < text.len && may_grow(found); i++) {
-    uint32_t key = vocabulary_step_key(node, text.data[i]), at = vocabulary_slot(key, bits);
+/* As far as whole Chinese characters lead. The longest token may end inside of the last one. */
+static void walk_letters(const struct vocabulary *v, struct slice text, struct walk *w) {
+  uint32_t letter = vocabulary_letter_of(text.data, text.len);
+  const struct vocabulary_letter *to = letter < v->head->letter_count ? &v->letters[letter] : NULL;
+  while (to && to->step != TOKEN_NONE) {
+    w->at = to->step;
+    w->used += 3;
+    take_found(w, to->token);
+    if (!may_grow(w->found)) break;
+    letter = vocabulary_letter_of(text.data + w->used, text.len - w->used);
+    to = letter < v->head->letter_count ? find_hop(v, w->at, letter) : NULL;
+  }
+}
+
+uint32_t vocabulary_longest(const struct vocabulary *v, struct slice text, size_t *len) {
+  uint32_t bits = v->head->step_bits, mask = (1u << bits) - 1;
+  struct walk w = {VOCABULARY_ROOT | VOCABULARY_GOES_ON, TOKEN_NONE, 0, 0};
+  walk_letters(v, text, &w);
+  bool goes_on = w.at & VOCABULARY_GOES_ON;
+  w.at &= ~VOCABULARY_GOES_ON;
+  while (goes_on && w.used < text.len && may_grow(w.found)) {
+    uint32_t key = vocabulary_step_key(w.at, text.data[w.used]), at = vocabulary_slot(key, bits);
     while (v->steps[at].key != key && v->steps[at].key != VOCABULARY_STEP_FREE)
       at = (at + 1) & mask;
     if (v->steps[at].key != key) break;
-    node = at;
-    if (v->steps[at].token != TOKEN_NONE) found = v->steps[at].token;
+    w.at = at;
+    w.used++;
+    take_found(&w, v->steps[at].token);
   }
-  return found == TOKEN_NONE ? found : found & ~VOCABULARY_LEAF;
+  *len = w.len;
+  return w.found == TOKEN_NONE ? w.found : w.found & VOCABULARY_TOKEN_MASK;
 }
 
 void vocabulary_attach(struct vocabulary *v, const void *image) {
+  static atomic_uint ids;
   const char *base = image;
   const struct vocabulary_head *h = image;
   v->head = h;
+  v->id = atomic_fetch_add(&ids, 1) + 1;
   v->starts = (const uint32_t *)(base + h->starts);
   v->texts = base + h->texts;
   v->splits = (const struct vocabulary_split *)(base + h->splits);
+  v->spines = (const struct vocabulary_spine *)(base + h->spines);
   v->words = (const struct vocabulary_word *)(base + h->words);
   v->long_texts = (const struct vocabulary_text *)(base + h->long_texts);
+  v->long_filter = (const uint64_t *)(base + h->long_filter);
   v->pairs = (const struct vocabulary_pair *)(base + h->pairs);
   v->steps = (const struct vocabulary_step *)(base + h->steps);
   v->filter = (const uint64_t *)(base + h->filter);

@@ -44,6 +44,13 @@ struct vocabulary_split {             /* what a token was last merged of; rank 0
   uint32_t left, right, rank, prefix; /* prefix: the longest token that it begins with */
 };
 
+/* What a split says to tokens that meet, where the right one begins with a whole character: rank 0
+ * where no pair below can merge. */
+struct vocabulary_spine {
+  uint32_t right, right_rank; /* of the one on the left */
+  uint32_t left, left_rank;   /* of the one on the right; left with a mark */
+};
+
 enum vocabulary_flag {
   VOCABULARY_BYTES = 1 << 0,    /* pieces begin as bytes; else as characters */
   VOCABULARY_WHOLE = 1 << 1,    /* a piece that is a token is that token, whatever the merges say */
@@ -59,7 +66,9 @@ struct vocabulary_head { /* how the file begins; offsets in bytes from its start
   uint64_t bytes;
   uint32_t token_count, flags, unknown, hop_bits;
   uint32_t word_bits, text_bits, pair_bits, step_bits, filter_bits, letter_count;
-  uint64_t starts, texts, splits, words, long_texts, pairs, steps, filter, letters, hops;
+  uint32_t long_bits, unused;
+  uint64_t starts, texts, splits, spines, words, long_texts, long_filter;
+  uint64_t pairs, steps, filter, letters, hops;
   uint32_t byte_token[256];
 };
 
@@ -68,14 +77,17 @@ struct vocabulary {
   const uint32_t *starts; /* token_count + 1, into texts */
   const char *texts;
   const struct vocabulary_split *splits;
+  const struct vocabulary_spine *spines;
   const struct vocabulary_word *words;
   const struct vocabulary_text *long_texts;
+  const uint64_t *long_filter; /* bits: most longer texts are no token, and it is small */
   const struct vocabulary_pair *pairs;
   const struct vocabulary_step *steps;
   const uint64_t
       *filter; /* a bit for the hash of each pair: most pairs are none, and it is small */
   const struct vocabulary_letter *letters; /* from VOCABULARY_LETTER on */
   const struct vocabulary_hop *hops;
+  uint32_t id; /* of this process; no two have the same */
   bool is_mapped;
 };
 
@@ -122,5 +134,6 @@ static inline uint32_t vocabulary_slot(uint64_t key, uint32_t bits) {
 uint32_t vocabulary_find(const struct vocabulary *v, struct slice text);
 const struct vocabulary_pair *vocabulary_pair_find(const struct vocabulary *v, uint32_t left,
                                                    uint32_t right);
-/* The longest token that text begins with and merging can arrive at, or TOKEN_NONE. */
-uint32_t vocabulary_longest(const struct vocabulary *v, struct slice text);
+/* The longest token that text begins with and merging can arrive at, and its length, or TOKEN_NONE.
+ */
+uint32_t vocabulary_longest(const struct vocabulary *v, struct slice text, size_t *len);

@@ -132,8 +132,11 @@ static char *allocate(struct builder *b) {
   h.starts = place(&end, (s->token_count + 1) * sizeof(uint32_t));
   h.texts = place(&end, bytes + 8);
   h.splits = place(&end, s->token_count * sizeof(struct vocabulary_split));
+  h.spines = place(&end, s->token_count * sizeof(struct vocabulary_spine));
   h.words = place(&end, sizeof(struct vocabulary_word) << h.word_bits);
   h.long_texts = place(&end, sizeof(struct vocabulary_text) << h.text_bits);
+  h.long_bits = h.text_bits + 2;
+  h.long_filter = place(&end, (uint64_t)1 << (h.long_bits - 3));
   h.pairs = place(&end, sizeof(struct vocabulary_pair) << h.pair_bits);
   h.steps = place(&end, sizeof(struct vocabulary_step) << h.step_bits);
   h.filter_bits = h.pair_bits + 3;
@@ -179,6 +182,8 @@ static void put_word(struct builder *b, char *image, uint32_t token) {
   while (long_texts[at].token != TOKEN_NONE)
     at = (at + 1) & mask;
   long_texts[at] = (struct vocabulary_text){hash, token};
+  uint32_t bit = vocabulary_long_bit(text, h->long_bits);
+  ((uint64_t *)(image + h->long_filter))[bit / 64] |= 1ull << (bit % 64);
 }
 
 static void put_words(struct builder *b, char *image) {
@@ -304,7 +309,8 @@ static void put_steps(struct builder *b, char *image) {
   for (uint32_t i = 0; i < h->token_count; i++) {
     struct slice text = vocabulary_token(&b->v, i);
     if (!b->reached[i] || text.len < 2) continue;
-    b->splits[i].prefix = vocabulary_longest(&b->v, (struct slice){text.data, text.len - 1});
+    size_t len;
+    b->splits[i].prefix = vocabulary_longest(&b->v, (struct slice){text.data, text.len - 1}, &len);
   }
 }
 
@@ -324,7 +330,7 @@ static struct vocabulary_letter cross(const struct builder *b, uint32_t from, ui
   for (size_t k = 0; k < 3 && to.step != TOKEN_NONE; k++) {
     to.step = find_step(b, to.step, text[k]);
     if (to.step != TOKEN_NONE && b->v.steps[to.step].token != TOKEN_NONE)
-      to.token = b->v.steps[to.step].token;
+      to.token = b->v.steps[to.step].token | (uint32_t)(2 - k) << VOCABULARY_SHORT_SHIFT;
   }
   return to;
 }
@@ -407,6 +413,7 @@ void vocabulary_build(struct vocabulary *v, const struct vocabulary_source *sour
   put_pairs(b, image);
   put_steps(b, image);
   put_letters(b, image);
+  vocabulary_put_spines(&b->v, (void *)(image + b->v.head->spines));
   ((struct vocabulary_head *)image)->flags = find_flags(b);
   *v = b->v;
   v->is_mapped = false;

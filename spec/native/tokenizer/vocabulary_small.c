@@ -4,8 +4,21 @@
 #include "tokenizer/encode.h"
 #include "tokenizer/rank_file.h"
 
-static const char *const merges[] = {"ab",  "bc",    "abc", "aa",  "aaa",
-                                     "cab", "abcab", "ba",  "bab", "cc"};
+struct sample {
+  const char *letters;
+  const char *merges[12]; /* in order, NULL behind the last */
+};
+
+/* The bytes of a character, some merges inside of it, some over its bounds. */
+static const struct sample samples[] = {
+    {"abc", {"ab", "bc", "abc", "aa", "aaa", "cab", "abcab", "ba", "bab", "cc"}},
+    {"\xe4\xbd\xa0",
+     {"\xe4\xbd", "\xa0\xe4", "\xe4\xbd\xa0", "\xa0\xe4\xbd", "\xe4\xbd\xa0\xe4\xbd\xa0",
+      "\xbd\xa0", "\xa0\xa0", "\xe4\xbd\xa0\xe4\xbd"}},
+    {"\xe4\xbd\xa0",
+     {"\xbd\xa0", "\xe4\xbd\xa0", "\xe4\xe4", "\xe4\xbd\xa0\xe4\xbd\xa0", "\xbd\xe4",
+      "\xe4\xbd\xa0\xe4\xe4", "\xa0\xe4", "\xbd\xa0\xe4"}},
+};
 
 static void append_base64(struct bytes *out, const char *text, size_t len) {
   static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -18,21 +31,21 @@ static void append_base64(struct bytes *out, const char *text, size_t len) {
   }
 }
 
-static void write_ranks(struct bytes *out) {
+static void write_ranks(const struct sample *sample, struct bytes *out) {
   for (unsigned i = 0; i < 256; i++) {
     char byte = (char)i;
     append_base64(out, &byte, 1);
     bytes_printf(out, " %u\n", i);
   }
-  for (unsigned i = 0; i < sizeof merges / sizeof *merges; i++) {
-    append_base64(out, merges[i], strlen(merges[i]));
+  for (unsigned i = 0; sample->merges[i]; i++) {
+    append_base64(out, sample->merges[i], strlen(sample->merges[i]));
     bytes_printf(out, " %u\n", 256 + i);
   }
 }
 
 static void compare(const struct vocabulary *v, struct encoder *e, struct encoder *merged,
                     struct slice text) {
-  encoder_encode(e, v, text);
+  encoder_encode(e, v, text, text.len);
   merged->count = 0;
   encoder_merge(merged, v, text);
   bool is_same = e->count == merged->count &&
@@ -41,20 +54,20 @@ static void compare(const struct vocabulary *v, struct encoder *e, struct encode
   if (!is_same) fprintf(stderr, "%.*s\n", (int)text.len, text.data);
 }
 
-static void compare_all(const struct vocabulary *v) {
+/* Each text twice: as it is, and from what was kept of it. */
+static void compare_all(const struct vocabulary *v, const char *letters, struct encoder *e) {
   enum { LETTERS = 3, LONGEST = 9 };
-  struct encoder e, merged;
-  encoder_init(&e);
+  struct encoder merged;
   encoder_init(&merged);
   for (size_t len = 1, texts = LETTERS; len <= LONGEST; len++, texts *= LETTERS) {
     for (size_t number = 0; number < texts; number++) {
       char text[LONGEST];
       for (size_t i = 0, rest = number; i < len; i++, rest /= LETTERS)
-        text[i] = (char)('a' + rest % LETTERS);
-      compare(v, &e, &merged, (struct slice){text, len});
+        text[i] = letters[rest % LETTERS];
+      compare(v, e, &merged, (struct slice){text, len});
+      compare(v, e, &merged, (struct slice){text, len});
     }
   }
-  encoder_fini(&e);
   encoder_fini(&merged);
 }
 
@@ -67,19 +80,65 @@ static void refuse(const char *text) {
   bytes_fini(&error);
 }
 
+/* One encoder for all of them: what it keeps of one vocabulary is not another's. */
+static void test_samples(void) {
+  struct encoder e;
+  encoder_init(&e);
+  for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+    struct bytes ranks, error;
+    struct vocabulary v = {0};
+    bytes_init(&ranks);
+    bytes_init(&error);
+    write_ranks(&samples[i], &ranks);
+    CHECK(rank_file_build(bytes_slice(&ranks), &v, &error));
+    CHECK(v.head->flags & VOCABULARY_ORDERED);
+    compare_all(&v, samples[i].letters, &e);
+    vocabulary_fini(&v);
+    bytes_fini(&ranks);
+    bytes_fini(&error);
+  }
+  encoder_fini(&e);
+}
+
+/* What follows a piece in memory is not part of it. */
+static void test_readable(void) {
+  static const char text[] = "abcabababcabcabcabab";
+  struct bytes ranks, error;
+  struct vocabulary v = {0};
+  struct encoder near, far;
+  encoder_init(&near);
+  encoder_init(&far);
+  bytes_init(&ranks);
+  bytes_init(&error);
+  write_ranks(&samples[0], &ranks);
+  CHECK(rank_file_build(bytes_slice(&ranks), &v, &error));
+  for (size_t len = 1; len < sizeof text; len++) {
+    encoder_encode(&near, &v, (struct slice){text, len}, len);
+    encoder_encode(&far, &v, (struct slice){text, len}, sizeof text);
+    CHECK(near.count == far.count &&
+          memcmp(near.tokens, far.tokens, near.count * sizeof *near.tokens) == 0);
+  }
+  encoder_fini(&near);
+  encoder_fini(&far);
+  vocabulary_fini(&v);
+  bytes_fini(&ranks);
+  bytes_fini(&error);
+}
+
 int main(void) {
   struct bytes ranks, error;
   struct vocabulary v = {0};
   bytes_init(&ranks);
   bytes_init(&error);
-  write_ranks(&ranks);
+  write_ranks(&samples[0], &ranks);
   CHECK(rank_file_build(bytes_slice(&ranks), &v, &error));
-  CHECK(v.head->flags & VOCABULARY_ORDERED);
   CHECK(vocabulary_find(&v, SLICE("abcab")) == 262);
   CHECK(vocabulary_find(&v, SLICE("abca")) == TOKEN_NONE);
-  CHECK(vocabulary_longest(&v, SLICE("abcax")) == 258);
-  compare_all(&v);
+  size_t len;
+  CHECK(vocabulary_longest(&v, SLICE("abcax"), &len) == 258 && len == 3);
   vocabulary_fini(&v);
+  test_samples();
+  test_readable();
   refuse("");
   refuse("YQ== 0\n");
   refuse("Y! 0\n");

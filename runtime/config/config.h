@@ -288,6 +288,7 @@ struct config {
   struct script_limits scripts; /* the most that a tenant may have, and what it has by default */
   uint32_t scripts_keep;        /* generations kept for a rollback */
   uint32_t scripts_hold_ms;     /* of words of a stream; 0: without end */
+  uint32_t scripts_hold_longest_ms; /* of what cannot go in part; 0: without end */
   struct slice unpriced; /* models without a price: "allow", "allow_unpriced", "block", "default" */
   struct price default_price;
   const char *prices_file;       /* price table; NULL: none */

@@ -366,9 +366,17 @@ static uint64_t hold_ns(const struct guard *g) {
   return (uint64_t)g->x->config->scripts_hold_ms * 1000000u;
 }
 
+/* When no policy may hold on any longer; 0: none does, or it may for ever. */
+static uint64_t end_ns(const struct guard *g) {
+  uint64_t longest = (uint64_t)g->x->config->scripts_hold_longest_ms * 1000000u;
+  uint64_t since = longest ? policy_oldest_held_ns(g->x->run) : 0;
+  return since ? since + longest : 0;
+}
+
 /* When the next window's words have been held for long enough; 0: none are held. */
 static uint64_t due_ns(const struct guard *g) {
-  uint64_t due = 0;
+  uint64_t due = end_ns(g);
+  if (!hold_ns(g)) return due;
   list_each(node, &g->windows) {
     const struct window *w = list_entry(node, struct window, link);
     uint64_t since = w->is_open ? policy_held_since_ns(g->x->run, w->channel, w->index) : 0;
@@ -385,7 +393,7 @@ static void on_timer(uv_timer_t *timer) {
 /* While a hook waits or frames wait behind one, whatever comes next arms it again. */
 static void arm(struct guard *g) {
   bool is_idle = !g->waits && !g->stopped && !g->finishing && list_empty(&g->frames);
-  uint64_t due = hold_ns(g) && is_idle ? due_ns(g) : 0, now = clock_mono_ns();
+  uint64_t due = is_idle ? due_ns(g) : 0, now = clock_mono_ns();
   if (!due)
     uv_timer_stop(&g->timer);
   else
@@ -395,11 +403,17 @@ static void arm(struct guard *g) {
 void guard_let_go(struct guard *g) {
   uint64_t now = clock_mono_ns();
   if (g->waits || g->stopped || g->finishing || !list_empty(&g->frames)) return;
+  uint64_t end = end_ns(g);
+  if (end && end <= now) {
+    policy_hold_over(g->x->run);
+    (void)is_denied(g);
+    return;
+  }
   g->is_letting_go = true;
   list_each(node, &g->windows) {
     struct window *w = list_entry(node, struct window, link);
     uint64_t since = w->is_open ? policy_held_since_ns(g->x->run, w->channel, w->index) : 0;
-    if (!since || since + hold_ns(g) > now) continue;
+    if (!since || !hold_ns(g) || since + hold_ns(g) > now) continue;
     g->flushing = w;
     struct policy_delta delta = {
         .channel = w->channel, .index = w->index, .text = {"", 0}, .is_overdue = true};

@@ -54,6 +54,31 @@ uint64_t policy_held_since_ns(const struct policy_run *run, enum policy_channel 
   return since_ns;
 }
 
+static const struct window *oldest_window(const struct policy_run *run) {
+  const struct window *oldest = NULL;
+  for (const struct window *w = run->windows; w; w = w->next)
+    if (w->oldest_ns && (!oldest || w->oldest_ns < oldest->oldest_ns)) oldest = w;
+  return oldest;
+}
+
+uint64_t policy_oldest_held_ns(const struct policy_run *run) {
+  const struct window *oldest = oldest_window(run);
+  return oldest ? oldest->oldest_ns : 0;
+}
+
+static void deny_held(struct policy_run *run, struct slice message) {
+  policy_deny(run, &(struct policy_denial){
+                       .status = 502, .code = SLICE("policy_hold_limit"), .message = message});
+}
+
+void policy_hold_over(struct policy_run *run) {
+  const struct window *oldest = oldest_window(run);
+  must(oldest != NULL);
+  run->at = oldest->policy;
+  run->hook = POLICY_ON_DELTA;
+  deny_held(run, SLICE("the reply was held back for as long as scripts.hold_longest allows"));
+}
+
 void policy_windows_fini(struct policy_run *run) {
   while (run->windows) {
     struct window *next = run->windows->next;
@@ -71,10 +96,7 @@ void policy_windows_fini(struct policy_run *run) {
 static bool wants_held(struct policy_run *run) {
   struct window *w = run->window;
   if (w->text.len > HELD_STREAM_BYTES) {
-    policy_deny(run, &(struct policy_denial){
-                         .status = 502,
-                         .code = SLICE("policy_hold_limit"),
-                         .message = SLICE("the reply is longer than the policy can hold back")});
+    deny_held(run, SLICE("the reply is longer than the policy can hold back"));
     return false;
   }
   if (!run->delta->is_last) return false;
@@ -97,6 +119,7 @@ bool policy_wants_delta(struct policy_run *run) {
   run->window->unfed += run->passed.len;
   run->window->fresh = run->passed.len;
   if (run->passed.len && !run->window->since_ns) run->window->since_ns = clock_mono_ns();
+  if (run->passed.len && !run->window->oldest_ns) run->window->oldest_ns = run->window->since_ns;
   bytes_clear(&run->passed);
   run->hook = POLICY_ON_DELTA;
   if (holds) return wants_held(run);
@@ -146,7 +169,7 @@ static bool is_last(const struct policy_run *run) {
 }
 
 static void pass_window(struct policy_run *run) {
-  run->window->since_ns = 0;
+  run->window->since_ns = run->window->oldest_ns = 0;
   bytes_append_slice(&run->passed, bytes_slice(&run->window->text));
   bytes_clear(&run->window->text);
 }
@@ -174,14 +197,17 @@ const char *policy_take_delta(struct policy_run *run, lua_State *L, int results)
   bytes_append_slice(&run->passed, released);
   bytes_clear(&run->window->text);
   bytes_append_slice(&run->window->text, held);
-  if (held.len <= run->window->fresh || !held.len || (run->delta && run->delta->is_overdue))
-    run->window->since_ns = held.len ? clock_mono_ns() : 0;
+  uint64_t now_ns = held.len ? clock_mono_ns() : 0;
+  bool is_fresh = held.len <= run->window->fresh || !held.len;
+  if (is_fresh) run->window->oldest_ns = now_ns;
+  if (is_fresh || (run->delta && run->delta->is_overdue)) run->window->since_ns = now_ns;
   return NULL;
 }
 
 /* Of a held stream the whole text is let go, as on_reply has left it. */
 const char *policy_take_reply(struct policy_run *run, const char *problem) {
   if (run->call != POLICY_ON_DELTA || problem) return problem;
+  run->window->since_ns = run->window->oldest_ns = 0;
   bytes_append_slice(&run->passed, run->held_reply.changed);
   bytes_clear(&run->window->text);
   return NULL;

@@ -73,6 +73,7 @@ struct window { /* of one policy and one text */
   struct detect_rules *rules;
   struct detect_findings pending; /* that may yet overlap with others */
   uint64_t since_ns;              /* when the first byte of text came; 0: there is no text */
+  uint64_t oldest_ns;             /* the same, however often its hook was told it is overdue */
   size_t fresh;                   /* bytes of its end that came with this call */
   size_t fed, unfed; /* bytes that the stream has had; of the window's end, that it has not */
 };

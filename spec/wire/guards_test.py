@@ -71,7 +71,7 @@ class Guard(Handler):
 
 
 class Provider(Handler):
-    """Says what the test has put into pieces; a piece that is an Event is waited for."""
+    """Says what the test has put into pieces: text, members of a delta, or an Event to wait for."""
     pieces = [REPLY]
     bodies = []
 
@@ -92,6 +92,8 @@ class Provider(Handler):
         for piece in Provider.pieces:
             if isinstance(piece, str):
                 self.frame({"content": piece})
+            elif isinstance(piece, dict):
+                self.frame(piece)
             else:
                 piece.wait(60)
         self.frame({}, "stop")
@@ -120,7 +122,9 @@ class Stream:
         self.connection.request("POST", "/v1/chat/completions", json.dumps(body),
                                 {"authorization": "Bearer gy-%s-key-1" % tenant, "content-type": "application/json"})
         self.reply = self.connection.getresponse()
-        self.said, self.error, self.done = "", None, False
+        self.said, self.called, self.error, self.done = "", "", None, False
+        if self.reply.status != 200:
+            self.error, self.done = json.loads(self.reply.read())["error"], True
 
     def step(self):
         line = self.reply.readline().decode().strip()
@@ -132,6 +136,8 @@ class Stream:
                 self.error, self.done = event["error"], True
             for choice in event.get("choices", []):
                 self.said += choice["delta"].get("content") or ""
+                for call in choice["delta"].get("tool_calls") or []:
+                    self.called += call["function"].get("arguments") or ""
         elif not line and self.reply.isclosed():
             self.done = True
 

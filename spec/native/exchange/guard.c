@@ -66,6 +66,18 @@ uint64_t policy_held_since_ns(const struct policy_run *run, enum policy_channel 
   return 0;
 }
 
+static bool is_over;
+
+uint64_t policy_oldest_held_ns(const struct policy_run *run) {
+  (void)run;
+  return is_over && held_count ? 1 : 0;
+}
+
+void policy_hold_over(struct policy_run *run) {
+  (void)run;
+  verdict.kind = VERDICT_DENY;
+}
+
 void relay_overdue(struct exchange *x) {
   guard_let_go(x->guard);
 }
@@ -307,9 +319,25 @@ static void check_overdue(void) {
   guard_free(g);
 }
 
+/* What may not be held any longer is refused, and nothing of it is shown. */
+static void check_held_too_long(void) {
+  begin();
+  is_over = true;
+  struct config bounded = {.scripts_hold_longest_ms = 1};
+  struct exchange x = {.host = &host, .config = &bounded, .route.dialect = DIALECT_CHAT};
+  struct guard *g = x.guard = guard_new(&x);
+  guard_feed(g, SLICE("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a SEC\"}}]}\n\n"));
+  uv_run(&loop, UV_RUN_DEFAULT);
+  CHECK(was_denied);
+  CHECK(memmem(guard_released(g)->data, guard_released(g)->len, "SEC", 3) == NULL);
+  is_over = false;
+  guard_free(g);
+}
+
 int main(void) {
   must(uv_loop_init(&loop) == 0);
   check_overdue();
+  check_held_too_long();
   check_all_splits();
   check_untouched();
   check_denied();

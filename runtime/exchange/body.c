@@ -1,4 +1,6 @@
 /* What the gateway itself reads of a client's body: a few top-level members, in one pass. */
+#include "base/json_edit.h"
+#include "base/must.h"
 #include "exchange/state.h"
 
 enum { MODEL_NAME_BYTES = 512 };
@@ -34,20 +36,40 @@ bool body_find_fields(struct slice body, struct request_fields *fields) {
   return json_members(body, (struct json_member *)fields, FIELD_COUNT, JSON_DEPTH_MAX, NULL);
 }
 
+/* Azure's clients name the model in the path, whatever the body says beside it. From here on the
+ * body says the same: whoever reads it, reads the model that is asked. */
+static void write_model(struct exchange *x) {
+  struct json_edits edits;
+  struct slice pieces[JSON_PIECES_MAX];
+  struct bytes body, name;
+  bytes_init(&body);
+  bytes_init(&name);
+  if (x->fields.model.type == JSON_NONE) bytes_append_text(&name, "\"model\":");
+  json_quote(&name, x->route.model);
+  json_edits_init(&edits, bytes_slice(&x->body));
+  if (x->fields.model.type == JSON_NONE)
+    json_edit_insert(&edits, bytes_slice(&name));
+  else
+    json_edit_replace(&edits, x->fields.model.value, bytes_slice(&name));
+  size_t count = json_edit_pieces(&edits, pieces, NULL);
+  for (size_t i = 0; i < count; i++)
+    bytes_append_slice(&body, pieces[i]);
+  bytes_fini(&name);
+  bytes_fini(&x->body);
+  x->body = body;
+  must(body_find_fields(bytes_slice(&x->body), &x->fields));
+}
+
 static enum step_result read_model(struct exchange *x) {
-  struct json_member *model = &x->fields.model;
-  if (model->type == JSON_NONE && !x->route.model.len)
+  if (x->route.model.len) write_model(x);
+  const struct json_member *model = &x->fields.model;
+  if (model->type == JSON_NONE)
     return invalid(x, "model", "the field model is missing; name one of GET /v1/models");
-  if (model->type != JSON_NONE && model->type != JSON_STRING)
-    return invalid(x, "model", "model must be a string");
-  if (model->type == JSON_NONE) { /* Azure's clients name it in the path only */
-    x->public_model = x->route.model;
-  } else {
-    struct bytes *name = &x->host->scratch;
-    bytes_clear(name);
-    json_string(model->value, name);
-    x->public_model = arena_slice(&x->arena, bytes_slice(name));
-  }
+  if (model->type != JSON_STRING) return invalid(x, "model", "model must be a string");
+  struct bytes *name = &x->host->scratch;
+  bytes_clear(name);
+  json_string(model->value, name);
+  x->public_model = arena_slice(&x->arena, bytes_slice(name));
   /* The name goes into headers, logs and metrics. */
   if (x->public_model.len > MODEL_NAME_BYTES) {
     x->public_model.len = 0;

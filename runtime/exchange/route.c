@@ -53,14 +53,15 @@ static struct slice decode(struct arena *arena, struct slice text) {
 }
 
 /* "/openai/deployments/{model}/chat/completions" -> "/v1/chat/completions" and the model; Azure's
- * newer
- * "/openai/v1/…" -> "/v1/…". */
+ * newer "/openai/v1/…" -> "/v1/…"; and what its dated versions have beside the deployments,
+ * "/openai/responses", "/openai/models" -> "/v1/…". */
 static struct slice azure(struct slice path, struct arena *arena, struct slice *model) {
-  static const char deployments[] = "/openai/deployments/";
+  static const char root[] = "/openai/", deployments[] = "/openai/deployments/";
   if (slice_starts(path, SLICE("/openai/v1/"))) return slice_skip(path, sizeof "/openai" - 1);
-  if (!slice_starts(path, SLICE("/openai/deployments/"))) return path;
-  struct slice rest;
-  *model = decode(arena, slice_cut(slice_skip(path, sizeof deployments - 1), '/', &rest));
+  if (!slice_starts(path, slice_of(root))) return path;
+  struct slice rest = slice_skip(path, sizeof root - 1);
+  if (slice_starts(path, slice_of(deployments)))
+    *model = decode(arena, slice_cut(slice_skip(path, sizeof deployments - 1), '/', &rest));
   return slice_of(arena_printf(arena, "/v1/%.*s", (int)rest.len, rest.data));
 }
 

@@ -173,6 +173,23 @@ class Paths(Case):
                            ("/openai/v1/chat/completions", chat_body("m")), ("/v1/chat/completions?x=1", chat_body("nick"))):
             self.assertEqual(self.ask(path, body).status, 200, path)
 
+    def test_paths_of_azure(self):
+        """What its clients ask: deployments for what generates, everything else beside them; the path names the model."""
+        for path, body in (("/openai/deployments/m/chat/completions", chat_body("nobody's")),
+                           ("/openai/deployments/m/chat/completions", dict(chat_body("claude"), model=7)),
+                           ("/openai/deployments/claude/chat/completions", {"messages": chat_body("m")["messages"]}),
+                           ("/openai/responses", {"model": "m", "input": "Hello"})):
+            reply = self.ask(path + "?api-version=2024-10-21", body)
+            self.assertEqual(reply.status, 200, (path, reply.body))
+            self.assertEqual(reply.headers["x-gateyes-model"], path.split("/")[3] if "deployments" in path else "m")
+        with self.gateway.client() as client:
+            stored = "/openai/responses/" + reply.json()["id"]
+            self.assertEqual(client.get(stored + "?api-version=2024-10-21").json()["id"], reply.json()["id"])
+            self.assertEqual(client.get("/openai/models?api-version=2024-10-21").json(), client.get("/v1/models").json())
+            self.assertEqual(client.get("/openai/models/m").json()["id"], "m")
+            self.assertEqual(client.get("/openai/assistants").status, 404)
+        self.assertEqual(self.ask("/openai/deployments/nobody's/chat/completions", chat_body("m")).status, 404)
+
     def test_model_lists(self):
         with self.gateway.client() as client:
             listing = client.get("/v1/models").json()

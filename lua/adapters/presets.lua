@@ -12,6 +12,8 @@
 --   plain          true: content must be one string unless it holds more than text
 --   developer, custom, allowed, named, schema, names_messages, refusal: false where the server has no developer role,
 --                  custom tools, allowed_tools, forced single tool, json_schema, message names, refusal on messages
+--   choice         false: it reads no tool_choice, so one that forbids tools or narrows them is written into `tools`
+--   refuses        (model, field) -> true where this model alone refuses a field
 --   required       its word for tool_choice "required"
 --   search         true: takes web_search_options
 --   signatures     true: takes Gemini's thought signatures back on tool calls
@@ -31,6 +33,11 @@ local function lacking(...)
   local lacks = {}
   for _, name in ipairs(platform) do lacks[name] = true end
   for _, name in ipairs { ... } do lacks[name] = true end
+  return lacks
+end
+
+local function except(lacks, ...)
+  for _, name in ipairs { ... } do lacks[name] = nil end
   return lacks
 end
 
@@ -59,8 +66,9 @@ presets.sglang = server { adds = everything, lacks = lacking(), reasoning = "tem
 presets.llamacpp = server { adds = everything, lacks = lacking "user", reasoning = "template", named = false,
   names = { repetition_penalty = "repeat_penalty" }, history = { "reasoning_content" } }
 
--- https://docs.ollama.com/api/openai-compatibility
-presets.ollama = server { lacks = lacking("n", "logit_bias", "user", "parallel_tool_calls"), named = false,
+-- https://docs.ollama.com/api/openai-compatibility, https://github.com/ollama/ollama/issues/17921: tool_choice is not
+-- read, not even "none".
+presets.ollama = server { lacks = lacking("n", "logit_bias", "user", "parallel_tool_calls"), choice = false,
   history = { "reasoning" } }
 
 -- https://lmstudio.ai/docs/developer/openai-compat/chat-completions
@@ -93,12 +101,26 @@ presets.deepseek = server { lacks = lacking("n", "seed", "logit_bias", "parallel
   schema = false, plain = true }
 
 -- https://docs.mistral.ai/api/#tag/chat
-presets.mistral = server { lacks = lacking("logit_bias", "logprobs", "top_logprobs", "user"),
+presets.mistral = server {
+  lacks = except(lacking("logit_bias", "logprobs", "top_logprobs", "user"), "prediction", "metadata"),
   names = { seed = "random_seed" }, required = "any", call_id = "^%w%w%w%w%w%w%w%w%w$", names_messages = false,
   efforts = { minimal = "none", low = "high", medium = "high", xhigh = "high", max = "high" } }
 
--- https://docs.x.ai/docs/api-reference#chat-completions
+-- Models of xAI that reason refuse stops and penalties, and up to grok-4.20 all but grok-3-mini refuse an effort.
+local fixed_in_reasoning = { stop = true, presence_penalty = true, frequency_penalty = true }
+
+local function xai_refuses(model, field)
+  local is_mini = model:find "grok%-3%-mini" ~= nil
+  local is_older = model:find "grok%-[234]$" or model:find "grok%-[234]%-" or model:find "grok%-4%.[12]"
+    or model:find("grok-code", 1, true)
+  if field == "reasoning" then return is_older ~= nil and not is_mini end
+  local reasons = is_mini or not model:find "grok%-[23]" and not model:find("non-reasoning", 1, true)
+  return fixed_in_reasoning[field] and reasons
+end
+
+-- https://docs.x.ai/docs/api-reference#chat-completions, /docs/guides/reasoning
 presets.xai = server { limit = "max_completion_tokens", lacks = lacking "logit_bias", history = { "reasoning_content" },
+  refuses = xai_refuses,
   efforts = { minimal = "low", xhigh = "high", max = "high" } }
 
 -- https://platform.moonshot.ai/docs/api/chat

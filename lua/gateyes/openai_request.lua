@@ -30,14 +30,16 @@ local function drop(writer, field, reason)
   openai_parts.drop(writer, client_name(writer.request, field), reason)
 end
 
-local function lacks(preset, field)
+local function lacks(writer, field)
+  local preset = writer.preset
   return preset.lacks[field] or beyond_openai[field] and not preset.adds[field]
+    or preset.refuses and preset.refuses(writer.context.model, field)
 end
 
 -- The field's value if this server takes it; otherwise it is reported.
 local function taken(writer, field)
   local value = writer.request[field]
-  if value == nil or not lacks(writer.preset, field) then return value end
+  if value == nil or not lacks(writer, field) then return value end
   drop(writer, field, "the provider has no such field")
 end
 
@@ -118,10 +120,23 @@ local function narrowed(writer, choice)
   return only, (choice.type == "tool" or choice.mode == "required") and required(writer) or "auto"
 end
 
+local none = {}
+
+-- For a server that reads no tool_choice: what it can be told by leaving tools out.
+local function written_as_tools(writer, choice)
+  if choice.type == "none" then return nil, none end
+  local only = (choice.type == "tool" or choice.type == "allowed") and narrowed(writer, choice) or nil
+  if choice.type ~= "auto" and choice.mode ~= "auto" then
+    drop(writer, "tool_choice", "the provider cannot be made to call a tool")
+  end
+  return nil, only
+end
+
 -- -> value for tool_choice, and the set of the only tools to offer, or nil.
 local function choice_of(writer)
   local choice, preset = taken(writer, "tool_choice"), writer.preset
   if not choice then return nil end
+  if preset.choice == false then return written_as_tools(writer, choice) end
   if choice.type == "required" then return required(writer) end
   if choice.type == "tool" and preset.named ~= false then return named_choice(writer, choice.name) end
   if choice.type == "allowed" and preset.allowed ~= false then
@@ -310,7 +325,9 @@ end
 
 local function add_lists(writer, body)
   local request = writer.request
-  if request.stop then body.stop = json.array { unpack(request.stop, 1, most_stops_of(writer)) } end
+  if request.stop and taken(writer, "stop") then
+    body.stop = json.array { unpack(request.stop, 1, most_stops_of(writer)) }
+  end
   local modalities = taken(writer, "modalities")
   if modalities then body.modalities = json.array { unpack(modalities) } end
   if request.n and request.n ~= 1 then body.n = taken(writer, "n") end

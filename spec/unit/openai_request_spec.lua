@@ -178,6 +178,10 @@ describe("openai adapter, fields", function()
     assert.equal(3, body.random_seed)
     assert.equal(2, body.n)
     assert.is_truthy(dropped["metadata.user_id"])
+    local prediction = json.raw '{"type":"content","content":"c"}'
+    body, dropped = encode({ metadata = json.raw '{"a":"b"}', prediction = prediction }, with "mistral")
+    assert.same({ { a = "b" }, "c" }, { body.metadata, body.prediction.content })
+    assert.same({}, dropped)
   end)
 
   it("keeps metadata to requests that are stored", function()
@@ -218,6 +222,41 @@ describe("openai adapter, fields", function()
     assert.equal("f", body.tools[1]["function"].name)
     assert.equal(1, #body.tools)
     assert.equal("auto", body.tool_choice)
+  end)
+
+  it("says with the tools what a server without tool_choice would not read", function()
+    local tools = { { type = "function", name = "f" }, { type = "function", name = "g" } }
+    local function names(choice)
+      local body, dropped = encode({ tools = tools, tool_choice = choice, fields = { tool_choice = "tool_choice" } },
+        with "ollama")
+      assert.is_nil(body.tool_choice)
+      local list = {}
+      for i, tool in ipairs(body.tools or {}) do list[i] = tool["function"].name end
+      return table.concat(list, " "), dropped.tool_choice ~= nil
+    end
+    assert.same({ "f g", false }, { names { type = "auto" } })
+    assert.same({ "", false }, { names { type = "none" } })
+    assert.same({ "f g", true }, { names { type = "required" } })
+    assert.same({ "g", true }, { names { type = "tool", name = "g" } })
+    assert.same({ "f", false }, { names { type = "allowed", mode = "auto", names = { "f" } } })
+    assert.same({ "f", true }, { names { type = "allowed", mode = "required", names = { "f" } } })
+  end)
+
+  it("keeps from models of xAI what they refuse", function()
+    local function sent(model)
+      local request = { stop = { "x" }, presence_penalty = 0.5, reasoning = { effort = "high" } }
+      local body = encode(request, with("xai", model))
+      return body.stop ~= nil, body.presence_penalty ~= nil, body.reasoning_effort ~= nil
+    end
+    for model, wanted in pairs {
+      ["grok-3"] = { true, true, false }, ["grok-3-mini"] = { false, false, true },
+      ["grok-3-mini-latest"] = { false, false, true }, ["grok-4"] = { false, false, false },
+      ["grok-4-0709"] = { false, false, false }, ["grok-4-fast-non-reasoning"] = { true, true, false },
+      ["grok-4.20-0309-reasoning"] = { false, false, false }, ["grok-4.3"] = { false, false, true },
+      ["grok-5"] = { false, false, true }, ["grok-code-fast-1"] = { false, false, false },
+    } do
+      assert.same(wanted, { sent(model) }, model)
+    end
   end)
 
   it("leaves tool_choice out when no tool is left", function()

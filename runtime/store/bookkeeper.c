@@ -88,7 +88,7 @@ static size_t decode_all(struct bookkeeper *b) {
       b->records = must_realloc(b->records, b->record_room * sizeof *b->records);
     }
     /* Its checksum is right, so whoever wrote it meant something that this version cannot read. */
-    if (record_decode(rest, &b->records[count], &size) == RECORD_WHOLE)
+    if (record_read(rest, &b->records[count], &size))
       count++;
     else
       say(b, true, "the journal holds a record of no known form; it was left out");

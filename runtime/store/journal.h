@@ -82,7 +82,7 @@ void segment_set_drained(struct segment *s, uint64_t bytes);
 bool segment_is_doubtful(const struct segment *s);
 void segment_doubt(struct segment *s);
 uint64_t segment_drained(const struct segment *s);
-/* Appends frames (record.h) that stand at `from` and after it, whole ones only, about two megabytes
+/* Reads frames (record.h) that stand at `from` and after it, whole ones only, about two megabytes
  * at a time; *end is where the next read goes on. Bytes that are no frame are left out, counted and
  * said. False: the file cannot be read. */
 bool segment_read(struct journals *set, struct segment *s, uint64_t from, struct bytes *frames,

@@ -156,6 +156,14 @@ enum record_result record_decode(struct slice data, struct ledger_record *record
   return read_fields(fields, record) ? RECORD_WHOLE : RECORD_DAMAGED;
 }
 
+bool record_read(struct slice data, struct ledger_record *record, size_t *size) {
+  must(data.len >= RECORD_FRAME_BYTES);
+  uint32_t payload = get_u32(data.data + 8);
+  must(payload <= data.len - RECORD_FRAME_BYTES);
+  *size = RECORD_FRAME_BYTES + payload;
+  return read_fields((struct slice){data.data + RECORD_FRAME_BYTES, payload}, record);
+}
+
 size_t record_resync(struct slice data) {
   for (size_t at = 1; at < data.len; at++) {
     const char *found = memchr(data.data + at, mark[0], data.len - at);

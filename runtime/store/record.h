@@ -23,7 +23,9 @@ enum record_result {
 };
 
 enum record_result record_decode(struct slice data, struct ledger_record *record, size_t *size);
-/* The same by the frame's checksum alone. */
+/* The same of a frame that was found whole: nobody looks at its checksum again. */
+bool record_read(struct slice data, struct ledger_record *record, size_t *size);
+/* Is there a frame, by its checksum alone? */
 enum record_result record_check(struct slice data, size_t *size);
 /* Bytes to skip from the start of data, where no frame begins, to where one may. */
 size_t record_resync(struct slice data);

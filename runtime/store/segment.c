@@ -247,30 +247,34 @@ static bool read_block(int fd, uint64_t from, size_t len, struct bytes *out) {
   return true;
 }
 
-struct frame_copy {
+/* Frames that were read, without what is none. */
+struct frame_walk {
   struct segment *segment;
   bool is_last; /* nothing follows the block */
   struct bytes *frames;
   uint64_t skipped;
 };
 
-/* Copies whole frames and returns where it stopped. Bytes that are no frame are left out: with
+/* Keeps whole frames and returns where it stopped. Bytes that are no frame are left out: with
  * nothing behind them they are the torn end that a power cut leaves, else they are damage. */
-static size_t copy_frames(struct frame_copy *copy, struct slice block) {
-  size_t at = 0;
+static size_t keep_frames(struct frame_walk *walk) {
+  struct slice block = bytes_slice(walk->frames);
+  size_t at = 0, kept = 0;
   while (at < block.len) {
     size_t size = 0;
     enum record_result result = record_check(slice_skip(block, at), &size);
-    if (result == RECORD_SHORT && !copy->is_last) break;
+    if (result == RECORD_SHORT && !walk->is_last) break;
     if (result == RECORD_WHOLE) {
-      if (copy->segment->torn_bytes + copy->skipped) copy->segment->is_damaged = true;
-      bytes_append(copy->frames, block.data + at, size);
+      if (walk->segment->torn_bytes + walk->skipped) walk->segment->is_damaged = true;
+      if (kept != at) memmove(walk->frames->data + kept, block.data + at, size);
+      kept += size;
     } else {
       size = record_resync(slice_skip(block, at));
-      copy->skipped += size;
+      walk->skipped += size;
     }
     at += size;
   }
+  walk->frames->len = kept;
   return at;
 }
 
@@ -280,27 +284,21 @@ bool segment_read(struct journals *set, struct segment *s, uint64_t from, struct
   must(from <= written);
   uint64_t left = written - from;
   size_t wanted = left < SEGMENT_READ_BYTES ? (size_t)left : SEGMENT_READ_BYTES;
-  struct bytes block;
-  bytes_init(&block);
-  bool fine = read_block(s->fd, from, wanted, &block);
-  if (fine) {
-    bool was_cut = block.len < wanted; /* by someone's hand */
-    struct frame_copy copy = {s, was_cut || wanted == left, frames, 0};
-    *end = from + copy_frames(&copy, bytes_slice(&block));
-    if (was_cut) {
-      copy.skipped += written - *end;
-      *end = written;
-      s->is_damaged = true;
-    }
-    s->torn_bytes += copy.skipped;
-    atomic_fetch_add(&set->damaged_bytes, copy.skipped);
-    if (copy.skipped)
-      journals_say(set, true, "%s/%s: %llu bytes near %llu are no whole record and were left out",
-                   set->folder, s->name, (unsigned long long)copy.skipped,
-                   (unsigned long long)from);
+  if (!read_block(s->fd, from, wanted, frames)) return false;
+  bool was_cut = frames->len < wanted; /* by someone's hand */
+  struct frame_walk walk = {s, was_cut || wanted == left, frames, 0};
+  *end = from + keep_frames(&walk);
+  if (was_cut) {
+    walk.skipped += written - *end;
+    *end = written;
+    s->is_damaged = true;
   }
-  bytes_fini(&block);
-  return fine;
+  s->torn_bytes += walk.skipped;
+  atomic_fetch_add(&set->damaged_bytes, walk.skipped);
+  if (walk.skipped)
+    journals_say(set, true, "%s/%s: %llu bytes near %llu are no whole record and were left out",
+                 set->folder, s->name, (unsigned long long)walk.skipped, (unsigned long long)from);
+  return true;
 }
 
 void segment_delete(struct journals *set, struct segment *s) {

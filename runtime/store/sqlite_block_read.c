@@ -42,6 +42,30 @@ static struct slice container_of(struct slice value) {
   return json_type(value) == JSON_STRING ? (struct slice){"", 0} : value;
 }
 
+/* The usual single attempt, of which only the times were written. */
+static struct slice usual_of(struct arena *arena, const struct ledger_record *r,
+                             struct slice times) {
+  struct bytes text;
+  struct json_walk w = json_walk_of(times);
+  bytes_init(&text);
+  bytes_append_text(&text, "[{\"provider\":");
+  json_quote(&text, r->provider);
+  bytes_append_text(&text, ",\"model\":");
+  json_quote(&text, r->upstream_model);
+  bytes_printf(&text, ",\"status\":%u,\"head_ms\":", r->status);
+  if (json_walk_next(&w)) bytes_append_slice(&text, w.value);
+  bytes_append_text(&text, ",\"duration_ms\":");
+  if (json_walk_next(&w)) bytes_append_slice(&text, w.value);
+  bytes_append_text(&text, "}]");
+  struct slice attempts = arena_slice(arena, bytes_slice(&text));
+  bytes_fini(&text);
+  return attempts;
+}
+
+static bool is_times(struct slice attempts) {
+  return attempts.len > 1 && attempts.data[1] >= '0' && attempts.data[1] <= '9';
+}
+
 static int64_t read_row(struct slice row, struct ledger_record *r) {
   struct json_walk w = json_walk_of(row);
   int64_t delta = json_walk_next(&w) ? (int64_t)number_of(w.value) : 0;
@@ -66,6 +90,7 @@ static void read_rows(struct block_rows *b, const struct ledger_record *common, 
     struct ledger_record *r = &b->records[b->count];
     *r = *common;
     int64_t sequence = first + read_row(w.value, r);
+    if (is_times(r->attempts)) r->attempts = usual_of(&b->arena, r, r->attempts);
     r->time_ms = (uint64_t)(sequence / SEQUENCES_PER_MS);
     b->sequences[b->count++] = sequence;
   }
@@ -78,6 +103,7 @@ enum store_result block_read(struct sqlite *s, sqlite3 *db, int64_t sequence,
   query_number(&q, sequence);
   if (query_next(&q)) {
     struct block_rows *b = must_calloc(1, sizeof *b);
+    arena_init(&b->arena);
     struct ledger_record common;
     int64_t count = query_column_number(&q, 1);
     bytes_append_slice(&b->rows, query_column(&q, 2));
@@ -93,6 +119,7 @@ void block_rows_free(struct block_rows *b) {
   if (!b) return;
   bytes_fini(&b->rows);
   bytes_fini(&b->texts);
+  arena_fini(&b->arena);
   free(b->records);
   free(b->sequences);
   free(b);

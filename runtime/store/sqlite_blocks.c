@@ -10,8 +10,13 @@ struct common {
 #undef NUMBER
 };
 
+enum { HEAD, DURATION, TIMES };
+enum { BLOCK_TIMES_attempts = true, BLOCK_TIMES_trace = false, BLOCK_TIMES_tags = false };
+
 struct block {
-  struct block *next; /* of the same group */
+  struct block *next;       /* of the same group */
+  struct bytes usual;       /* what its attempts begin with, up to the first of their times */
+  struct slice trace, tags; /* the newest that were looked at, of a record of the batch */
   struct common common;
   uint64_t first_ms;
   int64_t last;      /* sequence */
@@ -33,21 +38,83 @@ static bool is_plain(struct slice id) {
 }
 
 static bool is_container(struct slice text) {
-  if (!text.len) return true;
   return (text.data[0] == '[' || text.data[0] == '{') &&
          json_validate(text, JSON_DEPTH_DEFAULT, NULL);
 }
 
-bool block_takes(const struct ledger_record *record, int64_t sequence) {
+/* Most are like those of the record before. */
+static bool is_json(struct slice *known, struct slice text) {
+  if (!text.len || slice_equal(*known, text)) return true;
+  if (!is_container(text)) return false;
+  *known = text;
+  return true;
+}
+
+static bool is_usual(const struct ledger_record *record, int64_t sequence) {
   uint64_t bits = 0;
-  bool is_fine = sequence / SEQUENCES_PER_MS == (int64_t)record->time_ms;
 #define NUMBER(column, member) bits |= (uint64_t)record->member;
-#define JSON(column, member) is_fine = is_fine && is_container(record->member);
+#define JSON(column, member)
   BLOCK_FIELDS(NUMBER, JSON)
 #undef NUMBER
 #undef JSON
-  return is_fine && bits <= INT64_MAX && is_plain(record->request_id);
+  return sequence / SEQUENCES_PER_MS == (int64_t)record->time_ms && bits <= INT64_MAX &&
+         is_plain(record->request_id);
 }
+
+/* ---- attempts ---- */
+
+static void write_usual(struct block *b, const struct ledger_record *record) {
+  bytes_append_text(&b->usual, "[{\"provider\":");
+  json_quote(&b->usual, record->provider);
+  bytes_append_text(&b->usual, ",\"model\":");
+  json_quote(&b->usual, record->upstream_model);
+  bytes_append_text(&b->usual, ",\"status\":");
+  bytes_append_u64(&b->usual, record->status);
+  bytes_append_text(&b->usual, ",\"head_ms\":");
+}
+
+static size_t digits_of(struct slice text) {
+  size_t count = 0;
+  while (count < text.len && text.data[count] >= '0' && text.data[count] <= '9')
+    count++;
+  return count;
+}
+
+/* "0.213"; empty: something else stands here. */
+static struct slice cut_time(struct slice *text) {
+  size_t whole = digits_of(*text), part;
+  struct slice time = {text->data, 0};
+  if (!whole || (whole > 1 && text->data[0] == '0')) return time;
+  if (whole == text->len || text->data[whole] != '.') return time;
+  part = digits_of(slice_skip(*text, whole + 1));
+  if (!part) return time;
+  time.len = whole + 1 + part;
+  *text = slice_skip(*text, time.len);
+  return time;
+}
+
+static bool cut_text(struct slice *text, struct slice start) {
+  if (!slice_starts(*text, start)) return false;
+  *text = slice_skip(*text, start.len);
+  return true;
+}
+
+/* True: all but these times can be told from what the block's records share. */
+static bool find_times(const struct block *b, struct slice attempts, struct slice times[TIMES]) {
+  if (!cut_text(&attempts, bytes_slice(&b->usual))) return false;
+  times[HEAD] = cut_time(&attempts);
+  if (!times[HEAD].len || !cut_text(&attempts, SLICE(",\"duration_ms\":"))) return false;
+  times[DURATION] = cut_time(&attempts);
+  return times[DURATION].len && slice_equal(attempts, SLICE("}]"));
+}
+
+/* Written as they are, they must not look like times. */
+static bool is_list(struct slice attempts) {
+  if (!attempts.len || slice_equal(attempts, SLICE("[]"))) return true;
+  return slice_starts(attempts, SLICE("[{")) && is_container(attempts);
+}
+
+/* ---- rows ---- */
 
 enum { NUMBER_BYTES = 21 };
 
@@ -73,7 +140,18 @@ static inline void put_json(struct row_writer *w, struct slice text) {
   if (text.len) w->end = w->out->len;
 }
 
-static void put_row(struct bytes *out, const struct ledger_record *record, uint64_t delta) {
+static void put_times(struct row_writer *w, const struct slice times[TIMES]) {
+  bytes_append(w->out, ",[", 2);
+  bytes_append_slice(w->out, times[HEAD]);
+  bytes_append_byte(w->out, ',');
+  bytes_append_slice(w->out, times[DURATION]);
+  bytes_append_byte(w->out, ']');
+  w->end = w->out->len;
+}
+
+/* times: of attempts, unless they are empty. */
+static void put_row(struct bytes *out, const struct ledger_record *record, uint64_t delta,
+                    const struct slice times[TIMES]) {
   char *at = bytes_reserve(out, 2 * NUMBER_BYTES + record->request_id.len);
   *at++ = out->len ? ',' : '[';
   *at++ = '[';
@@ -86,7 +164,11 @@ static void put_row(struct bytes *out, const struct ledger_record *record, uint6
   out->len = (size_t)(at - out->data);
   struct row_writer w = {out, out->len};
 #define NUMBER(column, member) put_number(&w, (uint64_t)record->member);
-#define JSON(column, member) put_json(&w, record->member);
+#define JSON(column, member)                                                                       \
+  if (BLOCK_TIMES_##column && times[HEAD].len)                                                     \
+    put_times(&w, times);                                                                          \
+  else                                                                                             \
+    put_json(&w, record->member);
   BLOCK_FIELDS(NUMBER, JSON)
 #undef NUMBER
 #undef JSON
@@ -144,28 +226,40 @@ static enum store_result block_end(struct sqlite *s, struct block *b, int64_t gr
   return result;
 }
 
-static struct block *block_get(struct block **blocks, const struct common *common) {
+static struct block *block_get(struct block **blocks, const struct ledger_record *record) {
+  struct common common = common_of(record);
   struct block *b = *blocks;
-  while (b && memcmp(&b->common, common, sizeof *common) != 0)
+  while (b && memcmp(&b->common, &common, sizeof common) != 0)
     b = b->next;
   if (b) return b;
   b = must_calloc(1, sizeof *b);
-  *b = (struct block){.next = *blocks, .common = *common};
+  *b = (struct block){.next = *blocks, .common = common};
   bytes_init(&b->rows);
+  bytes_init(&b->usual);
+  write_usual(b, record);
   return *blocks = b;
 }
 
 enum store_result blocks_add(struct sqlite *s, struct block **blocks, int64_t group,
-                             const struct ledger_record *record, int64_t sequence) {
-  struct common common = common_of(record);
-  struct block *b = block_get(blocks, &common);
+                             const struct block_record *add, bool *is_taken) {
+  const struct ledger_record *record = add->record;
+  struct slice times[TIMES] = {{"", 0}, {"", 0}};
   enum store_result result = STORE_FINE;
+  *is_taken = false;
+  if (!is_usual(record, add->sequence)) return STORE_FINE;
+  struct block *b = block_get(blocks, record);
+  if (!is_json(&b->trace, record->trace) || !is_json(&b->tags, record->tags)) return STORE_FINE;
+  if (!find_times(b, record->attempts, times)) {
+    times[HEAD].len = 0;
+    if (!is_list(record->attempts)) return STORE_FINE;
+  }
+  *is_taken = true;
   if (b->rows.len && (b->used.requests == BLOCK_ROWS || b->rows.len > BLOCK_BYTES ||
                       record->time_ms - b->first_ms >= BLOCK_MS))
     result = block_end(s, b, group);
   if (!b->rows.len) b->first_ms = record->time_ms;
-  b->last = sequence;
-  put_row(&b->rows, record, (uint64_t)sequence - b->first_ms * SEQUENCES_PER_MS);
+  b->last = add->sequence;
+  put_row(&b->rows, record, (uint64_t)b->last - b->first_ms * SEQUENCES_PER_MS, times);
   used_add(&b->used, record);
   return result;
 }
@@ -181,6 +275,7 @@ void blocks_free(struct block *blocks) {
   while (blocks) {
     struct block *next = blocks->next;
     bytes_fini(&blocks->rows);
+    bytes_fini(&blocks->usual);
     free(blocks);
     blocks = next;
   }

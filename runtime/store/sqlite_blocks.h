@@ -2,8 +2,10 @@
  * request_blocks, up to a second and BLOCK_ROWS of them, with their sums. What is their own is a
  * JSON array in its column `rows`, the oldest first, which SQL can read, too:
  *   [sequence - first, id, then BLOCK_FIELDS without the empty ones at the end]
+ * Of attempts the usual single one is only its times: [head_ms, duration_ms].
  * The block's own sequence is that of its newest request, or a little more. */
 #pragma once
+#include "base/arena.h"
 #include "store/sqlite_private.h"
 
 /* NUMBER(column, member) and JSON(column, member), from the third element on: those that are rarely
@@ -41,18 +43,23 @@ _Static_assert((int)BLOCK_MS < (int)SEQUENCE_LATE_MS, "a block ends soon after i
 
 struct block; /* of a group, while a batch is stored */
 
-/* False: not of the usual form, it has to be a row of request_rows. */
-bool block_takes(const struct ledger_record *record, int64_t sequence);
-/* Records come in the order of their sequences. */
+struct block_record {
+  const struct ledger_record *record; /* there until blocks_end */
+  int64_t sequence;
+};
+
+/* Records come in the order of their sequences. False in *is_taken: it fits into no block, and has
+ * to be a row of request_rows. */
 enum store_result blocks_add(struct sqlite *s, struct block **blocks, int64_t group,
-                             const struct ledger_record *record, int64_t sequence);
+                             const struct block_record *add, bool *is_taken);
 /* Writes what is left. */
 enum store_result blocks_end(struct sqlite *s, struct block *blocks, int64_t group);
 void blocks_free(struct block *blocks);
 
 /* A block that was read. */
 struct block_rows {
-  struct bytes rows, texts; /* what the records point into */
+  struct bytes rows, texts; /* what the records point into, */
+  struct arena arena;       /* with this */
   struct ledger_record *records;
   int64_t *sequences;
   size_t count;

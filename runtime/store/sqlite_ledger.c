@@ -128,10 +128,10 @@ static enum store_result insert(struct saving *saving, const struct ledger_recor
   struct rollup_group *group = rollup_get(&saving->rollup, record);
   enum store_result result = name_group(s, group);
   struct row row = {record, group->id, saving->next++};
-  if (result == STORE_FINE)
-    result = block_takes(record, row.sequence)
-                 ? blocks_add(s, &group->blocks, row.group, record, row.sequence)
-                 : insert_odd(saving, &row);
+  struct block_record add = {record, row.sequence};
+  bool is_taken = false;
+  if (result == STORE_FINE) result = blocks_add(s, &group->blocks, group->id, &add, &is_taken);
+  if (result == STORE_FINE && !is_taken) result = insert_odd(saving, &row);
   if (result != STORE_FINE) return result;
   saving->stored++;
   used_add(&group->used, record);

@@ -17,7 +17,7 @@ static uint64_t dice(uint64_t sides) {
 
 struct known {
   struct ledger_record record;
-  char id[32], attempts[64];
+  char id[32], attempts[160];
 };
 
 static const struct slice tenants[] = {SLICE("acme"), SLICE("globex"), SLICE("initech")};
@@ -26,10 +26,27 @@ static const struct slice tags[] = {SLICE(""), SLICE("{}"), SLICE("[\"b\",\"a\"]
 static const struct slice traces[] = {SLICE(""), SLICE("{\"steps\":[[1,2],{\"a\":null}]}"),
                                       SLICE("[1"), SLICE("no JSON")};
 
+/* As they are usually, and some that only look so. */
+static void make_attempts(struct known *k, size_t number) {
+  static const char *const forms[] = {
+      "[{\"provider\":\"open \\\"ai\\\"\",\"model\":\"gpt\",\"status\":200,\"head_ms\":%zu.210,"
+      "\"duration_ms\":0.002}]",
+      "[{\"provider\":\"open \\\"ai\\\"\",\"model\":\"gpt\",\"status\":200,\"head_ms\":0%zu.213,"
+      "\"duration_ms\":0.002}]",
+      "[{\"provider\":\"open \\\"ai\\\"\",\"model\":\"gpt\",\"status\":200,\"head_ms\":%zu.,"
+      "\"duration_ms\":0.002}]",
+      "[{\"provider\":\"other\",\"model\":\"gpt\",\"status\":200,\"head_ms\":%zu.21,"
+      "\"duration_ms\":0.002}]",
+      "[%zu.1,2.2]",
+      "[]"};
+  size_t form = dice(20) ? 0 : dice(sizeof forms / sizeof *forms);
+  snprintf(k->attempts, sizeof k->attempts, forms[form], number + 1);
+}
+
 static void make(struct known *k, size_t number) {
   bool is_odd = dice(200) == 0, is_bare = dice(3) == 0;
   snprintf(k->id, sizeof k->id, is_odd ? "req \"%zu\"" : "req_%zu", number);
-  snprintf(k->attempts, sizeof k->attempts, "[{\"head_ms\":%zu.213}]", number);
+  make_attempts(k, number);
   k->record = (struct ledger_record){.request_id = slice_of(k->id),
                                      .time_ms = start_ms + dice(SPAN_MS),
                                      .tenant = tenants[dice(3)],
@@ -198,6 +215,20 @@ static void test_used_by(struct store *s, uint64_t bucket_ms) {
   CHECK(pieces.requests == wanted && pieces.wrong == 0);
 }
 
+/* The view puts attempts together from their times. */
+static void test_view(void) {
+  int64_t usual = 0;
+  for (size_t i = 0; i < COUNT; i++)
+    usual += all[i].record.attempts.len && strstr(all[i].attempts, ".210,") && all[i].id[3] == '_';
+  CHECK(usual > COUNT / 2);
+  CHECK(kit_number("SELECT count(*) FROM requests WHERE request_id LIKE 'req\\_%' ESCAPE '\\' AND"
+                   " iif(json_valid(attempts), json_extract(attempts, '$[0].provider') ="
+                   " 'open \"ai\"' AND json_extract(attempts, '$[0].status') = 200 AND"
+                   " json_extract(attempts, '$[0].duration_ms') = 0.002 AND"
+                   " abs(json_extract(attempts, '$[0].head_ms') - substr(request_id, 5) - 1.21) <"
+                   " 0.0001, 0)") == usual);
+}
+
 /* The sums that stand beside a block are those of what is in it. */
 static void test_sums(void) {
   CHECK(kit_number("SELECT count(*) FROM (SELECT block, count(*) AS n, total(iif(cost_known,"
@@ -259,6 +290,7 @@ int main(void) {
   CHECK(kit_number("SELECT count(*) FROM request_rows") > 5);
   save_all(s, false, 0);
   test_sums();
+  test_view();
   test_found(s);
   test_used(s);
   test_used_by(s, 1000);

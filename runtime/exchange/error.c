@@ -94,6 +94,7 @@ static const struct {
     {408, "invalid_request_error", "request_timeout"},
     {413, "request_too_large", "request_too_large"},
     {414, "invalid_request_error", "uri_too_long"},
+    {415, "invalid_request_error", "unsupported_content_encoding"},
     {417, "invalid_request_error", "expectation_failed"},
     {431, "invalid_request_error", "headers_too_large"},
     {501, "invalid_request_error", "not_implemented"},

@@ -107,7 +107,7 @@ static bool check_target(struct http_stream *s) {
 
 struct seen {
   unsigned hosts, lengths, encodings, credentials;
-  bool close, keep_alive;
+  bool close, keep_alive, packed;
 };
 
 static void see_connection(struct seen *seen, struct slice value) {
@@ -162,6 +162,10 @@ static bool see(struct http_stream *s, struct seen *seen, const struct header *h
       return refuse(s, 400, "Authorization stands twice; send it once.");
     return true;
   case 14: return !is_named(h, SLICE("content-length")) || see_length(s, seen, h->value);
+  case 16:
+    if (is_named(h, SLICE("content-encoding")) && !slice_equal_nocase(h->value, SLICE("identity")))
+      seen->packed = true;
+    return true;
   case 17: return !is_named(h, SLICE("transfer-encoding")) || see_encoding(s, seen, h->value);
   default: return true;
   }
@@ -178,6 +182,8 @@ static bool check_headers(struct http_stream *s) {
   s->keep_alive = !seen.close && (!s->request.is_http10 || seen.keep_alive);
   s->is_close_asked = !s->keep_alive;
   s->request.has_body = s->body_kind != BODY_NONE;
+  if (seen.packed && s->request.has_body)
+    return refuse(s, 415, "The body is compressed; send it as it is, without Content-Encoding.");
   if (s->body_kind == BODY_CHUNKED) s->request.content_length = UINT64_MAX;
   if (!s->request.has_body) s->wants_continue = false;
   return true;

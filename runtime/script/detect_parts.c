@@ -8,6 +8,10 @@
 /* Of a long text only its ends can be a part of something that is split. */
 enum { END_BYTES = 256, JOINED_BYTES = 64 << 10 };
 
+/* Between turns: where digits can be of one number, and how short no part of it is. Answers to
+ * questions ("35", "72") are no parts of a number. */
+enum { MEETING_BYTES = 24, PART_BYTES_MIN = 3 };
+
 struct segment { /* of the joined text */
   size_t at, length;
   uint32_t text;
@@ -20,6 +24,8 @@ struct piece {
 };
 
 struct detect_parts { /* userdata */
+  const struct body_texts *texts;
+  bool *seen; /* by text: a chain has been through it */
   struct bytes joined;
   struct segment *segments;
   size_t segment_count;
@@ -34,6 +40,7 @@ static int on_collect(lua_State *L) {
   detect_findings_fini(&p->found);
   free(p->segments);
   free(p->pieces);
+  free(p->seen);
   *p = (struct detect_parts){0};
   return 0;
 }
@@ -49,9 +56,54 @@ static bool belongs(const struct body_texts *texts, size_t i) {
   return is_prose(a) && is_prose(b) && a->where == b->where && a->turn == b->turn;
 }
 
-bool detect_parts_any(const struct body_texts *texts) {
-  for (size_t i = 1; i < texts->count; i++)
-    if (belongs(texts, i)) return true;
+/* Digits of ASCII, of other scripts by their lead byte, and escapes of JSON, which may be digits.
+ */
+static bool has_digits(struct slice raw) {
+  for (size_t i = 0; i < raw.len; i++) {
+    unsigned char c = (unsigned char)raw.data[i];
+    if ((c >= '0' && c <= '9') || c == '\\') return true;
+    if (c == 0xd9 || c == 0xdb || c == 0xe0 || c == 0xf0) return true;
+    bool is_wide = c == 0xef && i + 2 < raw.len && (unsigned char)raw.data[i + 1] == 0xbc;
+    if (is_wide && (unsigned char)raw.data[i + 2] >= 0x90 && (unsigned char)raw.data[i + 2] <= 0x99)
+      return true;
+  }
+  return false;
+}
+
+static bool may_meet(struct slice a, struct slice b) {
+  size_t end = a.len < MEETING_BYTES ? a.len : MEETING_BYTES;
+  if (b.len > MEETING_BYTES) b.len = MEETING_BYTES;
+  return has_digits(slice_skip(a, a.len - end)) && has_digits(b);
+}
+
+/* The next text of the same person, if a number may go on in it; 0: none. What others said in
+ * between is passed over, each of it once. */
+static size_t next_of_user(const struct body_texts *texts, size_t i) {
+  const struct body_text *a = &texts->items[i];
+  if (!is_prose(a) || a->where != TEXT_USER || a->turn == 0) return 0;
+  for (size_t next = i + 1; next < texts->count; next++) {
+    const struct body_text *b = &texts->items[next];
+    if (!is_prose(b) || b->where != TEXT_USER || b->turn == 0) continue;
+    return may_meet(a->raw, b->raw) ? next : 0;
+  }
+  return 0;
+}
+
+/* Of a list of prompts, each is a request of its own. */
+static bool has_turns(const struct policy_run *run) {
+  enum dialect dialect = run->request.dialect;
+  return dialect != DIALECT_COMPLETIONS && dialect != DIALECT_EMBEDDINGS;
+}
+
+/* The text that this one goes on in; 0: none. */
+static size_t next_of(const struct policy_run *run, const struct body_texts *texts, size_t i) {
+  if (i + 1 < texts->count && belongs(texts, i + 1)) return i + 1;
+  return has_turns(run) ? next_of_user(texts, i) : 0;
+}
+
+bool detect_parts_any(const struct policy_run *run, const struct body_texts *texts) {
+  for (size_t i = 0; i < texts->count; i++)
+    if (next_of(run, texts, i)) return true;
   return false;
 }
 
@@ -102,11 +154,22 @@ static size_t segment_at(const struct detect_parts *p, size_t at) {
   return low;
 }
 
+/* Turns stand apart: what they hold together counts only where it proves itself. */
+static bool is_sure(const struct detect_parts *p, const struct detect_finding *f, size_t first,
+                    size_t last) {
+  const struct segment *a = &p->segments[first], *b = &p->segments[last];
+  if (p->texts->items[a->text].turn == p->texts->items[b->text].turn) return true;
+  if (!f->validated && (f->kind != DETECT_SECRET_TOKEN || f->context)) return false;
+  return a->at + a->length - f->offset >= PART_BYTES_MIN &&
+         f->offset + f->length - b->at >= PART_BYTES_MIN;
+}
+
 /* Keeps the parts of a finding that lies in several texts. */
 static void take(struct detect_parts *p, const struct detect_finding *f) {
   size_t end = f->offset + f->length, first = segment_at(p, f->offset),
          last = segment_at(p, end - 1);
   if (last >= p->segment_count || p->segments[first].text == p->segments[last].text) return;
+  if (!is_sure(p, f, first, last)) return;
   for (size_t i = first; i <= last; i++) {
     const struct segment *g = &p->segments[i];
     size_t from = g->at > f->offset ? g->at : f->offset;
@@ -165,18 +228,29 @@ static struct detect_parts *create(lua_State *L) {
   return p;
 }
 
+/* All that hangs together with text i, which nothing hangs before. */
+static void scan_chain(lua_State *L, struct detect_parts *p, struct surface *s,
+                       const struct detect_rules *rules, size_t i) {
+  size_t next;
+  for (uint32_t steps = 1;; i = next, steps++) {
+    next = next_of(s->run, p->texts, i);
+    p->seen[i] = true;
+    add_text(p, s, (uint32_t)i);
+    if (!next || p->joined.len > JOINED_BYTES) scan_joined(p, rules, next != 0);
+    if (steps % 16 == 0) sandbox_check(L);
+    if (!next) return;
+  }
+}
+
 struct detect_parts *detect_parts_push(lua_State *L, struct surface *s,
                                        const struct detect_rules *rules) {
   const struct body_texts *texts = policy_texts(s->run);
-  if (!detect_parts_any(texts)) return NULL;
+  if (!detect_parts_any(s->run, texts)) return NULL;
   struct detect_parts *p = create(L);
-  for (size_t i = 0; i < texts->count; i++) {
-    bool goes_on = i + 1 < texts->count && belongs(texts, i + 1);
-    bool is_inside = i > 0 && belongs(texts, i);
-    if (goes_on || is_inside) add_text(p, s, (uint32_t)i);
-    if ((is_inside && !goes_on) || p->joined.len > JOINED_BYTES) scan_joined(p, rules, goes_on);
-    if (i % 16 == 15) sandbox_check(L);
-  }
+  p->texts = texts;
+  p->seen = must_calloc(texts->count, sizeof *p->seen);
+  for (size_t i = 0; i < texts->count; i++)
+    if (!p->seen[i] && next_of(s->run, texts, i)) scan_chain(L, p, s, rules, i);
   sort_pieces(p);
   if (p->piece_count > 0) return p;
   lua_pop(L, 1);

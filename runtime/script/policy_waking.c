@@ -78,7 +78,7 @@ static bool is_session_kept(struct surface *s) {
 
 static bool finds(struct surface *s, const struct detect_rules *rules) {
   const struct body_texts *texts = policy_texts(s->run);
-  if (detect_parts_any(texts)) return true;
+  if (detect_parts_any(s->run, texts)) return true;
   for (size_t i = 0; i < texts->count; i++)
     if (!detect_request_text(s, rules, i) || s->findings.count > 0) return true;
   return false;

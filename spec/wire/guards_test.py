@@ -265,13 +265,46 @@ class Guards(GatewayCase):
         self.assertEqual([parts(long + "[EMAIL]", "[EMAIL] " + long, "and on")], got)
         plain = parts("4111 1111", "and", "1111 1111")
         self.assertEqual((200, [plain]), self.sent("mask", plain))
-        other = [{"role": "user", "content": "card 4111 1111"}, {"role": "user", "content": "1111 1111"}]
-        self.assertEqual((200, other), self.sent("mask", *other))
         Provider.bodies.clear()
         self.assertEqual((403, None), self.sent("stop", parts("card 4111 1111", " 1111 1111")))
         many = parts(*["%d " % (n % 10) for n in range(30000)] + ["4111", "111111111111"])
         status, got = self.sent("mask", many)
         self.assertEqual("[PAYMENT_CARD]", got[0]["content"][-1]["text"])
+
+    def turns(self, tenant, *texts):
+        """What the provider sees of a talk in which the user says these texts, and the model a word in between."""
+        messages = []
+        for text in texts:
+            messages += [{"role": "user", "content": text}, {"role": "assistant", "content": "go on, step 2 of 4"}]
+        status, got = self.sent(tenant, *messages[:-1])
+        return [m["content"] for m in got[::2]] if status == 200 else status
+
+    def test_values_split_over_turns(self):
+        cases = [(["my card is 4111 1111", "1111 1111 it goes on", "thanks"],
+                  ["my card is [PAYMENT_CARD]", "[PAYMENT_CARD] it goes on", "thanks"]),
+                 (["my id is 110101", "199003070011"], ["my id is [CN_RESIDENT_ID]", "[CN_RESIDENT_ID]"]),
+                 (["4111", "1111", "1111", "1111."], ["[PAYMENT_CARD]"] * 3 + ["[PAYMENT_CARD]."]),
+                 (["\uff14\uff11\uff11\uff11 1111", "\u200b11111111"], ["[PAYMENT_CARD]", "[PAYMENT_CARD]"]),
+                 (["x " * 3000 + "4111 1111", "1111 1111" + " y" * 3000],
+                  ["x " * 3000 + "[PAYMENT_CARD]", "[PAYMENT_CARD]" + " y" * 3000])]
+        for said, wanted in cases:
+            with self.subTest(said=said[0][-20:]):
+                self.assertEqual(wanted, self.turns("mask", *said))
+        self.assertEqual(403, self.turns("stop", "4111 1111", "1111 1111"))
+        adjacent = [{"role": "user", "content": "card 4111 1111"}, {"role": "user", "content": "1111 1111"}]
+        self.assertEqual([{"role": "user", "content": "card [PAYMENT_CARD]"}, {"role": "user", "content": "[PAYMENT_CARD]"}],
+                         self.sent("mask", *adjacent)[1])
+
+    def test_turns_that_hold_no_value(self):
+        """Answers to questions, rows of numbers, words that happen to meet."""
+        for said in (["35", "72", "94107", "1985"], ["order 4111 1111 for 12 boxes", "1111 1111 is the other"],
+                     ["in 2024 we sold 4111", "apples, 1111 1111 1111 of them"], ["5 + 4111", "1111 * 11111112"],
+                     ["call 138", "00138000 times"], ["jane", "@channel.com is a place"]):
+            with self.subTest(said=said):
+                self.assertEqual(said, self.turns("mask", *said))
+        rows = ["4111 1111", "1111 1111"]
+        status, got = self.sent("mask", {"role": "user", "content": rows[0]}, {"role": "assistant", "content": rows[1]})
+        self.assertEqual(rows, [m["content"] for m in got])
 
     # Words that are held back.
 

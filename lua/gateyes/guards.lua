@@ -51,7 +51,7 @@ local function texts_of(request, settings)
     for _, name in ipairs(settings.places) do places[name] = true end
   end
   for _, text in ipairs(request.texts) do
-    if not places or places[text.where] then
+    if places and places[text.where] or not places and text.where ~= "identifier" then
       bytes = bytes + text.bytes
       if bytes > settings.max_bytes then return nil end
       out[#out + 1] = { where = text.where, text = text.text, handle = text }

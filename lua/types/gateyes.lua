@@ -130,7 +130,7 @@ function request:remove_tool(name) end
 
 ---@class gateyes.Text One text of the request: an element of `request.texts`.
 ---@field text string The text itself, escapes resolved, with every edit so far.
----@field where "system"|"user"|"assistant"|"reasoning"|"tool_arguments"|"tool_result"|"tool_schema"|"file"|"metadata"|"other" Who wrote it, or what it is part of.
+---@field where "system"|"user"|"assistant"|"reasoning"|"tool_arguments"|"tool_result"|"tool_schema"|"file"|"metadata"|"identifier"|"other" Who wrote it, or what it is part of.
 ---@field turn integer The number of its message, from 1; 0 outside of them.
 ---@field offset integer Where it begins in `request.body`, in bytes from 1.
 ---@field bytes integer How many bytes of `request.body` it takes, escapes included.

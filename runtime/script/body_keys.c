@@ -10,7 +10,7 @@ enum { LONGEST = 20, ESCAPE_BYTES = 6 };
 static uint32_t short_key(const char *key, size_t len) {
   enum { PROTOCOL = BODY_KEY_PROTOCOL };
   switch (len) {
-  case 2: KEY("id", PROTOCOL | BODY_KEY_SEAL); break;
+  case 2: KEY("id", BODY_KEY_ID); break;
   case 4:
     KEY("type", PROTOCOL);
     KEY("role", PROTOCOL);
@@ -37,7 +37,7 @@ static uint32_t short_key(const char *key, size_t len) {
     KEY("suffix", BODY_KEY_SUFFIX);
     break;
   case 7:
-    KEY("call_id", PROTOCOL);
+    KEY("call_id", BODY_KEY_ID);
     KEY("include", PROTOCOL);
     KEY("file_id", BODY_KEY_MEDIA);
     break;
@@ -72,11 +72,11 @@ static uint32_t long_key(const char *key, size_t len) {
     break;
   case 11:
     KEY("tool_choice", PROTOCOL);
-    KEY("tool_use_id", PROTOCOL);
+    KEY("tool_use_id", BODY_KEY_ID);
     KEY("input_audio", BODY_KEY_MEDIA);
     break;
   case 12:
-    KEY("tool_call_id", PROTOCOL);
+    KEY("tool_call_id", BODY_KEY_ID);
     KEY("service_tier", PROTOCOL);
     KEY("instructions", BODY_KEY_SYSTEM);
     break;
@@ -103,7 +103,7 @@ static uint32_t longest_key(const char *key, size_t len) {
     KEY("reasoning_content", BODY_KEY_REASONING);
     KEY("safety_identifier", BODY_KEY_METADATA);
     break;
-  case LONGEST: KEY("previous_response_id", PROTOCOL); break;
+  case LONGEST: KEY("previous_response_id", BODY_KEY_ID); break;
   default: break;
   }
   return 0;

@@ -32,6 +32,7 @@ const char *text_where_name(enum text_where where) {
       [TEXT_TOOL_SCHEMA] = "tool_schema",
       [TEXT_FILE] = "file",
       [TEXT_METADATA] = "metadata",
+      [TEXT_IDENTIFIER] = "identifier",
       [TEXT_OTHER] = "other",
   };
   return names[where];
@@ -61,22 +62,52 @@ static bool is_word(struct slice raw) {
   return true;
 }
 
-/* What is no text although a string: encoded media. Addresses are text, they carry parameters. */
+/* What is no text although a string: encoded media. Addresses are text, they carry parameters, and
+ * so is what is too short for a picture. */
 static bool is_opaque(struct slice raw) {
+  enum { MEDIA_BYTES_MIN = 128 };
   static const char *const texts[] = {
       "data:text/", "data:,", "data:;", "data:application/json", "data:application/xml", NULL};
   for (const char *const *text = texts; *text; text++)
     if (slice_starts(raw, slice_of(*text))) return false;
-  if (slice_starts(raw, SLICE("data:"))) return true;
+  struct slice data = raw;
+  if (slice_starts(raw, SLICE("data:"))) (void)slice_cut(raw, ',', &data);
   struct slice scheme = {raw.data, raw.len < 16 ? raw.len : 16};
-  return !memmem(scheme.data, scheme.len, "://", 3) && is_word(raw);
+  return data.len >= MEDIA_BYTES_MIN && !memmem(scheme.data, scheme.len, "://", 3) && is_word(data);
 }
 
-/* Words of the protocols. What stands in their place and is no word is text. */
+/* What the protocols' own words look like: nobody's name, number or key. */
+static bool is_vocabulary(struct slice raw) {
+  enum { WORD_BYTES = 40, DIGITS = 8 };
+  size_t digits = 0;
+  if (raw.len > WORD_BYTES) return false;
+  for (size_t i = 0; i < raw.len; i++) {
+    char c = raw.data[i];
+    bool is_digit = c >= '0' && c <= '9';
+    digits += is_digit;
+    if (!is_digit && !(c >= 'a' && c <= 'z') && !memchr("_-./:", c, 5)) return false;
+  }
+  return digits <= DIGITS;
+}
+
+/* Words of the protocols. What stands in their place and is no such word is text. */
 static bool is_protocol_word(uint32_t meaning, struct slice raw) {
-  enum { WORD_BYTES = 200 };
-  return meaning & BODY_KEY_PROTOCOL && (meaning & BODY_KEY_SEAL || raw.len <= WORD_BYTES) &&
-         is_word(raw);
+  if (!(meaning & BODY_KEY_PROTOCOL)) return false;
+  return meaning & BODY_KEY_SEAL ? is_word(raw) : is_vocabulary(raw);
+}
+
+/* Names of a schema's properties and the like: mostly in camel case. */
+static bool is_plain_key(struct slice key) {
+  enum { KEY_BYTES = 30, SHORT_BYTES = 15, DIGITS = 4 };
+  size_t digits = 0;
+  if (key.len > KEY_BYTES || !is_word(key)) return false;
+  for (size_t i = 0; i < key.len; i++)
+    digits += key.data[i] >= '0' && key.data[i] <= '9';
+  return digits == 0 || (digits <= DIGITS && key.len <= SHORT_BYTES);
+}
+
+static void add_key(struct scan *s, struct slice raw) {
+  if (!is_plain_key(raw)) add_raw(s, raw, TEXT_IDENTIFIER, false);
 }
 
 static void scan_number(struct scan *s, struct json_cursor *c, enum text_where where) {
@@ -87,6 +118,11 @@ static void scan_number(struct scan *s, struct json_cursor *c, enum text_where w
   }
   struct slice raw = {start, (size_t)(c->at - start)};
   if (raw.len >= NUMBER_BYTES_MIN) add_raw(s, raw, where, true);
+}
+
+static enum text_where where_of_word(uint32_t meaning, struct slice raw, enum text_where where) {
+  bool is_identifier = meaning & (BODY_KEY_ID | BODY_KEY_PROTOCOL) && is_word(raw);
+  return is_identifier ? TEXT_IDENTIFIER : where;
 }
 
 /* Every string value of a valid text, in one pass. Data of tools counts whatever its key is called,
@@ -112,10 +148,15 @@ static void scan_flat(struct scan *s, struct slice value, enum text_where where)
     struct slice quoted = {start, (size_t)(c.at - start)};
     json_skip_space(&c);
     bool is_key = c.at < c.end && *c.at == ':';
-    if (is_key) key = skips ? body_key_meaning(content) : 0;
-    bool is_text =
-        is_key ? where == TEXT_TOOL_ARGUMENTS : !skips || !is_protocol_word(key, content);
-    if (is_text) add(s, quoted, where);
+    if (is_key) {
+      key = skips ? body_key_meaning(content) : 0;
+      if (where == TEXT_TOOL_ARGUMENTS)
+        add(s, quoted, where);
+      else
+        add_key(s, content);
+    } else if (!skips || !is_protocol_word(key, content)) {
+      add(s, quoted, where_of_word(key, content, where));
+    }
   }
 }
 
@@ -132,7 +173,12 @@ static void scan_media(struct scan *s, struct slice value) {
       continue;
     }
     if (!json_scan_string(&c, &content, &escaped)) return;
-    if (!is_opaque(content)) add(s, (struct slice){start, (size_t)(c.at - start)}, TEXT_OTHER);
+    struct slice quoted = {start, (size_t)(c.at - start)};
+    json_skip_space(&c);
+    if (c.at < c.end && *c.at == ':')
+      add_key(s, content);
+    else if (!is_opaque(content) && !is_vocabulary(content))
+      add(s, quoted, is_word(content) ? TEXT_IDENTIFIER : TEXT_OTHER);
   }
 }
 
@@ -174,8 +220,12 @@ static struct part part_of(struct slice type, enum text_where where) {
 static void scan_member(struct scan *s, uint32_t node, const struct part *part) {
   uint32_t meaning = body_key_meaning(json_index_key(s->index, node));
   char type = json_index_type(s->index, node);
-  if (type == '"' && is_protocol_word(meaning, json_index_raw(s->index, node))) return;
-  if (meaning & BODY_KEY_MEDIA)
+  if (!meaning) add_key(s, json_index_key(s->index, node));
+  struct slice raw = json_index_raw(s->index, node);
+  if (type == '"' && is_protocol_word(meaning, raw)) return;
+  if (type == '"' && meaning & (BODY_KEY_ID | BODY_KEY_PROTOCOL))
+    add(s, json_index_value(s->index, node), where_of_word(meaning, raw, part->where));
+  else if (meaning & BODY_KEY_MEDIA)
     scan_media(s, json_index_value(s->index, node));
   else if (meaning & BODY_KEY_SOURCE && type == '{')
     scan_source(s, node);
@@ -289,11 +339,15 @@ void body_texts_read(struct body_texts *texts, enum dialect dialect,
   if (index->count == 0 || json_index_type(index, 0) != '{') return;
   for (uint32_t at = 1; at < nodes[0].next; at = nodes[at].next) {
     uint32_t meaning = body_key_meaning(json_index_key(index, at));
-    bool is_text = json_index_type(index, at) == '"';
+    if (slice_equal_text(json_index_key(index, at), "model")) continue; /* the route knows it */
+    struct slice raw = json_index_raw(index, at);
+    enum text_where where = where_of_member(meaning);
+    if (raw.len) where = where_of_word(meaning, raw, where);
+    if (!meaning) add_key(&s, json_index_key(index, at));
     if (is_turns(dialect, meaning))
       scan_turns(&s, at);
-    else if (!is_text || !is_protocol_word(meaning, json_index_raw(index, at)))
-      scan_value(&s, at, where_of_member(meaning));
+    else if (!raw.len || !is_protocol_word(meaning, raw))
+      scan_value(&s, at, where);
   }
 }
 

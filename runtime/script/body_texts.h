@@ -1,8 +1,11 @@
 /* Where the words are in a client's body: every string that a person, a model or a tool wrote, in
  * the order of the body, whatever the dialect; of tools' arguments also keys and numbers of four
  * characters or more, of metadata such numbers. What no rule below knows is found too, as
- * TEXT_OTHER, so that a field which a provider adds tomorrow is not overlooked; left out are words
- * of the protocol (types, roles, ids, signatures) and encoded media, which are counted. Sources:
+ * TEXT_OTHER, so that a field which a provider adds tomorrow is not overlooked; ids, and keys and
+ * words of the protocol that do not look like one, are TEXT_IDENTIFIER, as is what says little of
+ * media. Left out are the model at the top, words of the protocol as protocols have them (40
+ * lower-case letters, eight of them digits), short plain keys, numbers elsewhere, signatures, and
+ * encoded media, which are counted. Sources:
  * the API references of OpenAI (chat, completions, responses, embeddings) and Anthropic
  * (messages). */
 #pragma once
@@ -19,6 +22,7 @@ enum text_where {
   TEXT_TOOL_SCHEMA, /* descriptions, enumerations, defaults: also of a response format */
   TEXT_FILE,
   TEXT_METADATA,
+  TEXT_IDENTIFIER,
   TEXT_OTHER,
   TEXT_WHERE_COUNT
 };

@@ -50,8 +50,10 @@ static void test_chat(void) {
          "[\"p\",\"q\"]}}}}}],"
          "\"metadata\":{\"type\":\"t\"},\"user\":\"u1\",\"vendor\":{\"note\":\"psst\"},\"stop\":["
          "\"end\"]}",
-         "system 1 be kind\nuser 2 look\n\nuser 2 a.pdf\nreasoning 3 hm\nassistant 3 f\n"
-         "tool_arguments 3 {\"id\":1}\ntool_result 4 42\ntool_schema 0 f\ntool_schema 0 does\n"
+         "system 1 be kind\nuser 2 look\n\nuser 2 a.pdf\nreasoning 3 hm\nidentifier 3 "
+         "c1\nassistant 3 f\n"
+         "tool_arguments 3 {\"id\":1}\nidentifier 4 c1\ntool_result 4 42\ntool_schema 0 "
+         "f\ntool_schema 0 does\n"
          "tool_schema 0 p\ntool_schema 0 q\nmetadata 0 t\nmetadata 0 u1\nother 0 psst\nother 0 "
          "end\n2 2");
 }
@@ -69,14 +71,33 @@ static void test_hiding_places(void) {
       "\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},"
       "{\"role\":\"tool\",\"tool_call_id\":\"jo@corp.test\",\"content\":\"42\"}]}",
       "other 1 https://x.test/a?mail=jo@corp.test\nother 1 psst jo\nother 1 data:text/plain,hello\n"
-      "assistant 2 jo@corp.test\nassistant 2 f\ntool_arguments 2 {}\ntool_result 3 "
+      "other 1 data:image/png;base64,iVBORw0K\nidentifier 1 UklGRg==\nassistant 2 "
+      "jo@corp.test\nassistant 2 f\ntool_arguments 2 {}\ntool_result 3 "
       "jo@corp.test\ntool_result 3 42\n4 0");
   expect(
       DIALECT_MESSAGES,
       "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"source\":{\"type\":"
       "\"url\",\"url\":\"https://x.test/?q=a%40b.test\"}},{\"type\":\"image\",\"source\":{\"type\":"
       "\"base64\",\"media_type\":\"image/png\",\"data\":\"iVBORw0K\"}}]}]}",
-      "other 1 https://x.test/?q=a%40b.test\n2 0");
+      "other 1 https://x.test/?q=a%40b.test\nidentifier 1 iVBORw0K\n2 0");
+}
+
+/* Identifiers, and what stands where the protocols have words and keys of their own. */
+static void test_identifiers(void) {
+  expect(
+      DIALECT_CHAT,
+      "{\"model\":\"gpt-4o-2024-11-20\",\"service_tier\":\"4111111111111111\",\"messages\":[{"
+      "\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"hi\",\"cache_control\":{"
+      "\"type\":\"AKIAQYLPMN5HHHFPZAM2\"}}]},{\"role\":\"assistant\",\"tool_calls\":[{\"id\":"
+      "\"110101199003070011\",\"type\":\"function\",\"function\":{\"name\":\"f\"}}]},{\"role\":"
+      "\"tool\",\"tool_call_id\":\"110101199003070011\",\"content\":\"ok\"}],\"metadata\":{"
+      "\"4111111111111111\":\"v\"},\"tools\":[{\"function\":{\"parameters\":{\"properties\":{"
+      "\"fine_name\":{\"type\":\"string\"},\"4111 1111 1111 1111\":{}}}}}],\"x 4012888888881881\":"
+      "true}",
+      "identifier 0 4111111111111111\nuser 1 hi\nidentifier 1 AKIAQYLPMN5HHHFPZAM2\nidentifier 2 "
+      "110101199003070011\nassistant 2 f\nidentifier 3 110101199003070011\ntool_result 3 ok\n"
+      "identifier 0 4111111111111111\nmetadata 0 v\nidentifier 0 4111 1111 1111 1111\nidentifier "
+      "0 x 4012888888881881\n0 1");
 }
 
 static void test_messages(void) {
@@ -92,9 +113,11 @@ static void test_messages(void) {
          "{\"type\":\"a\",\"list\":[\"b\"]}}]},"
          "{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"t1\","
          "\"content\":[{\"type\":\"text\",\"text\":\"res\"}]}]}]}",
-         "system 0 s\nfile 1 t\nfile 1 file\nuser 1 hi\nreasoning 2 hm\nassistant 2 f\n"
+         "system 0 s\nfile 1 t\nfile 1 file\nidentifier 1 AAAA\nuser 1 hi\nreasoning 2 "
+         "hm\nidentifier 2 t1\nassistant "
+         "2 f\n"
          "tool_arguments 2 type\ntool_arguments 2 a\ntool_arguments 2 list\ntool_arguments 2 b\n"
-         "tool_result 3 res\n1 1");
+         "identifier 3 t1\ntool_result 3 res\n1 1");
 }
 
 /* A card number without quotes, or as a key, is a card number. */
@@ -127,16 +150,16 @@ static void test_numbers(void) {
 }
 
 static void test_others(void) {
-  expect(
-      DIALECT_RESPONSES,
-      "{\"instructions\":\"i\",\"input\":[{\"role\":\"user\",\"content\":[{\"type\":"
-      "\"input_text\",\"text\":\"q\"}]},{\"type\":\"function_call\",\"call_id\":\"c\",\"name\":"
-      "\"f\",\"arguments\":\"{}\"},{\"type\":\"function_call_output\",\"call_id\":\"c\","
-      "\"output\":\"out\"},{\"type\":\"reasoning\",\"summary\":[{\"type\":\"summary_text\","
-      "\"text\":\"why\"}],\"encrypted_content\":\"xx\"}],\"text\":{\"format\":{\"type\":"
-      "\"json_schema\",\"schema\":{\"description\":\"d\"}}}}",
-      "system 0 i\nuser 1 q\nother 2 f\ntool_arguments 2 {}\ntool_result 3 out\nreasoning 4 why\n"
-      "tool_schema 0 d\n0 1");
+  expect(DIALECT_RESPONSES,
+         "{\"instructions\":\"i\",\"input\":[{\"role\":\"user\",\"content\":[{\"type\":"
+         "\"input_text\",\"text\":\"q\"}]},{\"type\":\"function_call\",\"call_id\":\"c\",\"name\":"
+         "\"f\",\"arguments\":\"{}\"},{\"type\":\"function_call_output\",\"call_id\":\"c\","
+         "\"output\":\"out\"},{\"type\":\"reasoning\",\"summary\":[{\"type\":\"summary_text\","
+         "\"text\":\"why\"}],\"encrypted_content\":\"xx\"}],\"text\":{\"format\":{\"type\":"
+         "\"json_schema\",\"schema\":{\"description\":\"d\"}}}}",
+         "system 0 i\nuser 1 q\nidentifier 2 c\nother 2 f\ntool_arguments 2 {}\nidentifier 3 "
+         "c\ntool_result 3 out\nreasoning 4 why\n"
+         "tool_schema 0 d\n0 1");
   expect(DIALECT_RESPONSES, "{\"input\":\"only\"}", "user 1 only\n0 1");
   expect(DIALECT_COMPLETIONS, "{\"prompt\":[\"a\",\"b\"],\"suffix\":\"c\"}",
          "user 1 a\nuser 2 b\nuser 0 c\n0 2");
@@ -255,7 +278,7 @@ static const struct {
   const char *name;
   uint32_t meaning;
 } keys[] = {
-    {"id", BODY_KEY_PROTOCOL | BODY_KEY_SEAL},
+    {"id", BODY_KEY_ID},
     {"signature", BODY_KEY_PROTOCOL | BODY_KEY_SEAL},
     {"encrypted_content", BODY_KEY_PROTOCOL | BODY_KEY_SEAL},
     {"type", BODY_KEY_PROTOCOL},
@@ -263,9 +286,9 @@ static const struct {
     {"model", BODY_KEY_PROTOCOL},
     {"object", BODY_KEY_PROTOCOL},
     {"status", BODY_KEY_PROTOCOL},
-    {"tool_call_id", BODY_KEY_PROTOCOL},
-    {"tool_use_id", BODY_KEY_PROTOCOL},
-    {"call_id", BODY_KEY_PROTOCOL},
+    {"tool_call_id", BODY_KEY_ID},
+    {"tool_use_id", BODY_KEY_ID},
+    {"call_id", BODY_KEY_ID},
     {"media_type", BODY_KEY_PROTOCOL},
     {"cache_control", BODY_KEY_PROTOCOL},
     {"detail", BODY_KEY_PROTOCOL},
@@ -274,7 +297,7 @@ static const struct {
     {"effort", BODY_KEY_PROTOCOL},
     {"service_tier", BODY_KEY_PROTOCOL},
     {"encoding_format", BODY_KEY_PROTOCOL},
-    {"previous_response_id", BODY_KEY_PROTOCOL},
+    {"previous_response_id", BODY_KEY_ID},
     {"truncation", BODY_KEY_PROTOCOL},
     {"verbosity", BODY_KEY_PROTOCOL},
     {"modalities", BODY_KEY_PROTOCOL},
@@ -336,6 +359,7 @@ int main(void) {
   test_keys();
   test_chat();
   test_hiding_places();
+  test_identifiers();
   test_messages();
   test_numbers();
   test_others();

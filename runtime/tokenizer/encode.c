@@ -9,7 +9,7 @@
 #include "base/utf8.h"
 #include "tokenizer/vocabulary_layout.h"
 
-enum { MEMO_BITS = 14, MEMO_BYTES = 15, MEMO_TOKENS = 3 };
+enum { MEMO_BITS = 14, MEMO_BYTES = 15, MEMO_TOKENS = 3, PAIR_BITS = 12 };
 
 void encoder_init(struct encoder *e) {
   *e = (struct encoder){0};
@@ -19,6 +19,7 @@ void encoder_init(struct encoder *e) {
 void encoder_fini(struct encoder *e) {
   free(e->tokens);
   free(e->memos);
+  free(e->pairs);
   free(e->dead);
   bytes_fini(&e->parts);
 }
@@ -77,7 +78,6 @@ static inline bool undo(const struct vocabulary *v, struct meeting *m) {
  * is itself no part of a longer one. */
 static bool fits(const struct vocabulary *v, uint32_t left, uint32_t right, bool is_longest) {
   struct meeting m = {left, right, UINT32_MAX};
-  if (is_longest && v->spines[left].right_rank == 0) return true;
   while (is_longest && m.left == left)
     if (!undo(v, &m)) return true;
   do {
@@ -111,11 +111,17 @@ struct place {
   bool is_longest; /* of those at its place */
 };
 
-static bool follows(const struct vocabulary *v, struct slice text, const struct place *p,
-                    uint32_t next) {
-  if (p->last == TOKEN_NONE) return true;
-  bool is_inside = ((unsigned char)text.data[p->at] & 0xc0) == 0x80;
-  return is_inside ? fits_inside(v, p->last, next) : fits(v, p->last, next, p->is_longest);
+/* Two tokens that met before, and whether they fit. A text of one letter meets the same few pairs
+ * all the time, each of them with a long way in. */
+static bool follows(const struct encoder *e, const struct vocabulary *v, const struct place *p,
+                    uint32_t next, bool is_inside) {
+  if (!is_inside && p->is_longest && v->spines[p->last].right_rank == 0) return true;
+  uint64_t key = ((uint64_t)p->last << 42 | (uint64_t)next << 20 | (v->id & 0x7ffff) << 1);
+  uint64_t *slot = &e->pairs[vocabulary_slot(key, PAIR_BITS)];
+  if ((*slot & ~1ull) == key) return *slot & 1;
+  bool fine = is_inside ? fits_inside(v, p->last, next) : fits(v, p->last, next, p->is_longest);
+  *slot = key | fine;
+  return fine;
 }
 
 struct choice {
@@ -132,7 +138,10 @@ static struct choice longest_at(const struct vocabulary *v, struct slice text) {
 /* The longest token that may stand at p, at most c. */
 static struct choice choose(const struct encoder *e, const struct vocabulary *v, struct slice text,
                             const struct place *p, struct choice c) {
-  while (c.token != TOKEN_NONE && (is_dead(e, p->at + c.len) || !follows(v, text, p, c.token))) {
+  bool is_inside = ((unsigned char)text.data[p->at] & 0xc0) == 0x80;
+  while (c.token != TOKEN_NONE &&
+         (is_dead(e, p->at + c.len) ||
+          (p->last != TOKEN_NONE && !follows(e, v, p, c.token, is_inside)))) {
     c.token = v->splits[c.token].prefix;
     if (c.token != TOKEN_NONE) c.len = text_len(v, c.token);
   }
@@ -255,12 +264,15 @@ static struct encoder_memo *memo_slot(struct encoder *e, const struct encoder_me
 
 void encoder_encode(struct encoder *e, const struct vocabulary *v, struct slice piece,
                     size_t readable) {
+  if (!e->memos) {
+    e->memos = must_calloc((size_t)1 << MEMO_BITS, sizeof *e->memos);
+    e->pairs = must_calloc((size_t)1 << PAIR_BITS, sizeof *e->pairs);
+  }
   if (piece.len == 0 || piece.len > MEMO_BYTES) {
     e->count = 0;
     if (piece.len) encode(e, v, piece);
     return;
   }
-  if (!e->memos) e->memos = must_calloc((size_t)1 << MEMO_BITS, sizeof *e->memos);
   struct encoder_memo wanted = memo_of(v, piece, readable), *slot = memo_slot(e, &wanted);
   if (slot->low == wanted.low && slot->high == wanted.high && slot->owner >> 2 == v->id) {
     e->count = slot->owner & 3;

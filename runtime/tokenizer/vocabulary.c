@@ -60,6 +60,8 @@ const struct vocabulary_pair *vocabulary_pair_find(const struct vocabulary *v, u
 static const struct vocabulary_letter *find_hop(const struct vocabulary *v, uint32_t step,
                                                 uint32_t letter) {
   uint64_t key = vocabulary_hop_key(step, letter);
+  uint32_t bit = vocabulary_slot(key, v->head->hop_filter_bits);
+  if (!(v->hop_filter[bit / 64] >> (bit % 64) & 1)) return NULL;
   uint32_t bits = v->head->hop_bits, mask = (1u << bits) - 1, at = vocabulary_slot(key, bits);
   for (; v->hops[at].key != VOCABULARY_HOP_FREE; at = (at + 1) & mask)
     if (v->hops[at].key == key) return &v->hops[at].to;
@@ -132,6 +134,7 @@ void vocabulary_attach(struct vocabulary *v, const void *image) {
   v->filter = (const uint64_t *)(base + h->filter);
   v->letters = (const struct vocabulary_letter *)(base + h->letters);
   v->hops = (const struct vocabulary_hop *)(base + h->hops);
+  v->hop_filter = (const uint64_t *)(base + h->hop_filter);
 }
 
 struct slice vocabulary_image(const struct vocabulary *v) {

@@ -66,9 +66,9 @@ struct vocabulary_head { /* how the file begins; offsets in bytes from its start
   uint64_t bytes;
   uint32_t token_count, flags, unknown, hop_bits;
   uint32_t word_bits, text_bits, pair_bits, step_bits, filter_bits, letter_count;
-  uint32_t long_bits, unused;
+  uint32_t long_bits, hop_filter_bits;
   uint64_t starts, texts, splits, spines, words, long_texts, long_filter;
-  uint64_t pairs, steps, filter, letters, hops;
+  uint64_t pairs, steps, filter, letters, hops, hop_filter;
   uint32_t byte_token[256];
 };
 
@@ -87,7 +87,8 @@ struct vocabulary {
       *filter; /* a bit for the hash of each pair: most pairs are none, and it is small */
   const struct vocabulary_letter *letters; /* from VOCABULARY_LETTER on */
   const struct vocabulary_hop *hops;
-  uint32_t id; /* of this process; no two have the same */
+  const uint64_t *hop_filter; /* as for pairs */
+  uint32_t id;                /* of this process; no two have the same */
   bool is_mapped;
 };
 

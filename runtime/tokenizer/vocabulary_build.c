@@ -143,6 +143,8 @@ static char *allocate(struct builder *b) {
   h.filter = place(&end, (uint64_t)1 << (h.filter_bits - 3));
   h.letters = place(&end, VOCABULARY_LETTERS * sizeof(struct vocabulary_letter));
   h.hops = place(&end, sizeof(struct vocabulary_hop) << h.hop_bits);
+  h.hop_filter_bits = h.hop_bits + 2;
+  h.hop_filter = place(&end, (uint64_t)1 << (h.hop_filter_bits - 3));
   h.bytes = end;
   char *image = must_calloc(1, end);
   memcpy(image, &h, sizeof h);
@@ -341,7 +343,10 @@ static struct vocabulary_letter *get_hop(const struct builder *b, struct vocabul
   uint32_t bits = b->v.head->hop_bits, at = vocabulary_slot(key, bits);
   while (hops[at].key != VOCABULARY_HOP_FREE && hops[at].key != key)
     at = (at + 1) & ((1u << bits) - 1);
-  if (hops[at].key != key) hops[at] = (struct vocabulary_hop){key, cross(b, from, letter)};
+  if (hops[at].key == key) return &hops[at].to;
+  hops[at] = (struct vocabulary_hop){key, cross(b, from, letter)};
+  uint32_t bit = vocabulary_slot(key, b->v.head->hop_filter_bits);
+  ((uint64_t *)b->v.hop_filter)[bit / 64] |= 1ull << (bit % 64);
   return &hops[at].to;
 }
 

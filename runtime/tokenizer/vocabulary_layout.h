@@ -2,7 +2,7 @@
 #pragma once
 #include "tokenizer/vocabulary.h"
 
-#define VOCABULARY_MAGIC "gateyes tokens 4" /* 16 bytes, without the zero */
+#define VOCABULARY_MAGIC "gateyes tokens 5" /* 16 bytes, without the zero */
 
 enum { VOCABULARY_STEP_BITS_MAX = 24 };
 /* A parent that is no slot. */

@@ -593,7 +593,7 @@ function gateyes.hash.unbase64(text) end
 ---@class gateyes.tokens Counting tokens.
 gateyes.tokens = {}
 
----Tokens of a text, or of all texts of the request, as the model's tokenizer counts them where one is configured, else estimated.
+---Tokens of a text, or of all texts of the request, as the model's tokenizer counts them where one is configured; texts from 16 KiB on, and those of other models, by an estimate.
 ---@param text string|gateyes.Request
 ---@param model? string
 ---@return integer

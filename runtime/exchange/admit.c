@@ -163,6 +163,7 @@ enum step_result admit_step(struct exchange *x) {
                          "the gateway cannot record what this request would cost, so it is not "
                          "sent; try again later, the operator has been told");
   if (limiter_is_empty(x->host->limiter)) return STEP_NEXT;
+  if (limiter_weighs(x->host->limiter) && tokens_await_prompt(x) == STEP_PARK) return STEP_PARK;
   fill_claim(x);
   weigh_claim(x);
   struct limit_refusal refusal;

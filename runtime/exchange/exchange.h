@@ -39,6 +39,7 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
   struct bookkeeper *bookkeeper; /* NULL: no ledger is kept */
   struct limiter *limiter;
   struct encoder *encoder; /* working memory of tokenizers */
+  struct token_jobs *token_jobs;
   struct log *log;
   struct list exchanges; /* all that are open, oldest first */
   struct list ready;     /* woken, waiting for exchange_run_ready */

@@ -271,6 +271,7 @@ static void flush(struct exchange *x) {
     if (!x->out.len || must_hold(x)) return;
     commit(x);
   }
+  if (x->relay_ended && settle_awaits_count(x)) return; /* on in relay_counted */
   struct bytes *out = guarded(x);
   if (policies_denied(x)) return; /* nothing more of this reply */
   if (x->relay_ended && !is_guarding(x)) {
@@ -305,6 +306,10 @@ void relay_guard_answered(struct exchange *x) {
     if (x->attempt && !x->is_paused) attempt_resume(x->attempt);
   }
   if (!guard_is_busy(x->guard)) exchange_wake(x);
+}
+
+void relay_counted(struct exchange *x) {
+  if (x->step == STEP_RELAY && x->committed && x->failure == FAILURE_NONE) flush(x);
 }
 
 void relay_overdue(struct exchange *x) {
@@ -356,7 +361,7 @@ void relay_finish(struct exchange *x) {
 static enum step_result stream_step(struct exchange *x) {
   if (x->failure != FAILURE_NONE) return STEP_FAIL;
   if (x->attempt_state == ATTEMPT_ENDED) relay_finish(x);
-  if (is_guarding(x)) return STEP_PARK;
+  if (is_guarding(x) || x->token_job) return STEP_PARK;
   if (x->relay_ended && (!x->is_native || x->attempt_state != ATTEMPT_RUNNING)) return STEP_NEXT;
   if (x->attempt_state == ATTEMPT_FAILED)
     return exchange_fail(x, x->records[x->record_count - 1].failure, "%s", send_failure(x));

@@ -35,9 +35,17 @@ static bool reached_model(const struct exchange *x) {
   return gave_up && last_record(x)->timing.sent > 0;
 }
 
+static bool is_reported(const struct exchange *x) {
+  return x->meter.has_usage && x->meter.usage_is_final;
+}
+
+bool settle_awaits_count(struct exchange *x) {
+  return !x->is_booked && !is_reported(x) && reached_model(x) &&
+         tokens_await_prompt(x) == STEP_PARK;
+}
+
 static void take_usage(struct exchange *x) {
-  bool is_reported = x->meter.has_usage && x->meter.usage_is_final;
-  uint64_t prompt = is_reported ? 0 : tokens_prompt(x);
+  uint64_t prompt = is_reported(x) ? 0 : tokens_prompt(x);
   x->usage_source = meter_settle(&x->meter, prompt, tokens_output(x), &x->usage);
   if (!x->finish.len) x->finish = slice_of(x->meter.finish);
   struct price_query query = {.usage = &x->usage, .at_ms = x->started_ms};
@@ -121,6 +129,7 @@ static bool may_share(struct exchange *x) {
 }
 
 enum step_result settle_step(struct exchange *x) {
+  if (settle_awaits_count(x)) return STEP_PARK;
   if (!x->settled_ns) {
     x->settled_ns = clock_mono_ns();
     policies_cancel(x);

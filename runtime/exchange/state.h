@@ -146,6 +146,9 @@ struct exchange {
   struct token_counter *output_counter; /* of the running attempt's text; NULL without tokenizer */
   uint64_t prompt_tokens;               /* counted once */
   bool has_prompt_tokens;
+  bool is_counting;            /* parked in STEP_ROUTE, with its targets chosen, for a count */
+  struct token_job *token_job; /* NULL: nothing is being counted elsewhere */
+  struct slice token_ids;      /* of /v1/tokenize, as JSON members; no data: not made yet */
   struct bytes
       last_response; /* responses: data of the newest event that carried the whole object */
   uint64_t sequence; /* responses: next sequence_number of a relayed stream */
@@ -271,6 +274,7 @@ void relay_read_end(struct exchange *x);
 void relay_data(struct exchange *x, struct slice data);
 void relay_finish(struct exchange *x); /* the provider ended its stream cleanly */
 void relay_guard_answered(struct exchange *x);
+void relay_counted(struct exchange *x); /* tokens that the end of a stream waited for */
 void relay_overdue(struct exchange *x); /* the guard has held words for as long as it may */
 void relay_release(struct exchange *x); /* what the guard holds, before an error ends the stream */
 enum step_result relay_step(struct exchange *x);
@@ -285,6 +289,7 @@ uint64_t overhead_ns(const struct exchange *x);
 /* Usage, price, limits, ledger: before the last bytes of an answer leave, so that a client that has
  * seen it whole has been billed. Once. STEP_FAIL: it could not be recorded. */
 enum step_result settle_book(struct exchange *x);
+bool settle_awaits_count(struct exchange *x); /* the booking needs a long prompt's tokens first */
 
 /* exchange/metrics.c */
 void metrics_settle(struct exchange *x, int status);

@@ -104,6 +104,12 @@ static enum step_result local_answer(struct exchange *x, enum step_result result
   return STEP_JUMP;
 }
 
+/* Of a count, which may take its time. */
+static enum step_result counted_answer(struct exchange *x, enum step_result result) {
+  x->is_counting = result == STEP_PARK;
+  return local_answer(x, result);
+}
+
 static enum step_result answer_stored(struct exchange *x) {
   bool is_head = slice_equal(x->method, SLICE("HEAD")); /* of a whole answer: nothing to follow */
   struct stored_request request = {x->owner, is_head ? SLICE("GET") : x->method, x->route.twin,
@@ -121,13 +127,14 @@ static enum step_result step_route(struct exchange *x) {
   case ENDPOINT_COUNT_TOKENS:
   case ENDPOINT_TOKENIZE: break;
   }
-  enum step_result result = x->is_routing ? STEP_NEXT : candidates_find(x);
+  bool is_begun = x->is_routing || x->is_counting;
+  enum step_result result = is_begun ? STEP_NEXT : candidates_find(x);
   if (result == STEP_NEXT && x->route.endpoint == ENDPOINT_TOKENIZE)
-    return local_answer(x, tokenize_answer(x));
-  if (result == STEP_NEXT) result = policies_route(x);
+    return counted_answer(x, tokenize_answer(x));
+  if (result == STEP_NEXT && !x->is_counting) result = policies_route(x);
   if (result != STEP_NEXT) return result;
   if (x->route.endpoint == ENDPOINT_COUNT_TOKENS && !candidates_count_tokens(x))
-    return local_answer(x, count_tokens_answer(x));
+    return counted_answer(x, count_tokens_answer(x));
   return STEP_NEXT;
 }
 

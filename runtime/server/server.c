@@ -521,8 +521,16 @@ static void announce(const struct server *s) {
     log_process(LOG_INFO, "admin on %s", s->config->admin_listen.items[i].text.data);
 }
 
+/* Each worker may have one of the pool's threads count a long text: the store has others. */
+static void size_pool(unsigned workers) {
+  char threads[16];
+  snprintf(threads, sizeof threads, "%u", workers + 4);
+  must(setenv("UV_THREADPOOL_SIZE", threads, false) == 0); /* the operator's own stands */
+}
+
 static int serve(struct server *s, struct config_problems *problems) {
   must(uv_loop_init(&s->loop) == 0);
+  size_pool(s->config->workers);
   metric_set(metric_get(METRIC_CONFIG_VERSION, NULL), s->config->version);
   s->responses = load_responses(s->config);
   s->shelf = tenant_shelf_new();

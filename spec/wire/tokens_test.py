@@ -3,7 +3,7 @@ import os
 import tempfile
 import unittest
 
-from harness import Gateway, GatewayCase, chat_body
+from harness import Gateway, GatewayCase, chat_body, post_bytes, wait_for
 
 HELLO = {"o200k_base": [24912, 2375], "cl100k_base": [15339, 1917]}  # as tiktoken has "hello world"
 
@@ -60,6 +60,65 @@ class Tokens(GatewayCase):
                 self.assertTrue(text)
                 self.assertEqual((row["usage_source"], row["tokenizer"], row["input_tokens"], row["output_tokens"]),
                                  ("estimated", "o200k_base", 9, self.count("gpt-4o", input=text)["count"]))
+
+
+class Long(GatewayCase):
+    """Long texts are counted on another thread, while one worker goes on with everything else."""
+    lines = 4000  # of "hello world" and a line end: three tokens each, more bytes than are counted in place
+
+    @classmethod
+    def configuration(cls):
+        models = {name: {"targets": [target], "tokenizer": "o200k_base"} for name, target in (
+            ("m", "o/m"), ("tight", "o/m"), ("silent", "o/m@frames=9;usage=missing"), ("cut", "o/m@frames=9;cut_frame=6"))}
+        quotas = [{"name": "tight", "scope": {"model": "tight"}, "input_tokens": 12007, "window": "1h"}]
+        return {"workers": 1, "providers": cls.mock_providers(), "models": models, "quotas": quotas}
+
+    def prompt(self, lines):
+        return [{"role": "user", "content": "hello world\n" * lines}]
+
+    def test_counts(self):
+        got = self.ask("/v1/tokenize", {"model": "m", "input": "hello world\n" * self.lines}).json()
+        self.assertEqual(got["count"], 3 * self.lines)
+        self.assertEqual(got["tokens"], (HELLO["o200k_base"] + [198]) * self.lines)
+        for path, field in (("/v1/tokenize", "count"), ("/v1/messages/count_tokens", "input_tokens")):
+            reply = self.ask(path, {"model": "m", "max_tokens": 9, "messages": self.prompt(self.lines)})
+            self.assertEqual((reply.status, reply.json()[field]), (200, 3 * self.lines + 7), path)
+
+    def test_limits(self):
+        reply = self.ask("/v1/chat/completions", dict(chat_body("tight"), messages=self.prompt(self.lines + 1)))
+        self.assertEqual(reply.status, 400, reply.body)
+        reply = self.ask("/v1/chat/completions", dict(chat_body("tight"), messages=self.prompt(self.lines)))
+        self.assertEqual(reply.status, 200, reply.body)
+
+    def test_answers_without_usage(self):
+        for model, stream in (("silent", True), ("silent", False), ("cut", True)):
+            reply = self.ask("/v1/chat/completions", dict(chat_body(model, stream), messages=self.prompt(self.lines)))
+            row = self.gateway.row(reply.id)
+            self.assertEqual((row["usage_source"], row["tokenizer"], row["input_tokens"]),
+                             ("estimated", "o200k_base", 3 * self.lines + 7))
+            if model == "silent" and stream:
+                self.assertEqual(reply.events()[-1][1], "[DONE]")
+
+    def test_others_go_on(self):
+        hostile = post_bytes("/v1/tokenize", {"model": "m", "input": "-" * 3000000})
+        with self.gateway.client(wait=60) as slow:
+            slow.send(hostile)
+            wait_for(lambda: self.gateway.exchanges(), what="the long text")
+            for _ in range(10):
+                self.assertEqual(self.chat("m").status, 200)
+            self.assertEqual([open["path"] for open in self.gateway.exchanges()], ["/v1/tokenize"])
+            self.assertEqual(slow.read().json()["count"], 46875)
+
+    def test_client_leaves(self):
+        hostile = post_bytes("/v1/tokenize", {"model": "m", "input": "-" * 1000000})
+        clients = [self.gateway.client(wait=60) for _ in range(3)]
+        for client in clients:
+            client.send(hostile)
+        wait_for(lambda: len(self.gateway.exchanges()) == 3, what="three counts")
+        for client in clients:
+            client.close()
+        wait_for(lambda: self.gateway.exchanges() == [], 30, "no open request")
+        self.assertEqual(self.chat("m").status, 200)
 
 
 class Missing(unittest.TestCase):

@@ -52,6 +52,7 @@ size_t limiter_apply(struct limiter *l, const struct limit_definition *definitio
   uv_mutex_lock(&l->apply_lock);
   struct limit_set *set = limit_set_new(&l->families, definitions, count);
   size_t left_out = set->left_out;
+  limit_seed_new(l, set);
   if (set_weighs(set)) atomic_store(&l->weighs, true); /* before anyone is measured by it */
   if (set_has_providers(set)) atomic_store(&l->has_providers, true);
   atomic_store(&l->definition_count, set->count);
@@ -61,6 +62,7 @@ size_t limiter_apply(struct limiter *l, const struct limit_definition *definitio
   uv_mutex_unlock(&l->set_lock);
   atomic_store(&l->weighs, set_weighs(set));
   atomic_store(&l->has_providers, set_has_providers(set));
+  if (l->on_new) limit_set_retire(old, set);
   limit_set_unref(old);
   limit_families_sweep(&l->families);
   uv_mutex_unlock(&l->apply_lock);

@@ -43,6 +43,14 @@ void limiter_free(struct limiter *l); /* no reservation may be open */
  * that are open stay valid. Returns how many were left out because an equal one (same id, kind,
  * window, scope) stands before them: it takes the stricter amount. */
 size_t limiter_apply(struct limiter *l, const struct limit_definition *definitions, size_t count);
+/* Called in limiter_apply, and by its thread, for each definition that was not there before and
+ * keeps its use, before anyone is measured by it: adds what was used already (limiter_seed_add). A
+ * definition that is taken away and comes back then begins with that, too. Before other threads. */
+struct limit_seeding;
+void limiter_on_new(struct limiter *l,
+                    void (*on_new)(void *context, struct limit_seeding *seeding,
+                                   const struct limit_definition *definition),
+                    void *context);
 bool limiter_is_empty(const struct limiter *l); /* no definitions: ADMIT may skip everything */
 /* Some definition counts tokens or money. Else nobody looks at a request's worst case. */
 bool limiter_weighs(const struct limiter *l);
@@ -148,9 +156,8 @@ size_t limiter_report(struct limiter *l, const struct limit_request *subjects, s
 void limiter_list(struct limiter *l, struct slice id,
                   void (*on_use)(void *context, const struct limit_use *use), void *context);
 
-/* After a restart, before the first request: what earlier processes used of one limit, piece by
- * piece, the oldest first, each counted wherever such a request is counted. */
-struct limit_seeding;
+/* Before the first request: what was used of one limit, by earlier processes or before it was made,
+ * piece by piece, the oldest first, each counted wherever such a request is counted. */
 /* NULL: no such definition, or it keeps no use (concurrent). */
 struct limit_seeding *limiter_seed_begin(struct limiter *l,
                                          const struct limit_definition *definition);

@@ -39,7 +39,8 @@ static struct limit_family *family_get(struct limit_families *all,
   uint64_t hash = keyed_hash(bytes_slice(&identity), 0);
   struct limit_family **bucket = &all->buckets[hash % (sizeof all->buckets / sizeof(void *))];
   struct limit_family *f = *bucket;
-  while (f && !(f->hash == hash && slice_equal(f->identity, bytes_slice(&identity))))
+  while (f &&
+         (f->is_retired || f->hash != hash || !slice_equal(f->identity, bytes_slice(&identity))))
     f = f->next;
   if (!f) {
     f = must_calloc(1, sizeof *f);
@@ -173,6 +174,13 @@ struct limit_set *limit_set_new(struct limit_families *families,
   for (size_t i = 0; i < count; i++)
     add(set, families, &definitions[i]);
   return set;
+}
+
+void limit_set_retire(const struct limit_set *old, const struct limit_set *next) {
+  for (size_t i = 0; i < old->count; i++)
+    if (old->rules[i].counter.form != COUNTER_CONCURRENT &&
+        !limit_set_find(next, &old->rules[i].definition))
+      old->rules[i].family->is_retired = true;
 }
 
 struct limit_set *limit_set_ref(struct limit_set *set) {

@@ -16,6 +16,7 @@ struct limit_family {
   struct limit_family *next;
   atomic_uint refs, counters;
   uint64_t hash;
+  bool is_retired;       /* a definition like it gets another: its counters are of the past */
   struct slice identity; /* bytes that say id, kind, window and scope */
 };
 
@@ -46,6 +47,9 @@ struct limit_families {
 
 struct limit_set *limit_set_new(struct limit_families *families,
                                 const struct limit_definition *definitions, size_t count);
+/* What counts for `old` and not for `next` will not be found again, but for places that are held.
+ */
+void limit_set_retire(const struct limit_set *old, const struct limit_set *next);
 struct limit_set *limit_set_ref(struct limit_set *set);
 void limit_set_unref(struct limit_set *set);
 void limit_family_unref(struct limit_family *family); /* not the last: that is the families' own */

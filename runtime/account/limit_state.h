@@ -10,6 +10,9 @@ struct limiter {
   struct limit_table table;
   uv_mutex_t apply_lock; /* families */
   struct limit_families families;
+  void (*on_new)(void *context, struct limit_seeding *seeding,
+                 const struct limit_definition *definition);
+  void *new_context;
   uv_mutex_t set_lock; /* for as long as it takes to count one reference */
   struct limit_set *set;
   atomic_size_t definition_count;
@@ -41,6 +44,8 @@ struct reservation {
 };
 
 struct instant limiter_now(const struct limiter *l);
+/* Has on_new seed what the set, which nobody counts by yet, has more than the limiter's. */
+void limit_seed_new(struct limiter *l, struct limit_set *set);
 struct limit_set *limiter_set_ref(struct limiter *l);
 /* Adds what the counter has left to the standing, if it is the tightest of its sort. */
 void limit_standing_add(struct limit_standing *standing, const struct limit_rule *rule,

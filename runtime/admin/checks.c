@@ -200,6 +200,11 @@ static bool check_role_row(struct call *c, const struct entity *e) {
   struct roles *all = roles_copy(directory_roles(c->backend.directory));
   struct slice name = e->name, body = e->body;
   config_problems_init(&problems);
+  if (!e->version && name.len && roles_find(all, e->tenant, name)) {
+    call_fail(c, 409, "name", "name: there is a role of this name already; choose another");
+    roles_unref(all);
+    return false;
+  }
   if (e->version) {
     name = slice_of(arena_printf(&c->arena, "%.*s (changed)", (int)name.len, name.data));
     body = renamed(c, body, name);

@@ -59,9 +59,11 @@ void scripts_print_tenant(struct slice tenant, bool with_generations) {
 }
 
 void scripts_print_list(struct slice list) {
+  size_t count = 0;
   struct slice tenants = json_find(list, "tenants");
-  for (struct json_walk w = json_walk_of(tenants); json_walk_next(&w);)
+  for (struct json_walk w = json_walk_of(tenants); json_walk_next(&w); count++)
     scripts_print_tenant(w.value, false);
+  if (count == 0) printf("no tenant has scripts\n");
 }
 
 void scripts_print_error(struct slice body) {

@@ -41,9 +41,23 @@ void server_ledger_archive(struct server_ledger *l, const struct config *config,
                 response_archive_loaded(l->archive));
 }
 
+static void on_new_limit(void *context, struct limit_seeding *seeding,
+                         const struct limit_definition *definition) {
+  struct server_ledger *l = context;
+  struct seed_settings settings = {.bookkeeper = l->bookkeeper,
+                                   .requests_ms = atomic_load(&l->requests_ms)};
+  enum store_result result = server_seed_limit(&settings, seeding, definition);
+  if (result != STORE_FINE)
+    log_process(LOG_ERROR, "the limit %.*s counts from now on, since the store is %s",
+                (int)definition->id.len, definition->id.data, store_result_name(result));
+}
+
 void server_ledger_seed(struct server_ledger *l, const struct config *config,
                         struct limiter *limiter, const struct limit_rows *rows) {
-  if (!l->bookkeeper || rows->count == 0) return;
+  if (!l->bookkeeper) return;
+  atomic_store(&l->requests_ms, load_retention(config).requests_ms);
+  limiter_on_new(limiter, on_new_limit, l);
+  if (rows->count == 0) return;
   struct seed_settings settings = {.limiter = limiter,
                                    .bookkeeper = l->bookkeeper,
                                    .definitions = rows->items,
@@ -120,6 +134,7 @@ void server_ledger_compare(const struct config *before, const struct config *nex
 
 void server_ledger_reload(struct server_ledger *l, const struct config *config) {
   struct retention ages = load_retention(config);
+  atomic_store(&l->requests_ms, ages.requests_ms);
   if (l->bookkeeper) bookkeeper_set_ages(l->bookkeeper, &ages);
 }
 

@@ -12,6 +12,7 @@ struct server_ledger {
   struct bookkeeper *bookkeeper;    /* NULL: the configuration wants no ledger */
   struct journals *journals;        /* borrowed from it */
   struct response_archive *archive; /* NULL: responses are kept in memory alone */
+  _Atomic uint64_t requests_ms;     /* retention of records, for limits that are made later */
   uv_timer_t timer;
   struct journal_stats journal; /* as they were last shown */
   struct bookkeeper_stats books;
@@ -23,7 +24,8 @@ bool server_ledger_open(struct server_ledger *l, const struct config *config, uv
 /* With a key for content, stored responses outlive the process. Waits; before anyone is served. */
 void server_ledger_archive(struct server_ledger *l, const struct config *config,
                            struct responses *responses);
-/* Limits and budgets go on from what the ledger says. Waits; before anyone is served. */
+/* Limits and budgets go on from what the ledger says, and those that are made from now on begin
+ * with it. Waits; before anyone is served. */
 void server_ledger_seed(struct server_ledger *l, const struct config *config,
                         struct limiter *limiter, const struct limit_rows *rows);
 void server_ledger_start(struct server_ledger *l);

@@ -90,16 +90,22 @@ static void ask_when(const struct limit_definition *d, uint64_t requests_ms,
   if (!is_rolling && d->kind != LIMIT_REQUESTS) query->rollups_until_ms = now_ms + MS_PER_DAY;
 }
 
-static enum store_result seed_definition(const struct seed_settings *s,
-                                         const struct limit_definition *d) {
-  struct past past = {limiter_seed_begin(s->limiter, d), d};
-  if (!past.seeding) return STORE_FINE;
+enum store_result server_seed_limit(const struct seed_settings *s, struct limit_seeding *seeding,
+                                    const struct limit_definition *d) {
+  struct past past = {seeding, d};
   struct used_by_query query = {0};
   struct used_by_sink sink = {on_row, &past};
   ask_when(d, s->requests_ms, &query);
   ask_for(d, &query);
-  enum store_result result = bookkeeper_used_by(s->bookkeeper, &query, &sink);
-  limiter_seed_end(past.seeding);
+  return bookkeeper_used_by(s->bookkeeper, &query, &sink);
+}
+
+static enum store_result seed_definition(const struct seed_settings *s,
+                                         const struct limit_definition *d) {
+  struct limit_seeding *seeding = limiter_seed_begin(s->limiter, d);
+  if (!seeding) return STORE_FINE;
+  enum store_result result = server_seed_limit(s, seeding, d);
+  limiter_seed_end(seeding);
   return result;
 }
 

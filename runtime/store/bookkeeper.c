@@ -29,6 +29,7 @@ struct bookkeeper {
   uint64_t drain_ms;          /* not before, unless much waits */
   uint64_t retain_ms;         /* when to look for what is too old */
   struct text_queue texts;
+  uv_mutex_t lock; /* what is read of the journal, and how far it is stored */
   struct bytes frames;
   struct ledger_record *records;
   size_t record_room;
@@ -46,6 +47,7 @@ struct bookkeeper *bookkeeper_new(const struct bookkeeper_settings *settings) {
   b->retain_ms = now_ms() + RETAIN_FIRST_MS;
   b->wait_ms = RETRY_FIRST_MS;
   text_queue_init(&b->texts, settings->text_bytes);
+  must(uv_mutex_init(&b->lock) == 0);
   must(uv_timer_init(settings->loop, &b->timer) == 0);
   b->timer.data = b->work.data = b;
   return b;
@@ -212,16 +214,20 @@ static void drain_due(struct bookkeeper *b) {
 static void on_work(uv_work_t *work) {
   struct bookkeeper *b = work->data;
   if (b->is_last) {
+    uv_mutex_lock(&b->lock);
     journals_seal(b->settings.journals);
     b->retry_ms = 0;
     while (drain(b, BATCHES_PER_TURN)) {
     }
+    uv_mutex_unlock(&b->lock);
     while (store_texts(b)) {
     }
     return;
   }
+  uv_mutex_lock(&b->lock);
   journals_tend(b->settings.journals);
   drain_due(b);
+  uv_mutex_unlock(&b->lock);
   (void)store_texts(b);
   retain(b);
 }
@@ -231,6 +237,7 @@ static void on_timer_closed(uv_handle_t *handle) {
   journals_close(b->settings.journals);
   store_free(b->settings.store);
   text_queue_fini(&b->texts);
+  uv_mutex_destroy(&b->lock);
   bytes_fini(&b->frames);
   free(b->records);
   free(b);
@@ -309,10 +316,12 @@ static void give_undrained(struct bookkeeper *b, struct segment *s,
 enum store_result bookkeeper_used_by(struct bookkeeper *b, const struct used_by_query *query,
                                      const struct used_by_sink *sink) {
   struct store *store = b->settings.store;
+  uv_mutex_lock(&b->lock);
   enum store_result result = store->calls->used_by(store, query, sink);
   for (struct segment *s = journals_next(b->settings.journals, NULL); s;
        s = journals_next(b->settings.journals, s))
     if (find_position(b, s) || result != STORE_FINE) give_undrained(b, s, query, sink);
+  uv_mutex_unlock(&b->lock);
   return result;
 }
 

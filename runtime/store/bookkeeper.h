@@ -35,7 +35,7 @@ struct bookkeeper *bookkeeper_new(const struct bookkeeper_settings *settings);
 void bookkeeper_replay(struct bookkeeper *b, uint64_t limit_ms);
 /* What subjects have used since a window began, for the limits of a fresh process: from the store,
  * then each billed record that is not in it yet as a row of its own. With a result other than
- * STORE_FINE only the latter came. Before bookkeeper_start. Waits. */
+ * STORE_FINE only the latter came. Any thread, one at a time; waits, and records wait with it. */
 enum store_result bookkeeper_used_by(struct bookkeeper *b, const struct used_by_query *query,
                                      const struct used_by_sink *sink);
 void bookkeeper_start(struct bookkeeper *b);

@@ -8,10 +8,10 @@ import time
 import unittest
 
 from admin_api_test import ApiCase
-from harness import ADMIN_KEY, BINARY, KEY, chat_body, lua
+from harness import ADMIN_KEY, BINARY, KEY, chat_body, lua, wait_for
 
 
-class Scopes(ApiCase):
+class LimitsCase(ApiCase):
     @classmethod
     def configuration(cls):
         return dict(super().configuration(), currency="EUR", models={
@@ -38,6 +38,8 @@ class Scopes(ApiCase):
         return self.ask("/v1/chat/completions", {"model": model, "messages": [{"role": "user", "content": "x"}]},
                         key=key["secret"], wait=30).status
 
+
+class Scopes(LimitsCase):
     def people(self, name):
         top = self.good("POST", "/admin/v1/projects", {"tenant": self.tenant(), "name": name})
         below = self.good("POST", "/admin/v1/projects", {"tenant": self.tenant(), "name": "in", "parent": top["id"]})
@@ -45,7 +47,8 @@ class Scopes(ApiCase):
         return top, below, user, self.make_key("key-of-" + name, project=below["id"], user=user["id"])
 
     def check(self, what, scope, written, key):
-        made = self.limit(what, scope)
+        asked = "abcdefgh".index(what)  # by those before, which count although their limits are gone
+        made = self.limit(what, scope, requests=asked + 1)
         self.assertEqual(made["scope"], written)
         self.assertEqual([self.ask_model(key) for _ in range(2)], [200, 429], what)
         self.good("DELETE", "/admin/v1/limits/" + self.made.pop())
@@ -85,7 +88,8 @@ class Scopes(ApiCase):
         self.limit("together", {"key": "globber", "model": "gpt-*"}, requests=2)
         self.assertEqual([self.ask_model(key, m) for m in ("gpt-4", "gpt-5", "gpt-4", "m")], [200, 200, 429, 200])
         self.good("DELETE", "/admin/v1/limits/" + self.made.pop())
-        self.limit("apart", {"key": "globber", "model": "gpt-*"}, each=["model"])
+        key = self.make_key("parter")
+        self.limit("apart", {"key": "parter", "model": "gpt-*"}, each=["model"])
         self.assertEqual([self.ask_model(key, m) for m in ("gpt-4", "gpt-5", "gpt-4", "gpt-5", "m")],
                          [200, 200, 429, 429, 200])
         uses = {u["scope"]: u["used"] for u in self.good("GET", "/admin/v1/limits/use?id=apart")["data"]}
@@ -93,7 +97,7 @@ class Scopes(ApiCase):
 
     def test_use_is_there_before_the_first_request_and_its_reset_stays(self):
         key = self.make_key("steady")
-        self.limit("month", {}, money=5, window="month", requests=None)
+        self.limit("month", {"key": "steady"}, money=5, window="month", requests=None)
         self.limit("hour", {"key": "steady"}, requests=5)
         use = self.good("GET", "/admin/v1/limits/use?id=month")["data"]
         self.assertEqual([(u["amount_nanousd"], u["used_nanousd"], u["currency"]) for u in use], [(5 * 10**9, 0, "EUR")])
@@ -118,13 +122,13 @@ class Scopes(ApiCase):
         self.assertEqual(self.chat_with(key), 403)
 
     def test_numbers_in_quotes_are_reserved_as_engines_read_them(self):
-        limit = self.good("POST", "/admin/v1/limits", {"name": "out", "scope": {"tenant": "default"}, "output_tokens": 50, "window": "1h"})
+        key = self.make_key("quoted")
+        self.limit("out", {"key": "quoted"}, output_tokens=50, requests=None)
         for body, status in (({"n": 3}, 400), ({"n": "3"}, 400), ({"n": " \u0033 "}, 400), ({"max_tokens": "60", "n": "2", "best_of": "4"}, 400), ({"n": 2}, 200)):
-            reply = self.ask("/v1/chat/completions", chat_body("m", max_tokens=body.pop("max_tokens", 20), **body), key=KEY)
+            reply = self.ask("/v1/chat/completions", chat_body("m", max_tokens=body.pop("max_tokens", 20), **body), key=key["secret"])
             self.assertEqual(reply.status, status, body)
             if status == 400:
                 self.assertEqual(reply.json()["error"]["code"], "request_exceeds_limit")
-        self.good("DELETE", "/admin/v1/limits/" + limit["id"])
 
     def test_what_a_limit_says_wrong_is_named(self):
         for field, body in (("money", {"money": 1e19, "window": "day"}), ("window", {"requests": 1, "window": "fortnight"}), ("window", {"requests": 1, "window": "2y"}),
@@ -190,6 +194,41 @@ class Scopes(ApiCase):
         usage = self.command("usage", "--by", "user", "--key_id", key["id"])
         self.assertIn("(none)", usage)
         self.assertIn("0.00033 EUR", usage)
+
+
+class Beginnings(LimitsCase):
+    @classmethod
+    def check_books(cls):
+        """The counts of the process that was killed are gone."""
+
+    def test_a_limit_counts_its_window_from_the_beginning(self):
+        """Whether what it counts was used before it was made, while another like it held, or before a restart."""
+        key, cost = self.make_key("early"), 10 * 3000 + 20 * 15000
+        kinds = {"month": ({"money": 5, "requests": None, "window": "month"}, cost), "long": ({"requests": 100, "window": "1h"}, 1),
+                 "day": ({"requests": None, "output_tokens": 1000, "window": "day"}, 20)}
+
+        def check(count):
+            for name, (_, each) in kinds.items():
+                use = self.good("GET", "/admin/v1/limits/use?id=" + name)["data"]
+                self.assertEqual([u.get("used", u.get("used_nanousd")) for u in use], [count * each], name)
+        self.assertEqual([self.ask_model(key) for _ in range(3)], [200] * 3)
+        for name, (fields, _) in kinds.items():
+            self.limit(name, {"key": "early"}, **fields)
+        check(3)
+        self.assertEqual(self.ask_model(key), 200)
+        check(4)
+        for _ in kinds:
+            self.good("DELETE", "/admin/v1/limits/" + self.made.pop())
+        self.assertEqual(self.ask_model(key), 200)
+        for name, (fields, _) in kinds.items():
+            self.limit(name, {"key": "early"}, **fields)
+        check(5)
+        self.limit("spent", {"key": "early"}, money=0.001, window="day", requests=None)
+        self.assertEqual(self.ask_model(key), 402)
+        wait_for(lambda: "limit spent for key=%s tenant=%s: 100 %% reached" % (key["id"], self.tenant()) in self.gateway.process_log(), 5, "the event")
+        self.gateway.crash()
+        check(5)
+        self.assertEqual(self.ask_model(key), 402)
 
 
 class Check(unittest.TestCase):

@@ -139,6 +139,7 @@ class Lists(GatewayCase):
         self.assertEqual(here[:3], there[:3])
         self.assertEqual(self.command("webhooks", "list", "--state", "weird"),
                          (2, "", "gateyes webhooks: --state: expects one of: waiting delivered dead\n"))
+        self.assertEqual(self.command("scripts", "list"), (0, "no tenant has scripts\n", ""))
         self.assertEqual(self.command("webhooks", "list")[1].split(), ["id", "updated_at", "state", "webhook", "type", "attempts", "error"])
 
 

@@ -171,6 +171,17 @@ class Matrix(RolesCase):
         both = self.good("POST", "/admin/v1/keys", {"tenant": "stretch", "name": "both", "roles": ["keeper", "night"]})
         self.assertEqual(self.api("PATCH", "/admin/v1/keys/" + both["id"], {"tags": ["night"]}, key=both["secret"])[0], 403)
 
+    def test_a_role_s_name_is_given_once(self):
+        for tenant in ("naming", "other-naming"):
+            self.good("POST", "/admin/v1/tenants", {"id": tenant})
+        body = {"tenant": "naming", "name": "mine", "reach": "tenant", "allow": ["chat"]}
+        made = self.good("POST", "/admin/v1/roles", body)
+        for name in ("mine", "developer"):
+            status, answer = self.api("POST", "/admin/v1/roles", dict(body, name=name))
+            self.assertEqual((status, answer["error"]["field"]), (409, "name"), answer)
+        self.good("POST", "/admin/v1/roles", dict(body, tenant="other-naming"))
+        self.good("PATCH", "/admin/v1/roles/" + made["id"], {"allow": ["chat", "embeddings"]})
+
     def test_nobody_gives_more_than_they_have(self):
         self.good("POST", "/admin/v1/tenants", {"id": "giving"})
         admin = self.good("POST", "/admin/v1/keys", {"tenant": "giving", "name": "admin", "roles": ["tenant_admin"]})["secret"]

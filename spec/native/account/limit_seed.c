@@ -59,6 +59,48 @@ static void test_seed_bucket(void) {
   limiter_free(l);
 }
 
+static int primed;
+
+static void on_new(void *context, struct limit_seeding *seeding, const struct limit_definition *d) {
+  struct limit_past past = {anyone, world.wall_ms - 1000, *(uint64_t *)context};
+  CHECK(slice_equal(d->id, SLICE("month")));
+  primed++;
+  limiter_seed_add(seeding, &past);
+}
+
+/* What is made while requests run begins with what was used before; what stays is not asked again.
+ */
+static void test_seed_new(void) {
+  uint64_t amount = 600;
+  struct limit_definition d[] = {budget,
+                                 {.id = SLICE("few"), .kind = LIMIT_CONCURRENT, .amount = 5}};
+  struct limiter *l = start(d, 0);
+  struct limit_request r = anyone;
+  limiter_on_new(l, on_new, &amount);
+  CHECK(limiter_apply(l, d, 2) == 0 && primed == 1);
+  CHECK(world.events == 1 && world.last.percent == 50 && world.last.used == 600);
+  r.cost_nanousd = 401;
+  CHECK(!passes(l, &r) && refusal.used == 600);
+  r.cost_nanousd = 100;
+  CHECK(passes(l, &r));
+  d[0].amount = 2000; /* the same limit: goes on */
+  CHECK(limiter_apply(l, d, 2) == 0 && primed == 1);
+  r.cost_nanousd = 1301;
+  CHECK(!passes(l, &r) && refusal.used == 700);
+  struct reservation *place = reserve(l, &anyone);
+  CHECK(limiter_apply(l, NULL, 0) == 0 && primed == 1);
+  amount = 900; /* goes and comes back: what the ledger says, not that and its old counter */
+  CHECK(limiter_apply(l, d, 2) == 0 && primed == 2);
+  r.cost_nanousd = 1101;
+  CHECK(!passes(l, &r) && refusal.used == 900 && refusal.reserved == 0);
+  d[1].amount = 1;
+  CHECK(limiter_apply(l, d, 2) == 0);
+  CHECK(!passes(l, &anyone) && refusal.what == LIMIT_CONCURRENT && refusal.reserved == 1);
+  limiter_settle(l, &place, &(struct limit_actual){0});
+  CHECK(passes(l, &anyone));
+  limiter_free(l);
+}
+
 /* Random requests, once counted as they come and once from what was written down of them: the same
  * counters, whatever the scope. */
 static uint32_t dice_state = 7;
@@ -181,6 +223,7 @@ static void test_seed_is_the_same(void) {
 int main(void) {
   test_seed();
   test_seed_bucket();
+  test_seed_new();
   test_seed_is_the_same();
   return checks_end();
 }

@@ -78,6 +78,13 @@ function openai_models.fixed_sampling(model, effort)
   return version >= 5.5
 end
 
+-- Only gpt-5 and later know more than "medium", and not those made for coding or chat.
+function openai_models.takes_verbosity(model, verbosity)
+  local name, version = family(model)
+  if not name or verbosity == "medium" then return true end
+  return name == "gpt" and version >= 5 and openai_models.reasons(model) and not model:find("-codex", 1, true)
+end
+
 -- The o series refuses to be told how many tools to call at once.
 function openai_models.takes_parallel(model)
   return family(model) ~= "o"

@@ -288,6 +288,13 @@ local function fix_sampling(writer, body)
   end
 end
 
+local function fix_verbosity(writer, body)
+  local asked = writer.preset.models and body.verbosity
+  if not asked or openai_models.takes_verbosity(writer.context.model, asked) then return end
+  body.verbosity = nil
+  drop(writer, "verbosity", "the model knows no other verbosity than medium")
+end
+
 local function add_scalars(writer, body)
   local names, request = writer.preset.names, writer.request
   for i = 1, #scalars do
@@ -295,6 +302,7 @@ local function add_scalars(writer, body)
     if request[field] ~= nil then body[names and names[field] or field] = taken(writer, field) end
   end
   if writer.preset.models then body.user = openai_ids.user(body.user, writer.context.model) end
+  fix_verbosity(writer, body)
   -- Without it chat completions refuse top_logprobs; Responses have no such switch.
   if body.top_logprobs and body.logprobs == nil then
     if body.top_logprobs > 0 then body.logprobs = true else body.top_logprobs = nil end

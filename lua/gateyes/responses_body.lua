@@ -256,6 +256,10 @@ end
 local function text_options(writer)
   local request = writer.request
   local verbosity = request.verbosity and quote(request.verbosity)
+  if verbosity and not openai_models.takes_verbosity(writer.context.model, request.verbosity) then
+    verbosity = nil
+    drop(writer, "verbosity", "the model knows no other verbosity than medium")
+  end
   local made = text.object("format", format(writer), "verbosity", verbosity)
   return made ~= "{}" and made or nil
 end
@@ -293,13 +297,25 @@ local function reasoning_options(writer)
   return text.object("effort", effort and quote(effort), "summary", summary and quote(summary))
 end
 
+local function lacks_logprobs(writer, field)
+  if not openai_models.fixed_sampling(writer.context.model, writer.effort) then return false end
+  if writer.request[field] ~= 0 then drop(writer, field, "the model reasons and gives no probabilities") end
+  return true
+end
+
+local function top_logprobs(writer)
+  local wanted = writer.request.top_logprobs
+  return wanted and not lacks_logprobs(writer, "top_logprobs") and text.integer(wanted) or nil
+end
+
 -- Encrypted reasoning travels through the client in place of state at the provider. A model that does not reason
 -- refuses the request for it.
 local function include(writer)
   local list = {}
   local knows = openai_models.reasons(writer.context.model)
   if knows or (knows == nil and writer.reasons) then list[1] = '"reasoning.encrypted_content"' end
-  if writer.request.logprobs then list[#list + 1] = '"message.output_text.logprobs"' end
+  local has_logprobs = writer.request.logprobs and not lacks_logprobs(writer, "logprobs")
+  if has_logprobs then list[#list + 1] = '"message.output_text.logprobs"' end
   local extra = writer.extra.include
   for _, one in ipairs(extra and json.elements(json.raw_text(extra)) or {}) do list[#list + 1] = one end
   return #list > 0 and text.list(list) or nil
@@ -371,7 +387,7 @@ function body.encode(request, context)
     "text", text_options(writer), "reasoning", options, "include", include(writer),
     "max_output_tokens", max_tokens(writer), "temperature", sampling(writer, "temperature"),
     "top_p", sampling(writer, "top_p"),
-    "top_logprobs", request.top_logprobs and text.integer(request.top_logprobs),
+    "top_logprobs", top_logprobs(writer),
     "store", tostring(request.store == true),
     "metadata", request.metadata and json.encode(request.metadata),
     "user", words(openai_ids.user(request.user, context.model)),

@@ -160,6 +160,16 @@ describe("openai adapter, fields", function()
     assert.same({}, dropped)
   end)
 
+  it("asks no model of OpenAI for a verbosity that it refuses", function()
+    for model, wanted in pairs { ["gpt-5"] = "low", ["gpt-4o"] = false, o3 = false, ["gpt-5-chat-latest"] = false,
+      another = "low" } do
+      local body, dropped = encode({ verbosity = "low" }, { model = model })
+      assert.equal(wanted or nil, body.verbosity, model)
+      assert.equal(not wanted, dropped.verbosity ~= nil, model)
+    end
+    assert.equal("medium", encode({ verbosity = "medium" }, { model = "gpt-4o" }).verbosity)
+  end)
+
   it("sends what the preset takes, under its name, and reports the rest", function()
     local request = { top_k = 5, min_p = 0.1, repetition_penalty = 1.1, fields = { top_k = "top_k" } }
     local body, dropped = encode(request)

@@ -139,6 +139,24 @@ describe("openai_responses request", function()
     assert.is_nil(context.dropped.top_p)
   end)
 
+  it("asks no model for probabilities or a verbosity that it refuses", function()
+    local function ask(model)
+      local body, context = encode({ logprobs = true, top_logprobs = 2, verbosity = "low" }, { model = model })
+      local asked = table.concat(body.include or {}, " "):find("logprobs", 1, true) ~= nil
+      assert.equal(asked, body.top_logprobs == 2, model)
+      assert.equal(not asked, context.dropped.logprobs ~= nil and context.dropped.top_logprobs ~= nil, model)
+      assert.equal(body.text == nil, context.dropped.verbosity ~= nil, model)
+      return asked, body.text and body.text.verbosity
+    end
+    assert.same({ false, "low" }, { ask "gpt-5" })
+    assert.same({ true, "low" }, { ask "gpt-5.2" })
+    assert.same({ false, nil }, { ask "o3" })
+    assert.same({ true, nil }, { ask "gpt-4o" })
+    assert.same({ false, nil }, { ask "gpt-5-codex" })
+    assert.same({ true, "low" }, { ask "another" })
+    assert.equal("medium", encode({ verbosity = "medium" }, { model = "gpt-4o" }).text.verbosity)
+  end)
+
   it("maps the other parameters and reports what it changes", function()
     local body, context = encode { max_tokens = 5, fields = { max_tokens = "max_completion_tokens" }, verbosity = "low",
       output = { type = "json_schema", name = "n", schema = json.raw '{"a":[]}', strict = true }, stream = true,

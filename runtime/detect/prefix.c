@@ -54,17 +54,23 @@ static void words_sort(struct prefixes *p) {
   p->count = kept;
 }
 
+static inline bool is_pair(const struct prefix_pair *pair, uint8_t first, uint8_t second) {
+  return *pair->first == first && *pair->second == second;
+}
+
 /* False: there are too many. */
 static bool pairs_take(struct prefixes *p) {
   for (size_t i = 0; i < p->count; i++) {
     uint8_t bytes[4];
     uint32_t at = 0;
     memcpy(bytes, &p->words[i].value, sizeof bytes);
-    while (at < p->pair_count && memcmp(p->pairs[at], bytes, PAIR_BYTES) != 0)
+    while (at < p->pair_count && !is_pair(&p->pairs[at], bytes[0], bytes[1]))
       at++;
     if (at < p->pair_count) continue;
     if (at == PREFIX_PAIRS_MAX) return false;
-    memcpy(p->pairs[p->pair_count++], bytes, PAIR_BYTES);
+    memset(p->pairs[at].first, bytes[0], sizeof p->pairs[at].first);
+    memset(p->pairs[at].second, bytes[1], sizeof p->pairs[at].second);
+    p->pair_count++;
   }
   return p->count <= PREFIX_WORDS_MAX;
 }
@@ -116,7 +122,7 @@ static bool begins_pair(const struct prefixes *p, struct slice text, size_t at) 
   if (text.len - at < PAIR_BYTES) return true;
   uint8_t first = (uint8_t)text.data[at] | 0x20, second = (uint8_t)text.data[at + 1] | 0x20;
   for (uint32_t i = 0; i < p->pair_count; i++)
-    if (p->pairs[i][0] == first && p->pairs[i][1] == second) return true;
+    if (is_pair(&p->pairs[i], first, second)) return true;
   return false;
 }
 
@@ -127,10 +133,11 @@ static unsigned pairs_at(const struct prefixes *p, const char *text) {
   __m128i first = _mm_or_si128(_mm_loadu_si128((const __m128i *)text), low);
   __m128i second = _mm_or_si128(_mm_loadu_si128((const __m128i *)(text + 1)), low);
   __m128i found = _mm_setzero_si128();
-  for (uint32_t i = 0; i < p->pair_count; i++)
-    found = _mm_or_si128(
-        found, _mm_and_si128(_mm_cmpeq_epi8(first, _mm_set1_epi8((char)p->pairs[i][0])),
-                             _mm_cmpeq_epi8(second, _mm_set1_epi8((char)p->pairs[i][1]))));
+  for (const struct prefix_pair *pair = p->pairs; pair < p->pairs + p->pair_count; pair++) {
+    __m128i is_first = _mm_cmpeq_epi8(first, _mm_loadu_si128((const __m128i *)pair->first));
+    __m128i is_second = _mm_cmpeq_epi8(second, _mm_loadu_si128((const __m128i *)pair->second));
+    found = _mm_or_si128(found, _mm_and_si128(is_first, is_second));
+  }
   return (unsigned)_mm_movemask_epi8(found);
 }
 #endif

@@ -14,7 +14,9 @@ struct prefix_word { /* the first four bytes, fewer of a shorter word */
 struct prefixes {
   struct prefix_word *words; /* while words are added: all; after: at most PREFIX_WORDS_MAX */
   size_t count, cap;
-  uint8_t pairs[PREFIX_PAIRS_MAX][2];
+  struct prefix_pair { /* a byte, as often as it is compared at once */
+    uint8_t first[16], second[16];
+  } pairs[PREFIX_PAIRS_MAX];
   uint32_t pair_count;
   uint8_t *bits; /* NULL: pairs are in force */
   uint32_t shift;

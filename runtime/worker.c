@@ -94,6 +94,7 @@ struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot
   w->host.bookkeeper = shared->bookkeeper;
   w->host.journal = shared->journals ? journals_writer(shared->journals, index) : NULL;
   w->host.limiter = shared->limiter;
+  w->host.limits = limit_view_new(shared->limiter);
   w->host.upstream = upstream_new(&w->loop, config, shared->gates);
   if (index == 0) {
     w->probes = load_probes_new(&w->loop, w->host.upstream, w->host.health);
@@ -138,6 +139,7 @@ void worker_free(struct worker *w) {
   tenant_set_free(w->host.tenants);
   exchange_policy_host_close(&w->host);
   tokens_close(&w->host);
+  limit_view_free(w->host.limits);
   config_unref(w->host.config);
   log_free(w->host.log);
   bytes_fini(&w->host.scratch);

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "account/limit_state.h"
+#include "account/limit_view.h"
 #include "base/clock.h"
 
 enum { MS_NS = 1000000, TTL_DEFAULT_MS = 3600000, COUNTERS_DEFAULT = 100000, MATCHES_USUAL = 32 };
@@ -60,6 +60,7 @@ size_t limiter_apply(struct limiter *l, const struct limit_definition *definitio
   struct limit_set *old = l->set;
   l->set = set;
   uv_mutex_unlock(&l->set_lock);
+  atomic_fetch_add(&l->generation, 1);
   atomic_store(&l->weighs, set_weighs(set));
   atomic_store(&l->has_providers, set_has_providers(set));
   if (l->on_new) limit_set_retire(old, set);
@@ -75,8 +76,9 @@ bool limiter_is_empty(const struct limiter *l) {
 
 struct instant limiter_now(const struct limiter *l) {
   const struct limiter_settings *s = &l->settings;
-  uint64_t mono_ns = s->mono_ns ? s->mono_ns(s->context) : clock_mono_ns();
-  return (struct instant){(int64_t)mono_ns, s->wall_ms ? s->wall_ms(s->context) : clock_wall_ms()};
+  uint64_t mono_ns = s->mono_ns ? s->mono_ns(s->context) : clock_turn_mono_ns();
+  return (struct instant){(int64_t)mono_ns,
+                          s->wall_ms ? s->wall_ms(s->context) : clock_turn_wall_ms()};
 }
 
 struct limit_set *limiter_set_ref(struct limiter *l) {
@@ -108,25 +110,35 @@ static uint64_t wanted(enum limit_kind kind, uint64_t input, uint64_t output, ui
   return want < INT64_MAX ? want : INT64_MAX;
 }
 
-static struct reservation *reservation_new(struct limit_set *set, const struct limit_request *r,
-                                           const struct limit_match *matches, size_t count) {
-  size_t holds_bytes = count * sizeof(struct limit_hold);
-  struct reservation *out = must_alloc(sizeof *out + holds_bytes);
-  *out = (struct reservation){.set = set, .count = count};
-  list_init(&out->link);
-  for (size_t i = 0; i < count; i++) {
-    const struct limit_rule *rule = matches[i].rule;
-    uint64_t cost = r->is_unpriced ? 0 : r->cost_nanousd;
-    out->holds[i] = (struct limit_hold){.rule = rule};
-    out->holds[i].claim.want =
-        wanted(rule->definition.kind, r->input_tokens, r->output_tokens, cost);
-  }
+static struct reservation *reservation_new(struct limit_set *set, const struct limit_match *matches,
+                                           size_t count) {
+  struct reservation *out = must_alloc(sizeof *out + count * sizeof *out->holds);
+  out->set = set;
+  out->view = NULL;
+  out->count = count;
+  for (size_t i = 0; i < count; i++)
+    out->holds[i] = (struct limit_hold){.rule = matches[i].rule};
   return out;
 }
 
 static void reservation_free(struct reservation *r) {
+  if (r->view) {
+    limit_held_unref(r->held);
+    limit_view_give_back(r->view, r);
+    return;
+  }
   limit_set_unref(r->set);
   free(r);
+}
+
+static void want_all(struct reservation *r, const struct limit_request *request) {
+  uint64_t cost = request->is_unpriced ? 0 : request->cost_nanousd;
+  list_init(&r->link);
+  for (size_t i = 0; i < r->count; i++) {
+    struct limit_hold *h = &r->holds[i];
+    h->claim.want =
+        wanted(h->rule->definition.kind, request->input_tokens, request->output_tokens, cost);
+  }
 }
 
 /* In the order of shards, so that two reservations never wait for each other. */
@@ -351,13 +363,38 @@ static bool reserve_matches(struct limiter *l, struct reservation *r,
   return is_claimed;
 }
 
-bool limiter_reserve(struct limiter *l, const struct limit_request *request,
-                     struct reservation **out, struct limit_refusal *refusal) {
+static bool end_reserve(struct limiter *l, struct reservation *r, uint64_t ttl_ms, bool is_claimed,
+                        struct reservation **out) {
+  if (is_claimed) {
+    register_open(l, r, ttl_ms);
+    *out = r;
+  } else {
+    reservation_free(r);
+  }
+  return is_claimed;
+}
+
+static bool reserve_found(struct limiter *l, const struct limit_request *request,
+                          const struct limit_found *found, struct reservation **out,
+                          struct limit_refusal *refusal) {
+  if (found->count == 0) return true;
+  struct reservation *r = limit_view_take(request->view);
+  r->view = request->view;
+  r->held = limit_view_set(request->view);
+  r->held->refs++;
+  r->set = r->held->set;
+  r->count = found->count;
+  memcpy(r->holds, found->holds, found->count * sizeof *r->holds);
+  want_all(r, request);
+  bool is_claimed = try_claim(l, r, request, refusal);
+  for (size_t i = 0; i < r->count && is_claimed; i++)
+    r->holds[i].key = (struct slice){r->holds[i].slot->key, r->holds[i].slot->key_len};
+  return end_reserve(l, r, request->ttl_ms, is_claimed, out);
+}
+
+static bool reserve_any(struct limiter *l, const struct limit_request *request,
+                        struct reservation **out, struct limit_refusal *refusal) {
   struct limit_match usual[MATCHES_USUAL], *matches = usual;
-  *out = NULL;
-  if (limiter_is_empty(l)) return true;
-  if (request->provider.len && !atomic_load_explicit(&l->has_providers, memory_order_relaxed))
-    return true;
   struct limit_set *set = limiter_set_ref(l);
   size_t count = limit_set_match(set, request, usual, MATCHES_USUAL);
   if (count == 0) {
@@ -368,16 +405,26 @@ bool limiter_reserve(struct limiter *l, const struct limit_request *request,
     matches = must_alloc(count * sizeof *matches);
     must(limit_set_match(set, request, matches, count) == count);
   }
-  struct reservation *r = reservation_new(set, request, matches, count);
+  struct reservation *r = reservation_new(set, matches, count);
+  want_all(r, request);
   bool is_claimed = reserve_matches(l, r, request, matches, refusal);
-  if (is_claimed) {
-    register_open(l, r, request->ttl_ms);
-    *out = r;
-  } else {
-    reservation_free(r);
-  }
   if (matches != usual) free(matches);
-  return is_claimed;
+  return end_reserve(l, r, request->ttl_ms, is_claimed, out);
+}
+
+bool limiter_reserve(struct limiter *l, const struct limit_request *request,
+                     struct reservation **out, struct limit_refusal *refusal) {
+  struct limit_found found;
+  *out = NULL;
+  if (limiter_is_empty(l)) return true;
+  if (request->provider.len && !atomic_load_explicit(&l->has_providers, memory_order_relaxed))
+    return true;
+  if (request->view && !request->provider.len) {
+    (void)limit_view_set(request->view);
+    if (limit_view_find(request->view, request, &found))
+      return reserve_found(l, request, &found, out, refusal);
+  }
+  return reserve_any(l, request, out, refusal);
 }
 
 /* is_end: the reservation lets go of the slot, too, and news of thresholds is told. */

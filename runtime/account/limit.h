@@ -70,7 +70,12 @@ struct limit_request {
   bool is_unpriced;                     /* the cost is unknown … */
   bool refuse_unpriced;                 /* … and money limits refuse it instead of counting 0 */
   uint64_t ttl_ms; /* after that an open reservation is given back by limiter_expire; 0: 1 hour */
+  struct limit_view *view; /* of the calling thread, which settles, too; NULL: slower */
 };
+
+/* What a worker's thread keeps from one request to the next. */
+struct limit_view *limit_view_new(struct limiter *l);
+void limit_view_free(struct limit_view *view); /* none of its reservations is open */
 
 /* "research/vision/ocr" as projects: itself, "research/vision", "research". Returns how many; of
  * deeper ones the innermost. */
@@ -122,6 +127,7 @@ bool limiter_reserve(struct limiter *l, const struct limit_request *request,
                      struct reservation **out, struct limit_refusal *refusal) MUST_CHECK;
 /* Does a hard limit hold that a longer answer uses up: money, output or total tokens? */
 bool limiter_bounds_output(struct limiter *l, const struct limit_request *request);
+bool reservation_bounds_output(const struct reservation *r); /* of its limits; NULL: no */
 /* Books what was used and gives back the rest; more than was reserved is booked, too. *r is NULL
  * afterwards, so that a second call does nothing. */
 void limiter_settle(struct limiter *l, struct reservation **r, const struct limit_actual *actual);

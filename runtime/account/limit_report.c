@@ -131,6 +131,13 @@ bool limiter_bounds_output(struct limiter *l, const struct limit_request *reques
   return is_bounded || count > MATCHES_MAX;
 }
 
+bool reservation_bounds_output(const struct reservation *r) {
+  bool is_bounded = false;
+  for (size_t i = 0; r && i < r->count && !is_bounded; i++)
+    is_bounded = bounds_output(&r->holds[i].rule->definition);
+  return is_bounded;
+}
+
 static void copy_texts(struct limit_use *use, struct arena *arena) {
   struct limit_definition *d = &use->definition;
   d->id = arena_slice(arena, d->id);

@@ -15,6 +15,7 @@ struct limiter {
   void *new_context;
   uv_mutex_t set_lock; /* for as long as it takes to count one reference */
   struct limit_set *set;
+  atomic_uint_fast64_t generation; /* grows after each new set */
   atomic_size_t definition_count;
   atomic_bool weighs, has_providers; /* is there a limit of tokens or money; of a provider */
   atomic_uint_fast64_t last_id;
@@ -29,7 +30,7 @@ struct limit_hold {
   const struct limit_rule *rule;
   struct limit_slot *slot;
   uint64_t hash;
-  struct slice key; /* in the reservation's own memory until the slot is known */
+  struct slice key; /* the caller's memory until the slot is known */
   struct claim claim;
 };
 
@@ -37,7 +38,9 @@ struct reservation {
   struct list link;
   uint64_t id;
   int64_t expires_ns;
-  struct limit_set *set;
+  struct limit_set *set;   /* counted, unless there is a view */
+  struct limit_view *view; /* of the thread that made it, whose memory this is; or NULL */
+  struct limit_held *held;
   struct limit_standing standing;
   size_t count;
   struct limit_hold holds[];

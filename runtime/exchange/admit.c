@@ -71,6 +71,7 @@ static struct slice find_customer(struct exchange *x) {
 }
 
 static void add_projects(struct exchange *x, struct limit_request *r) {
+  if (!x->principal->project.len) return;
   struct slice *projects = arena_alloc(&x->arena, LIMIT_PROJECTS_MAX * sizeof *projects);
   r->project_count = limit_project_chain(x->principal->project, projects);
   r->projects = projects;
@@ -132,6 +133,7 @@ static void fill_claim(struct exchange *x) {
                               .tenant = p->tenant,
                               .model = x->model->name,
                               .customer = x->customer,
+                              .view = x->host->limits,
                               .refuse_unpriced =
                                   !slice_equal_text(x->config->unpriced, "allow_unpriced")};
   r->ttl_ms = ttl_ms(&x->config->upstream);
@@ -170,7 +172,7 @@ enum step_result admit_step(struct exchange *x) {
   if (limiter_reserve(x->host->limiter, &x->claim, &x->reservation, &refusal)) {
     x->has_standing = x->reservation != NULL;
     if (x->has_standing) x->standing = *reservation_standing(x->reservation);
-    x->is_bounded = x->most_output && limiter_bounds_output(x->host->limiter, &x->claim);
+    x->is_bounded = x->most_output && reservation_bounds_output(x->reservation);
     return STEP_NEXT;
   }
   x->refusal = arena_alloc(&x->arena, sizeof refusal);
@@ -210,8 +212,8 @@ struct slice admit_headers(struct exchange *x) {
   if (!is_refused && !x->has_standing) return (struct slice){"", 0};
   bytes_clear(lines);
   if (is_refused)
-    limit_refusal_headers(x->refusal, x->route.dialect, clock_wall_ms(), lines);
+    limit_refusal_headers(x->refusal, x->route.dialect, clock_turn_wall_ms(), lines);
   else
-    limit_headers(&x->standing, x->route.dialect, clock_wall_ms(), lines);
+    limit_headers(&x->standing, x->route.dialect, clock_turn_wall_ms(), lines);
   return arena_slice(&x->arena, bytes_slice(lines));
 }

@@ -14,6 +14,7 @@
 struct exchange;
 struct bookkeeper;
 struct limiter;
+struct limit_view;
 struct journal;
 struct encoder;
 struct directory_memory;
@@ -38,7 +39,8 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
   struct journal *journal;       /* NULL: no ledger is kept */
   struct bookkeeper *bookkeeper; /* NULL: no ledger is kept */
   struct limiter *limiter;
-  struct encoder *encoder; /* working memory of tokenizers */
+  struct limit_view *limits; /* the worker's view of it */
+  struct encoder *encoder;   /* working memory of tokenizers */
   struct token_jobs *token_jobs;
   struct log *log;
   struct list exchanges; /* all that are open, oldest first */

@@ -30,11 +30,13 @@ static void join(uv_thread_cb run, void *arg) {
 
 static void rush(void *arg) {
   struct crowd *c = arg;
+  struct limit_request request = *c->request;
+  if (!c->keeps) request.view = limit_view_new(c->l); /* what is kept, another thread ends */
   uv_barrier_wait(&c->start);
   for (int i = 0; i < 1000; i++) {
     struct reservation *r;
     struct limit_refusal refusal;
-    if (!limiter_reserve(c->l, c->request, &r, &refusal)) continue;
+    if (!limiter_reserve(c->l, &request, &r, &refusal)) continue;
     CHECK(r != NULL);
     int n = atomic_fetch_add(&c->admitted, 1);
     if (c->keeps)
@@ -42,6 +44,7 @@ static void rush(void *arg) {
     else
       limiter_settle(c->l, &r, &c->actual);
   }
+  limit_view_free(request.view);
 }
 
 /* 8,000 requests at once for 100 places, whichever kind counts them. */
@@ -95,6 +98,7 @@ static void mix(void *arg) {
   struct reservation *open[16] = {0};
   struct limit_actual actual[16];
   struct limit_refusal refusal;
+  struct limit_view *view = random % 2 ? limit_view_new(m->l) : NULL;
   for (uint64_t i = 0; i < operations; i++) {
     uint64_t n = next(&random) & 15;
     if (open[n] && next(&random) % 20 == 0) {
@@ -109,6 +113,7 @@ static void mix(void *arg) {
       struct limit_request r = {.tenant = SLICE("acme"),
                                 .user = users[next(&random) & 3],
                                 .model = models[next(&random) & 1],
+                                .view = view,
                                 .input_tokens = next(&random) % 1000,
                                 .output_tokens = next(&random) % 1000,
                                 .cost_nanousd = next(&random) % 1000000};
@@ -120,6 +125,7 @@ static void mix(void *arg) {
   }
   for (int n = 0; n < 16; n++)
     limiter_release(m->l, &open[n]);
+  limit_view_free(view);
 }
 
 static void add_use(void *context, const struct limit_use *use) {

@@ -5,7 +5,7 @@
 #include "account/limit_view.h"
 #include "base/clock.h"
 
-enum { MS_NS = 1000000, TTL_DEFAULT_MS = 3600000, COUNTERS_DEFAULT = 100000, MATCHES_USUAL = 32 };
+enum { MS_NS = 1000000, TTL_DEFAULT_MS = 3600000, COUNTERS_DEFAULT = 200000, MATCHES_USUAL = 32 };
 
 struct limiter *limiter_new(const struct limiter_settings *settings) {
   struct limiter *l = must_calloc(1, sizeof *l);

@@ -32,8 +32,8 @@ struct limiter_settings {             /* all may be 0 or NULL */
   /* Once per counter, window and threshold, on the thread that crossed it, no lock held. */
   void (*on_event)(void *context, const struct limit_event *event);
   void *context;
-  uint32_t
-      max_counters; /* of one definition; default 100,000. Idle ones go first and lose nothing */
+  uint32_t max_counters; /* of one definition; default 200,000. Idle ones go first and lose nothing;
+                            one tenant has at most as many as are still free */
 };
 
 struct limiter *limiter_new(const struct limiter_settings *settings);

@@ -61,7 +61,7 @@ static void add(struct limit_seeding *s, const struct limit_match *match,
   struct limit_shard *shard = &table->shards[limit_shard_of(hash)];
   uint8_t percent = 0;
   uv_mutex_lock(&shard->lock);
-  struct limit_slot *slot = limit_slot_get(table, s->rule, key, hash, s->now);
+  struct limit_slot *slot = limit_slot_restore(table, s->rule, key, hash, s->now);
   if (slot) {
     /* A new counter has no window yet; a bucket's past is behind its clock. */
     if (s->rule->counter.form == COUNTER_CALENDAR)

@@ -21,49 +21,87 @@ static void mark_add(struct normal *n, size_t raw, uint32_t width) {
 }
 
 static bool is_invisible(uint32_t p) {
-  return p == 0xad || p == 0x34f || p == 0x180e || (p >= 0x200b && p <= 0x200f) ||
-         (p >= 0x202a && p <= 0x202e) || (p >= 0x2060 && p <= 0x206f) ||
+  return p < 9 || p == 0xad || p == 0x34f || p == 0x180e || (p >= 0x200b && p <= 0x200f) ||
+         (p >= 0x202a && p <= 0x202e) || (p >= 0x2060 && p <= 0x206f) || p == 0x20e3 ||
          (p >= 0xfe00 && p <= 0xfe0f) || p == 0xfeff || (p >= 0xe0000 && p <= 0xe01ef);
 }
 
-/* First code points of the decimal digits of scripts people write numbers in. */
+/* First code points of the decimal digits (Unicode, category Nd) of scripts people write numbers
+ * in. */
 static uint32_t digit_of(uint32_t p) {
-  static const uint32_t zeros[] = {0x660, 0x6f0, 0x966, 0x9e6, 0xe50};
-  for (size_t i = 0; i < sizeof zeros / sizeof *zeros; i++)
-    if (p >= zeros[i] && p < zeros[i] + 10) return '0' + p - zeros[i];
+  static const uint16_t zeros[] = {0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6,  0xb66,  0xbe6, 0xc66,
+                                   0xce6, 0xd66, 0xe50, 0xed0, 0xf20, 0x1040, 0x17e0, 0x1810};
   if (p >= 0x1d7ce && p <= 0x1d7ff) return '0' + (p - 0x1d7ce) % 10;
+  if (p < 0x660 || p > 0x1819) return 0;
+  for (size_t i = 0; i < sizeof zeros / sizeof *zeros; i++)
+    if (p >= zeros[i] && p < zeros[i] + 10u) return '0' + p - zeros[i];
   return 0;
 }
 
-/* Simple case folding (Unicode, CaseFolding.txt, status C) of Latin, Greek, Cyrillic and Armenian.
- */
-static uint32_t lower_of(uint32_t p) {
-  if (p < 0xc0) return p;
-  if (p <= 0xde) return p == 0xd7 ? p : p + 32;
-  if (p >= 0x100 && p <= 0x137) return p | 1;
-  if ((p >= 0x139 && p <= 0x148) || (p >= 0x179 && p <= 0x17e)) return p + (p & 1);
-  if (p >= 0x14a && p <= 0x177) return p | 1;
-  if (p == 0x178) return 0xff;
-  if (p >= 0x391 && p <= 0x3ab) return p + 32;
-  if (p >= 0x400 && p <= 0x40f) return p + 80;
-  if (p >= 0x410 && p <= 0x42f) return p + 32;
-  if (p >= 0x460 && p <= 0x481) return p | 1;
-  if (p >= 0x531 && p <= 0x556) return p + 48;
-  if (p >= 0x1e00 && p <= 0x1eff && (p < 0x1e96 || p > 0x1e9f)) return p | 1;
+static bool is_in(uint32_t p, uint32_t first, uint32_t last) {
+  return p >= first && p <= last;
+}
+
+/* Pairs of a capital letter at an even place and its small one behind it, and at an odd place. */
+static bool is_even_pair(uint32_t p) {
+  return is_in(p, 0x100, 0x137) || is_in(p, 0x14a, 0x177) || is_in(p, 0x1de, 0x1ef) ||
+         is_in(p, 0x1f8, 0x21f) || is_in(p, 0x222, 0x233) || is_in(p, 0x460, 0x481) ||
+         is_in(p, 0x48a, 0x4bf) || is_in(p, 0x4d0, 0x52f) || is_in(p, 0x1e00, 0x1e95) ||
+         is_in(p, 0x1ea0, 0x1eff);
+}
+
+static bool is_odd_pair(uint32_t p) {
+  return is_in(p, 0x139, 0x148) || is_in(p, 0x179, 0x17e) || is_in(p, 0x1cd, 0x1dc) ||
+         is_in(p, 0x4c1, 0x4ce);
+}
+
+/* Single letters whose small form lies elsewhere. */
+static uint32_t odd_lower(uint32_t p) {
+  static const uint16_t pairs[][2] = {
+      {0x178, 0xff},  {0x17f, 's'},   {0x386, 0x3ac}, {0x388, 0x3ad}, {0x389, 0x3ae},
+      {0x38a, 0x3af}, {0x38c, 0x3cc}, {0x38e, 0x3cd}, {0x38f, 0x3ce}, {0x3c2, 0x3c3},
+      {0x4c0, 0x4cf}, {0x1e9e, 0xdf}, {0x212a, 'k'},  {0x212b, 0xe5}};
+  for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+    if (p == pairs[i][0]) return pairs[i][1];
   return p;
+}
+
+/* Simple case folding (Unicode, CaseFolding.txt, status C, and S of the sharp s) of Latin, Greek,
+ * Cyrillic and Armenian. */
+static uint32_t lower_of(uint32_t p) {
+  if (p < 0xc0 || p > 0x212b) return p;
+  if (p <= 0xde) return p == 0xd7 ? p : p + 32;
+  if (is_even_pair(p)) return p | 1;
+  if (is_odd_pair(p)) return p + (p & 1);
+  if (is_in(p, 0x391, 0x3ab) || is_in(p, 0x410, 0x42f)) return p + 32;
+  if (is_in(p, 0x400, 0x40f)) return p + 80;
+  if (is_in(p, 0x531, 0x556)) return p + 48;
+  return odd_lower(p);
+}
+
+/* Letters and signs that are others in another dress: of formulas, in circles, small. 0: none. */
+static uint32_t dressed(uint32_t p) {
+  static const char small[] = {',', 0,   '.', 0,   ';',  ':', '?', '!', 0,   '(',
+                               ')', '{', '}', '[', ']',  '#', '&', '*', '+', '-',
+                               '<', '>', '=', 0,   '\\', '$', '%', '@'};
+  if (is_in(p, 0x24b6, 0x24e9)) return 'a' + (p - 0x24b6) % 26;
+  if (is_in(p, 0xfe50, 0xfe6b)) return (unsigned char)small[p - 0xfe50];
+  if (!is_in(p, 0x1d400, 0x1d6a3)) return 0;
+  uint32_t place = (p - 0x1d400) % 52;
+  return place < 26 ? 'A' + place : 'a' + place - 26;
 }
 
 /* The character that stands for p; 0 for none. */
 static uint32_t plain_of(uint32_t p) {
-  if (p < 0x80) return p;
   if (is_invisible(p)) return 0;
+  if (p < 0x80) return p;
   if (p >= 0xff01 && p <= 0xff5e) return p - 0xfee0;
   if (p == 0xa0 || p == 0x3000 || (p >= 0x2000 && p <= 0x200a) || p == 0x202f || p == 0x205f)
     return ' ';
   if ((p >= 0x2010 && p <= 0x2015) || p == 0x2212 || p == 0xfe58 || p == 0xfe63) return '-';
-  if (p == 0x3002 || p == 0xff61) return p;
-  uint32_t digit = digit_of(p);
-  return digit ? digit : lower_of(p);
+  uint32_t other = digit_of(p);
+  if (!other) other = dressed(p);
+  return other ? other : lower_of(p);
 }
 
 static void put(struct normal *n, uint32_t point, size_t raw, size_t width) {
@@ -98,7 +136,10 @@ static int hex4(const char *p) {
   return value;
 }
 
-enum { MORE = 0 }; /* the end of this character has not come */
+enum {
+  MORE = 0,       /* the end of this character has not come */
+  CONTROL_END = 9 /* control characters below tab are nothing that anybody reads */
+};
 
 /* \uXXXX, both halves of a pair; the length read, MORE, or 1 when it is no escape. */
 static size_t unicode_escape(const char *p, size_t left, bool ended, uint32_t *point) {
@@ -109,7 +150,7 @@ static size_t unicode_escape(const char *p, size_t left, bool ended, uint32_t *p
   }
   uint32_t high = (uint32_t)hex4(p + 2);
   if (high < 0xd800 || high > 0xdfff) {
-    *point = high ? high : ' ';
+    *point = high;
     return 6;
   }
   *point = 0xfffd;
@@ -189,6 +230,9 @@ static size_t special(struct normal *n, const char *p, size_t left, bool ended) 
     len = escape(p, left, ended, &point);
   } else if (*p == '%') {
     len = percent(p, left, ended, &point);
+  } else if ((unsigned char)*p < CONTROL_END) {
+    put(n, 0, n->raw, 1);
+    return 1;
   } else {
     len = utf8_decode(p, p + left, &point);
     if (len == 0 && !ended && utf8_is_partial(p, left)) return MORE;
@@ -208,7 +252,7 @@ static size_t special(struct normal *n, const char *p, size_t left, bool ended) 
 }
 
 static bool is_special(unsigned char c) {
-  return c >= 0x80 || c == '\\' || c == '%';
+  return c >= 0x80 || c < CONTROL_END || c == '\\' || c == '%';
 }
 
 /* U+4000 to U+CFFF, most of what Chinese and Korean are written in, are as they are. */
@@ -223,11 +267,13 @@ static size_t plain_end(struct slice piece, size_t at) {
   for (;;) {
 #ifdef __SSE2__
     const __m128i backslash = _mm_set1_epi8('\\'), percent_sign = _mm_set1_epi8('%');
+    const __m128i control_end = _mm_set1_epi8(CONTROL_END); /* signed: 0x80 and more are below */
     for (int found = 0; piece.len - at >= 16 && !found;) {
       __m128i chunk = _mm_loadu_si128((const __m128i *)(piece.data + at));
       __m128i signs =
           _mm_or_si128(_mm_cmpeq_epi8(chunk, backslash), _mm_cmpeq_epi8(chunk, percent_sign));
-      found = _mm_movemask_epi8(_mm_or_si128(chunk, signs));
+      __m128i odd = _mm_cmplt_epi8(chunk, control_end);
+      found = _mm_movemask_epi8(_mm_or_si128(odd, signs));
       at += found ? (size_t)__builtin_ctz((unsigned)found) : 16;
     }
 #endif

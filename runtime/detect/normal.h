@@ -1,6 +1,7 @@
-/* Text as the rules read it, and the way back to the bytes it was made of. Full-width forms and
- * foreign digits become ASCII, letters outside ASCII lose their case, characters without width
- * vanish, JSON escapes and percent signs are resolved one layer deep. */
+/* Text as the rules read it, and the way back to the bytes it was made of. Full-width forms,
+ * letters of formulas and in circles and foreign digits become ASCII, letters outside ASCII lose
+ * their case, characters without width and control characters below tab vanish, JSON escapes and
+ * percent signs are resolved one layer deep. */
 #pragma once
 #include "detect/offsets.h"
 

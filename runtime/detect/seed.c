@@ -21,14 +21,10 @@ static int word_index(const struct detect_rules *rules, const char *word, size_t
   uint32_t hash = 2166136261u;
   if (len < 3 || len > 8) return -1;
   for (size_t i = 0; i < len; i++)
-    hash = (hash ^ (uint8_t)word[i]) * 16777619u;
+    hash = (hash ^ (uint8_t)(word[i] | 0x20)) * 16777619u; /* letters, in small */
   for (uint32_t place = hash % TABLE; rules->seed_words[place * 2]; place = (place + 1) % TABLE)
     if (rules->seed_words[place * 2] == hash) return (int)rules->seed_words[place * 2 + 1];
   return -1;
-}
-
-static bool is_lower(char c) {
-  return c >= 'a' && c <= 'z';
 }
 
 static bool is_gap(char c) {
@@ -43,7 +39,7 @@ static bool follows_word(const struct scan *s, size_t start) {
   while (end > 0 && start - end < GAP_MOST && is_gap(s->text[end - 1]))
     end--;
   size_t begin = end;
-  while (begin > 0 && end - begin < 9 && is_lower(s->text[begin - 1]))
+  while (begin > 0 && end - begin < 9 && is_alpha(s->text[begin - 1]))
     begin--;
   if (end == start || begin == end || is_alnum(scan_before(s, begin))) return false;
   return word_index(s->rules, s->text + begin, end - begin) >= 0;
@@ -59,7 +55,7 @@ struct phrase {
 static bool phrase_read(struct scan *s, struct phrase *p, size_t at) {
   while (p->count < RUN_MOST) {
     size_t begin = at;
-    while (at < s->len && at - begin < 9 && is_lower(s->text[at]))
+    while (at < s->len && at - begin < 9 && is_alpha(s->text[at]))
       at++;
     if (at == s->len && !s->ended) return false;
     int index = is_alnum(scan_byte(s, at)) ? -1 : word_index(s->rules, s->text + begin, at - begin);

@@ -52,8 +52,8 @@ static unsigned rule_score(const struct scan *s, const struct letter_rule *r,
   unsigned score = c->groups > 1 ? r->grouped : r->plain;
   if (c->groups > 1 && r->grouped == 0) return 0;
   if (*context) return r->near;
-  bool lower_x = r->kind == DETECT_CN_RESIDENT_ID || r->kind == DETECT_IBAN;
-  if (c->lower && !lower_x) return 0;
+  bool is_strong = r->proof && r->plain >= 92; /* small letters are no chance then */
+  if (c->lower && !is_strong) return 0;
   bool ordered =
       scan_near(s, CONTEXT_ORDER, c->start) && c->start - s->context_end[CONTEXT_ORDER] <= 24;
   return ordered && score < 90 ? score - 20 : score;
@@ -89,6 +89,12 @@ static void hong_kong(struct scan *s, const struct compact *c, size_t end) {
            (struct detect_finding){.score = 90, .validated = true});
 }
 
+/* As accounts begin: two letters and two digits, a group of their own. */
+static bool begins_iban(const struct compact *c) {
+  return c->len >= 4 && c->len % 4 == 0 && !is_digit(c->text[0]) && !is_digit(c->text[1]) &&
+         is_digit(c->text[2]) && is_digit(c->text[3]);
+}
+
 /* Reads on over single separators, and judges at the end of each group. */
 void match_groups(struct scan *s, size_t start) {
   struct compact c = {.start = start};
@@ -118,7 +124,7 @@ void match_groups(struct scan *s, size_t start) {
         !((sep == '-' || sep == '_') && is_alnum(next)))
       compact_judge(s, &c, at);
     if (sep == '(') hong_kong(s, &c, at);
-    if (!joins || !is_alnum(next) || (c.lower && sep == ' ')) return;
+    if (!joins || !is_alnum(next) || (c.lower && sep == ' ' && !begins_iban(&c))) return;
     at++;
   }
 }
@@ -128,10 +134,8 @@ void match_token(struct scan *s, const struct token *t) {
   size_t len = t->end - t->start;
   char earlier = t->start > 1 ? s->text[t->start - 2] : 0;
   match_crypto(s, t);
-  if (t->digits == 0 && t->uppers == 0) {
-    match_seed(s, t);
-    return;
-  }
+  if (t->digits == 0) match_seed(s, t);
+  if (t->digits == 0 && t->uppers == 0) return;
   if (before == '_' || ((before == '-' || before == '.' || before == '/') && is_alnum(earlier)))
     return;
   bool bic_like = t->digits == 0 && t->lowers == 0 && (len == 8 || len == 11);

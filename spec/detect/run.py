@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""Installs the oracles (install), or runs one suite against detect_probe: oracles, vectors. GATEYES_DETECT_ROUNDS makes the
+"""Installs the oracles (install), or runs one suite against detect_probe: oracles, variants, vectors. GATEYES_DETECT_ROUNDS makes the
 samples larger than ctest's, GATEYES_DETECT_SEED others."""
 import fcntl
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 
 import oracles
+import variants
 import vectors
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -54,6 +56,10 @@ def main(suite):
     seed = int(os.environ.get("GATEYES_DETECT_SEED", 2024))
     if suite == "vectors":
         vectors.check(probe, seed, rounds)
+    elif suite == "variants":
+        text = (HERE.parent.parent / "runtime/detect/kinds.def").read_text()
+        if not variants.check(probe, re.findall(r'^KIND\(\w+, "(\w+)"', text, re.M)):
+            raise SystemExit(1)
     else:
         shutil.copy(HERE / "node" / "oracle.mjs", HOME / "oracle.mjs")
         oracles.compare(probe, str(VENV / "bin/node"), HOME, 2 * rounds, seed)

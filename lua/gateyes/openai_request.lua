@@ -20,7 +20,8 @@ local beyond_openai = { top_k = true, min_p = true, repetition_penalty = true }
 -- Takes part in the generic report of the runtime: everything that some preset takes.
 openai_request.takes = { n = true, stop = true, max_tokens = true, reasoning = true, modalities = true, output = true,
   tools = true, tool_choice = true, system = true, turn_names = true }
-for _, name in ipairs(scalars) do openai_request.takes[name] = true end
+local is_scalar = {}
+for _, name in ipairs(scalars) do openai_request.takes[name], is_scalar[name] = true, true end
 
 local function client_name(request, field)
   return request.fields and request.fields[field] or field
@@ -297,9 +298,8 @@ end
 
 local function add_scalars(writer, body)
   local names, request = writer.preset.names, writer.request
-  for i = 1, #scalars do
-    local field = scalars[i]
-    if request[field] ~= nil then body[names and names[field] or field] = taken(writer, field) end
+  for field in pairs(request) do
+    if is_scalar[field] then body[names and names[field] or field] = taken(writer, field) end
   end
   if writer.preset.models then body.user = openai_ids.user(body.user, writer.context.model) end
   fix_verbosity(writer, body)

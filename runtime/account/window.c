@@ -48,12 +48,19 @@ static struct civil add_months(struct civil date, int months) {
   return date;
 }
 
+/* That day of the month, or its last where it is shorter. */
+static int64_t day_in_month(struct civil month, unsigned day) {
+  month.day = 1;
+  int64_t first = civil_days(month), length = civil_days(add_months(month, 1)) - first;
+  return first + (day < length ? day : length) - 1;
+}
+
 static struct span month_days(const struct limit_window *w, int64_t today, int months) {
-  struct civil date = civil_of_days(today), start = date;
-  start.day = w->start_day ? w->start_day : 1;
-  start.month = (date.month - 1) / (unsigned)months * (unsigned)months + 1;
-  if (civil_days(start) > today) start = add_months(start, -months);
-  return (struct span){civil_days(start), civil_days(add_months(start, months))};
+  struct civil start = civil_of_days(today);
+  unsigned day = w->start_day ? w->start_day : 1;
+  start.month = (start.month - 1) / (unsigned)months * (unsigned)months + 1;
+  if (day_in_month(start, day) > today) start = add_months(start, -months);
+  return (struct span){day_in_month(start, day), day_in_month(add_months(start, months), day)};
 }
 
 static struct span week_days(const struct limit_window *w, int64_t today) {

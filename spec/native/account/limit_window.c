@@ -39,6 +39,25 @@ static void test_utc(void) {
                 at(2028, 2, 1, 0), at(2028, 3, 1, 0)));
 }
 
+/* A month that has no such day begins a window on its last. */
+static void test_last_days(void) {
+  struct limit_window month = {.unit = LIMIT_MONTH, .start_day = 31}, year = month;
+  year.unit = LIMIT_YEAR;
+  CHECK(is_span(month, at(2026, 2, 27, 86399), at(2026, 1, 31, 0), at(2026, 2, 28, 0)));
+  CHECK(is_span(month, at(2026, 2, 28, 0), at(2026, 2, 28, 0), at(2026, 3, 31, 0)));
+  CHECK(is_span(month, at(2028, 2, 29, 0), at(2028, 2, 29, 0), at(2028, 3, 31, 0)));
+  CHECK(is_span(month, at(2026, 4, 29, 0), at(2026, 3, 31, 0), at(2026, 4, 30, 0)));
+  CHECK(is_span(month, at(2026, 12, 31, 0), at(2026, 12, 31, 0), at(2027, 1, 31, 0)));
+  month.start_day = 29;
+  CHECK(is_span(month, at(2027, 2, 28, 0), at(2027, 2, 28, 0), at(2027, 3, 29, 0)));
+  CHECK(is_span(year, at(2026, 1, 30, 0), at(2025, 1, 31, 0), at(2026, 1, 31, 0)));
+  const struct zone *cairo = zone_find(SLICE("Africa/Cairo"));
+  if (!cairo) return;
+  /* 2026-04-24 has no first hour there: the month that begins with it begins at one o'clock. */
+  month = (struct limit_window){.unit = LIMIT_MONTH, .start_day = 24, .zone = cairo};
+  CHECK(is_span(month, at(2026, 4, 24, 0), at(2026, 4, 23, 79200), at(2026, 5, 23, 75600)));
+}
+
 static void test_zones(void) {
   const struct zone *berlin = zone_find(SLICE("Europe/Berlin"));
   const struct zone *shanghai = zone_find(SLICE("Asia/Shanghai"));
@@ -63,7 +82,7 @@ static void test_partition(void) {
                                       "Asia/Beirut",  "America/Santiago"};
   for (size_t n = 0; n < sizeof names / sizeof *names; n++)
     for (int unit = LIMIT_HOUR; unit <= LIMIT_YEAR; unit++)
-      for (uint8_t day = 0; day <= 7; day += 7) {
+      for (uint8_t day = 0; day <= (unit < LIMIT_MONTH ? 7 : 31); day++) {
         struct limit_window w = {.unit = (enum limit_unit)unit, .start_day = day};
         w.zone = zone_find(slice_of(names[n]));
         if (!w.zone) continue;
@@ -84,6 +103,7 @@ static void test_partition(void) {
 
 int main(void) {
   test_utc();
+  test_last_days();
   test_zones();
   test_partition();
   return checks_end();

@@ -15,6 +15,8 @@ enum {
   LEAST_MEMORY_BYTES = 256 << 10,
   CPU_MS = 10,
   BREACHES = 10,
+  PROBATION = 10, /* calm entries before a breach tells something, and after it */
+  PROBATION_NS = 2000000,
   WINDOW_MS = 60000,
   MAX_CHUNK_BYTES = 1 << 20,
   MAX_MESSAGE_BYTES = 1000,
@@ -261,6 +263,28 @@ static void on_hook(lua_State *L, lua_Debug *activation) {
     luaL_error(L, "stopped");
 }
 
+/* Whoever has just broken the budget gets what calm entries need, twice over, so that others do not
+ * wait for as long again. Where none is known yet, nothing can be told from a first one. */
+static uint64_t budget_of(const struct sandbox *s) {
+  uint64_t usual_ns = s->calm.peak_ns > s->calm.earlier_ns ? s->calm.peak_ns : s->calm.earlier_ns;
+  uint64_t low_ns = PROBATION_NS + 2 * usual_ns;
+  return s->probation && low_ns < s->cpu_ns ? low_ns : s->cpu_ns;
+}
+
+static void note_calm(struct sandbox *s, uint64_t used_ns) {
+  if (s->probation) s->probation--;
+  if (!s->meter) return;
+  s->calm.count++;
+  if (!used_ns) return;
+  uint64_t now_ns = clock_mono_ns();
+  if (now_ns - s->calm.since_ns > s->breach_window_ns) {
+    s->calm.earlier_ns = s->calm.peak_ns;
+    s->calm.peak_ns = 0;
+    s->calm.since_ns = now_ns;
+  }
+  if (used_ns > s->calm.peak_ns) s->calm.peak_ns = used_ns;
+}
+
 static void enter(struct sandbox *s) {
   must(!s->is_entered);
   s->has_run = true;
@@ -268,7 +292,8 @@ static void enter(struct sandbox *s) {
    * coroutine was still held. */
   if (s->must_collect && s->used_bytes > s->memory_bytes / 2) lua_gc(s->L, LUA_GCCOLLECT, 0);
   s->must_collect = false;
-  uint64_t budget_ns = s->cpu_ns + s->allowance_ns;
+  s->entry_ns = budget_of(s);
+  uint64_t budget_ns = s->entry_ns + s->allowance_ns;
   if (s->meter) budget_ns = *s->meter < budget_ns ? budget_ns - *s->meter : 0;
   lua_gc(s->L, LUA_GCSETPAUSE, s->used_bytes > s->memory_bytes / 4 ? HURRIED_PAUSE : USUAL_PAUSE);
   s->stack_base = __builtin_frame_address(0);
@@ -285,6 +310,7 @@ static void count_breach(struct sandbox *s, enum sandbox_result kind) {
     s->breaches_in_window = 0;
   }
   s->breaches[kind]++;
+  if (s->calm.count >= PROBATION) s->probation = PROBATION;
   if (++s->breaches_in_window < s->breach_limit || s->disabled_reason[0]) return;
   snprintf(s->disabled_reason, sizeof s->disabled_reason,
            "disabled: its scripts were stopped %u times within %u s, last for %s",
@@ -300,6 +326,7 @@ static enum sandbox_result leave(struct sandbox *s, lua_State *L, int status, st
   s->is_entered = false;
   if (s->meter) *s->meter += used_ns;
   bool is_yield = status == LUA_YIELD;
+  if (!is_over && !s->is_refused) note_calm(s, used_ns);
   if (!is_over && !s->is_refused && (status == 0 || is_yield))
     return is_yield ? SANDBOX_YIELD : SANDBOX_DONE;
   enum sandbox_result kind = is_over ? SANDBOX_CPU : s->is_refused ? SANDBOX_MEMORY : SANDBOX_ERROR;
@@ -308,7 +335,7 @@ static enum sandbox_result leave(struct sandbox *s, lua_State *L, int status, st
     describe_error(L, error);
   else if (kind == SANDBOX_CPU)
     bytes_printf(error, "%sstopped after %u ms of processor time", s->stopped_at,
-                 (unsigned)(s->cpu_ns / 1000000u));
+                 (unsigned)((s->entry_ns + 500000u) / 1000000u));
   else
     bytes_printf(error, "stopped: needs more than %zu KiB of memory", s->memory_bytes >> 10);
   if (kind != SANDBOX_ERROR) count_breach(s, kind);

@@ -24,6 +24,12 @@ struct sandbox {
   bool is_entered, is_refused;
   uint32_t breach_limit, breaches_in_window;
   uint64_t breach_window_ns, window_start_ns;
+  struct {                                  /* of entries with a meter that ended well */
+    uint64_t peak_ns, earlier_ns, since_ns; /* the longest of this minute, and of one before */
+    uint32_t count;
+  } calm;
+  uint32_t probation; /* entries that have to end well before the whole budget is back */
+  uint64_t entry_ns;  /* budget of this entry */
   uint64_t breaches[SANDBOX_DISABLED + 1]; /* by kind */
   char disabled_reason[128];               /* empty: it is not */
   void (*on_disabled)(void *context, struct slice reason);

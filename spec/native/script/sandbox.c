@@ -195,6 +195,48 @@ static void test_disabling(void) {
   sandbox_free(s);
 }
 
+/* Thread time of one entry with a meter, in milliseconds. */
+static uint64_t entry_ms(struct sandbox *s, const char *script, enum sandbox_result wanted) {
+  uint64_t used_ns = 0, start_ns = kit_cpu_ns();
+  sandbox_set_meter(s, &used_ns);
+  CHECK(kit_run(s, script, &error) == wanted);
+  sandbox_set_meter(s, NULL);
+  lua_settop(sandbox_state(s), 0);
+  return (kit_cpu_ns() - start_ns) / 1000000u;
+}
+
+/* After a breach the next one ends soon, until entries have ended well; what a calm script needs it
+ * gets, and one that is new keeps its budget. */
+static void test_probation(void) {
+  enum { CPU = 200, MANY = 100, CALM = 10 };
+  static const char spin[] = "while true do end", calm[] = "return 1";
+  struct sandbox *s = sandbox_new(
+      &(struct sandbox_settings){.name = SLICE("acme"), .breaches = 1000, .cpu_ms = CPU});
+  CHECK(entry_ms(s, spin, SANDBOX_CPU) >= CPU * 9 / 10);
+  CHECK(entry_ms(s, spin, SANDBOX_CPU) >= CPU * 9 / 10);
+  for (int i = 0; i < CALM; i++)
+    entry_ms(s, calm, SANDBOX_DONE);
+  CHECK(entry_ms(s, spin, SANDBOX_CPU) >= CPU * 9 / 10);
+  uint64_t best_ms = CPU;
+  for (int i = 0; i < 5 && best_ms >= MANY; i++) /* the watching thread may come late */
+    best_ms = entry_ms(s, spin, SANDBOX_CPU);
+  CHECK(best_ms < MANY);
+  for (int i = 0; i < CALM; i++)
+    entry_ms(s, calm, SANDBOX_DONE);
+  CHECK(entry_ms(s, spin, SANDBOX_CPU) >= CPU * 9 / 10);
+  for (int i = 0; i < CALM; i++)
+    entry_ms(s, calm, SANDBOX_DONE);
+  uint64_t used_ms = 0;
+  for (int loops = 1 << 20; used_ms < CPU / 4 && loops < 1 << 30; loops *= 2) {
+    char work[64];
+    snprintf(work, sizeof work, "for i = 1, %d do end", loops);
+    used_ms = entry_ms(s, work, SANDBOX_DONE);
+  }
+  entry_ms(s, spin, SANDBOX_CPU);
+  CHECK(entry_ms(s, spin, SANDBOX_CPU) >= used_ms);
+  sandbox_free(s);
+}
+
 static int push_long(lua_State *L) {
   lua_pushstring(L, "from the host");
   return 1;
@@ -274,6 +316,7 @@ int main(void) {
   test_modules();
   test_trapped_globals();
   test_disabling();
+  test_probation();
   test_host_memory();
   test_size();
   measure_call();

@@ -36,6 +36,7 @@ struct word {
   bool counts, is_image;
 };
 
+/* By their first letters. */
 static const struct word words[] = {
     {SLICE("b64_json"), true, false, false},
     {SLICE("cache_control"), true, false, false},
@@ -74,9 +75,10 @@ static bool is_key(struct pass *p, const char *quote) {
 }
 
 /* text begins with a string's content. True: the string does not count. */
-static bool meets_word(struct pass *p, struct slice text) {
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+static bool meets_word(struct pass *p, struct slice text, unsigned from) {
+  for (size_t i = from; i < sizeof words / sizeof *words; i++) {
     const struct word *w = &words[i];
+    if (w->text.data[0] != text.data[0]) break;
     if (w->text.data[1] != text.data[1] || !slice_starts(text, w->text)) continue;
     if (w->is_key && !is_key(p, text.data + w->text.len)) continue;
     p->saw_image |= w->is_image;
@@ -85,10 +87,12 @@ static bool meets_word(struct pass *p, struct slice text) {
   return false;
 }
 
+/* Where the words of that letter begin, and one more; 0: there are none. */
+static const uint8_t firsts[256] = {
+    ['b'] = 1,     ['c'] = 1 + 1,  ['d'] = 1 + 3,  ['e'] = 1 + 6, ['f'] = 1 + 7,
+    ['i'] = 1 + 9, ['s'] = 1 + 13, ['t'] = 1 + 14, ['u'] = 1 + 16};
+
 static inline bool may_meet(struct slice text) {
-  static const bool firsts[256] = {
-      ['b'] = true, ['c'] = true, ['d'] = true, ['e'] = true, ['f'] = true,
-      ['i'] = true, ['s'] = true, ['t'] = true, ['u'] = true};
   static const bool seconds[256] = {['6'] = true, ['a'] = true, ['n'] = true, ['i'] = true,
                                     ['d'] = true, ['m'] = true, ['o'] = true, ['r'] = true};
   return text.len > 1 && firsts[(unsigned char)text.data[0]] &&
@@ -109,7 +113,7 @@ static uint64_t left_out(struct pass *p, const char *at, uint64_t opening, uint6
     struct slice rest = {text, (size_t)(p->end - text)};
     bool leaves = p->leaves_next;
     p->leaves_next = false;
-    if (may_meet(rest)) leaves |= meets_word(p, rest);
+    if (may_meet(rest)) leaves |= meets_word(p, rest, firsts[(unsigned char)*text] - 1u);
     if (!leaves) continue;
     uint64_t end = closing & ~(first - 1);
     p->is_left_out = end == 0;
@@ -120,13 +124,13 @@ static uint64_t left_out(struct pass *p, const char *at, uint64_t opening, uint6
 
 /* ---- escapes ---- */
 
-static void add_escape(uint64_t *here, uint64_t *carried, unsigned at, unsigned length) {
+INLINE void add_escape(uint64_t *here, uint64_t *carried, unsigned at, unsigned length) {
   uint64_t all = ((uint64_t)1 << length) - 1;
   *here |= all << at;
   if (at + length > BLOCK) *carried |= all >> (BLOCK - at);
 }
 
-static struct escapes escapes_of(struct pass *p, const char *at, uint64_t backslashes) {
+INLINE struct escapes escapes_of(struct pass *p, const char *at, uint64_t backslashes) {
   struct escapes found = p->carried, *carried = &p->carried;
   *carried = (struct escapes){0};
   for (;;) {

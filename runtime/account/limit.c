@@ -92,6 +92,10 @@ bool limiter_weighs(const struct limiter *l) {
   return atomic_load_explicit(&l->weighs, memory_order_relaxed);
 }
 
+bool limiter_has_providers(const struct limiter *l) {
+  return atomic_load_explicit(&l->has_providers, memory_order_relaxed);
+}
+
 static uint64_t add(uint64_t a, uint64_t b) {
   uint64_t sum;
   return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
@@ -417,8 +421,7 @@ bool limiter_reserve(struct limiter *l, const struct limit_request *request,
   struct limit_found found;
   *out = NULL;
   if (limiter_is_empty(l)) return true;
-  if (request->provider.len && !atomic_load_explicit(&l->has_providers, memory_order_relaxed))
-    return true;
+  if (request->provider.len && !limiter_has_providers(l)) return true;
   if (request->view && !request->provider.len) {
     (void)limit_view_set(request->view);
     if (limit_view_find(request->view, request, &found))

@@ -54,6 +54,8 @@ void limiter_on_new(struct limiter *l,
 bool limiter_is_empty(const struct limiter *l); /* no definitions: ADMIT may skip everything */
 /* Some definition counts tokens or money. Else nobody looks at a request's worst case. */
 bool limiter_weighs(const struct limiter *l);
+/* Some definition names a provider. Else no attempt has to be reserved for. */
+bool limiter_has_providers(const struct limiter *l);
 
 /* What a request is about. Empty names match no condition, except that requests without a customer
  * share one counter of "each customer" (the client chooses it, so leaving it out evades nothing).

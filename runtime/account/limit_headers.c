@@ -106,6 +106,23 @@ static void put_money(struct writer *w, uint64_t nano) {
   end_line(w);
 }
 
+/* Few budgets differ in their amount. */
+static void put_budget(struct writer *w, uint64_t nano) {
+  static _Thread_local struct {
+    uint64_t nano;
+    size_t len; /* 0: nothing is kept */
+    char line[40];
+  } last;
+  if (!last.len || last.nano != nano) {
+    struct writer line = {last.line, 0};
+    put_money(&line, nano);
+    last.nano = nano;
+    last.len = (size_t)(line.at - last.line);
+  }
+  memcpy(w->at, last.line, sizeof last.line);
+  w->at += last.len;
+}
+
 /* OpenAI knows one sort of tokens: the tightest of ours. */
 static const struct limit_left *tightest_tokens(const struct limit_standing *s) {
   const struct limit_left *sorts[] = {&s->tokens, &s->input_tokens, &s->output_tokens}, *found;
@@ -132,7 +149,7 @@ static void put_standing(struct writer *w, const struct limit_standing *s, enum 
   }
   if (s->money.is_present) {
     PUT(w, "x-gateyes-budget-limit: ");
-    put_money(w, s->money.limit);
+    put_budget(w, s->money.limit);
     PUT(w, "x-gateyes-budget-remaining: ");
     put_money(w, s->money.remaining);
     PUT(w, "x-gateyes-budget-reset: ");

@@ -183,7 +183,8 @@ enum step_result admit_step(struct exchange *x) {
 bool admit_attempt(struct exchange *x, const struct model_target *target) {
   if (limiter_is_empty(x->host->limiter) || x->route.endpoint != ENDPOINT_GENERATE) return true;
   limiter_release(x->host->limiter, &x->attempt_reservation); /* of the attempt before */
-  weigh_claim(x);                                             /* definitions may have changed */
+  if (!limiter_has_providers(x->host->limiter)) return true;
+  weigh_claim(x); /* definitions may have changed */
   struct limit_request request = x->claim;
   request.provider = target->provider->name;
   struct limit_refusal refusal;

@@ -34,18 +34,24 @@ static struct prompt prompt_of(const struct exchange *x) {
                          bytes_slice(&x->body)};
 }
 
-static uint64_t guess(const struct prompt *p) {
+/* How images count is looked up only where there are any. */
+static uint64_t guess(const struct exchange *x) {
   struct estimate estimate = {0};
-  bool has_images = estimate_json(&estimate, p->body);
-  return estimate_tokens(&estimate) +
-         (has_images ? image_tokens_of_request(&p->images, p->body) : 0);
+  bool has_images = estimate_json(&estimate, bytes_slice(&x->body));
+  if (!has_images) return estimate_tokens(&estimate);
+  struct prompt p = prompt_of(x);
+  return estimate_tokens(&estimate) + image_tokens_of_request(&p.images, p.body);
+}
+
+static uint64_t count(const struct exchange *x) {
+  struct prompt p = prompt_of(x);
+  return prompt_count(&p, x->host->encoder);
 }
 
 uint64_t tokens_prompt(struct exchange *x) {
   find_tokenizer(x);
   if (x->has_prompt_tokens) return x->prompt_tokens;
-  struct prompt p = prompt_of(x);
-  x->prompt_tokens = x->tokenizer ? prompt_count(&p, x->host->encoder) : guess(&p);
+  x->prompt_tokens = x->tokenizer ? count(x) : guess(x);
   x->has_prompt_tokens = true;
   return x->prompt_tokens;
 }

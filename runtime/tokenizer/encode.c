@@ -9,7 +9,14 @@
 #include "base/utf8.h"
 #include "tokenizer/vocabulary_layout.h"
 
-enum { MEMO_BITS = 14, MEMO_BYTES = 15, MEMO_TOKENS = 3, PAIR_BITS = 12 };
+enum {
+  MEMO_BITS = 14,
+  MEMO_BYTES = 15,
+  MEMO_TOKENS = 3,
+  PAIR_BITS = 12,
+  PAIR_ID_BITS = 19,
+  PAIR_IDS = (1 << PAIR_ID_BITS) - 1
+};
 
 void encoder_init(struct encoder *e) {
   *e = (struct encoder){0};
@@ -116,7 +123,7 @@ struct place {
 static bool follows(const struct encoder *e, const struct vocabulary *v, const struct place *p,
                     uint32_t next, bool is_inside) {
   if (!is_inside && p->is_longest && v->spines[p->last].right_rank == 0) return true;
-  uint64_t key = ((uint64_t)p->last << 42 | (uint64_t)next << 20 | (v->id & 0x7ffff) << 1);
+  uint64_t key = ((uint64_t)p->last << 42 | (uint64_t)next << 20 | (v->id & PAIR_IDS) << 1);
   uint64_t *slot = &e->pairs[vocabulary_slot(key, PAIR_BITS)];
   if ((*slot & ~1ull) == key) return *slot & 1;
   bool fine = is_inside ? fits_inside(v, p->last, next) : fits(v, p->last, next, p->is_longest);
@@ -129,10 +136,22 @@ struct choice {
   size_t len;
 };
 
-static struct choice longest_at(const struct vocabulary *v, struct slice text) {
-  struct choice c;
-  c.token = vocabulary_longest(v, text, &c.len);
-  return c;
+/* What was looked at last, where that was long: a line of one mark is the same at each place. */
+struct walked {
+  const char *at;
+  struct vocabulary_match match;
+};
+
+enum { LONG_WALK = 16 };
+
+static struct choice longest_at(const struct vocabulary *v, struct slice text, struct walked *w) {
+  bool is_same = w->at && w->match.seen >= LONG_WALK && text.len >= w->match.seen &&
+                 memcmp(w->at, text.data, w->match.seen) == 0;
+  if (!is_same) {
+    w->match = vocabulary_longest(v, text);
+    w->at = w->match.seen <= text.len ? text.data : NULL;
+  }
+  return (struct choice){w->match.token, w->match.len};
 }
 
 /* The longest token that may stand at p, at most c. */
@@ -152,14 +171,15 @@ static struct choice choose(const struct encoder *e, const struct vocabulary *v,
 static void encode_known(struct encoder *e, const struct vocabulary *v, struct slice text) {
   size_t first = e->count;
   struct place p = {0, TOKEN_NONE, false};
+  struct walked walked = {0};
   clear_dead(e, text.len);
-  struct choice most = longest_at(v, text);
+  struct choice most = longest_at(v, text, &walked);
   while (p.at < text.len) {
     struct choice next = choose(e, v, text, &p, most);
     if (next.token != TOKEN_NONE) {
       encoder_push(e, next.token);
       p = (struct place){p.at + next.len, next.token, next.token == most.token};
-      most = longest_at(v, slice_skip(text, p.at));
+      most = longest_at(v, slice_skip(text, p.at), &walked);
       continue;
     }
     must(p.last != TOKEN_NONE);
@@ -262,12 +282,22 @@ static struct encoder_memo *memo_slot(struct encoder *e, const struct encoder_me
   return &e->memos[(key * 0x9e3779b97f4a7c15u) >> (64 - MEMO_BITS)];
 }
 
-void encoder_encode(struct encoder *e, const struct vocabulary *v, struct slice piece,
-                    size_t readable) {
+/* Pairs name a vocabulary by the lower bits of its id: when the others change they are forgotten.
+ */
+static void prepare(struct encoder *e, const struct vocabulary *v) {
   if (!e->memos) {
     e->memos = must_calloc((size_t)1 << MEMO_BITS, sizeof *e->memos);
-    e->pairs = must_calloc((size_t)1 << PAIR_BITS, sizeof *e->pairs);
+    e->pairs = must_alloc(sizeof *e->pairs << PAIR_BITS);
+  } else if (e->epoch == v->id >> PAIR_ID_BITS) {
+    return;
   }
+  memset(e->pairs, 0xff, sizeof *e->pairs << PAIR_BITS); /* no pair at all */
+  e->epoch = v->id >> PAIR_ID_BITS;
+}
+
+void encoder_encode(struct encoder *e, const struct vocabulary *v, struct slice piece,
+                    size_t readable) {
+  prepare(e, v);
   if (piece.len == 0 || piece.len > MEMO_BYTES) {
     e->count = 0;
     if (piece.len) encode(e, v, piece);

@@ -16,7 +16,8 @@ struct encoder {
   size_t count, cap;
   struct encoder_memo *memos;
   uint64_t *pairs; /* of tokens that met before, and whether they may */
-  uint64_t *dead;  /* a bit for each place where no encoding of the rest fits */
+  uint32_t epoch;
+  uint64_t *dead; /* a bit for each place where no encoding of the rest fits */
   size_t dead_cap;
   struct bytes parts;
 };

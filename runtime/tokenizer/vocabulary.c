@@ -68,6 +68,8 @@ static const struct vocabulary_letter *find_hop(const struct vocabulary *v, uint
   return NULL;
 }
 
+enum { LETTER_BYTES = 3 };
+
 static bool may_grow(uint32_t found) {
   return found == TOKEN_NONE || !(found & VOCABULARY_LEAF);
 }
@@ -89,7 +91,7 @@ static void walk_letters(const struct vocabulary *v, struct slice text, struct w
   const struct vocabulary_letter *to = letter < v->head->letter_count ? &v->letters[letter] : NULL;
   while (to && to->step != TOKEN_NONE) {
     w->at = to->step;
-    w->used += 3;
+    w->used += LETTER_BYTES;
     take_found(w, to->token);
     if (!may_grow(w->found)) break;
     letter = vocabulary_letter_of(text.data + w->used, text.len - w->used);
@@ -97,7 +99,7 @@ static void walk_letters(const struct vocabulary *v, struct slice text, struct w
   }
 }
 
-uint32_t vocabulary_longest(const struct vocabulary *v, struct slice text, size_t *len) {
+struct vocabulary_match vocabulary_longest(const struct vocabulary *v, struct slice text) {
   uint32_t bits = v->head->step_bits, mask = (1u << bits) - 1;
   struct walk w = {VOCABULARY_ROOT | VOCABULARY_GOES_ON, TOKEN_NONE, 0, 0};
   walk_letters(v, text, &w);
@@ -112,8 +114,8 @@ uint32_t vocabulary_longest(const struct vocabulary *v, struct slice text, size_
     w.used++;
     take_found(&w, v->steps[at].token);
   }
-  *len = w.len;
-  return w.found == TOKEN_NONE ? w.found : w.found & VOCABULARY_TOKEN_MASK;
+  uint32_t token = w.found == TOKEN_NONE ? w.found : w.found & VOCABULARY_TOKEN_MASK;
+  return (struct vocabulary_match){token, w.len, w.used + LETTER_BYTES};
 }
 
 void vocabulary_attach(struct vocabulary *v, const void *image) {

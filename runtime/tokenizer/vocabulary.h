@@ -135,6 +135,11 @@ static inline uint32_t vocabulary_slot(uint64_t key, uint32_t bits) {
 uint32_t vocabulary_find(const struct vocabulary *v, struct slice text);
 const struct vocabulary_pair *vocabulary_pair_find(const struct vocabulary *v, uint32_t left,
                                                    uint32_t right);
-/* The longest token that text begins with and merging can arrive at, and its length, or TOKEN_NONE.
- */
-uint32_t vocabulary_longest(const struct vocabulary *v, struct slice text, size_t *len);
+struct vocabulary_match {
+  uint32_t token; /* or TOKEN_NONE */
+  size_t len;     /* of the token */
+  size_t seen;    /* at most so many bytes of the text were looked at */
+};
+
+/* The longest token that text begins with and merging can arrive at. */
+struct vocabulary_match vocabulary_longest(const struct vocabulary *v, struct slice text);

@@ -311,8 +311,8 @@ static void put_steps(struct builder *b, char *image) {
   for (uint32_t i = 0; i < h->token_count; i++) {
     struct slice text = vocabulary_token(&b->v, i);
     if (!b->reached[i] || text.len < 2) continue;
-    size_t len;
-    b->splits[i].prefix = vocabulary_longest(&b->v, (struct slice){text.data, text.len - 1}, &len);
+    struct slice shorter = {text.data, text.len - 1};
+    b->splits[i].prefix = vocabulary_longest(&b->v, shorter).token;
   }
 }
 

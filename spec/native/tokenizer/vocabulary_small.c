@@ -134,8 +134,8 @@ int main(void) {
   CHECK(rank_file_build(bytes_slice(&ranks), &v, &error));
   CHECK(vocabulary_find(&v, SLICE("abcab")) == 262);
   CHECK(vocabulary_find(&v, SLICE("abca")) == TOKEN_NONE);
-  size_t len;
-  CHECK(vocabulary_longest(&v, SLICE("abcax"), &len) == 258 && len == 3);
+  struct vocabulary_match match = vocabulary_longest(&v, SLICE("abcax"));
+  CHECK(match.token == 258 && match.len == 3);
   vocabulary_fini(&v);
   test_samples();
   test_readable();

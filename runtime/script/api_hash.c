@@ -1,4 +1,5 @@
 /* gateyes.hash */
+#include "script/sandbox.h"
 #include "script/surface_private.h"
 
 static int push_hex(lua_State *L, const uint8_t digest[SHA256_BYTES]) {
@@ -7,6 +8,8 @@ static int push_hex(lua_State *L, const uint8_t digest[SHA256_BYTES]) {
   lua_pushlstring(L, hex, sizeof hex - 1);
   return 1;
 }
+
+enum { CHECK_BYTES = 48 << 10 }; /* a multiple of three */
 
 int hash_sha256(lua_State *L) {
   uint8_t digest[SHA256_BYTES];
@@ -35,6 +38,7 @@ int hash_hex(lua_State *L) {
   struct slice bytes = surface_text(L, 1);
   bytes_clear(&s->scratch);
   for (size_t i = 0; i < bytes.len; i++) {
+    if (i % CHECK_BYTES == 0) sandbox_check(L);
     bytes_append_byte(&s->scratch, digits[(unsigned char)bytes.data[i] >> 4]);
     bytes_append_byte(&s->scratch, digits[bytes.data[i] & 15]);
   }
@@ -62,6 +66,7 @@ int hash_base64(lua_State *L) {
   struct slice in = surface_text(L, 1);
   bytes_clear(&s->scratch);
   for (size_t i = 0; i < in.len; i += 3) {
+    if (i % CHECK_BYTES == 0) sandbox_check(L);
     size_t left = in.len - i;
     uint32_t group = (uint32_t)(unsigned char)in.data[i] << 16;
     if (left > 1) group |= (uint32_t)(unsigned char)in.data[i + 1] << 8;
@@ -92,6 +97,7 @@ int hash_unbase64(lua_State *L) {
     in.len--;
   bool fine = in.len % 4 != 1;
   for (size_t i = 0; i < in.len && fine; i++) {
+    if (i % CHECK_BYTES == 0) sandbox_check(L);
     int value = value_of(in.data[i]);
     fine = value >= 0;
     group = group << 6 | ((uint32_t)value & 63);

@@ -86,10 +86,6 @@ static int text_folded(lua_State *L) {
   return 1;
 }
 
-static bool contains(struct slice text, struct slice part) {
-  return memmem(text.data, text.len, part.data, part.len) != NULL;
-}
-
 static int text_contains(lua_State *L) {
   struct slice text = check_slice(L, 1), part = check_slice(L, 2);
   if (lua_toboolean(L, 3)) {
@@ -98,7 +94,7 @@ static int text_contains(lua_State *L) {
     text = state_text(L, -2);
     part = state_text(L, -1);
   }
-  lua_pushboolean(L, contains(text, part));
+  lua_pushboolean(L, text_search(L, text, part) != NULL);
   return 1;
 }
 
@@ -121,8 +117,7 @@ static int text_split(lua_State *L) {
   int count = 0;
   const char *next;
   lua_newtable(L);
-  while (count + 1 < most &&
-         (next = memmem(text.data, text.len, separator.data, separator.len)) != NULL) {
+  while (count + 1 < most && (next = text_search(L, text, separator)) != NULL) {
     size_t len = (size_t)(next - text.data);
     lua_pushlstring(L, text.data, len);
     lua_rawseti(L, -2, ++count);

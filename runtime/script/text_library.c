@@ -57,8 +57,21 @@ static bool is_plain(struct slice source) {
   return true;
 }
 
+/* In windows that overlap by what a match may need, and are long beside it. */
+const char *text_search(lua_State *L, struct slice text, struct slice wanted) {
+  enum { WINDOW_BYTES = 256 << 10 };
+  size_t window = wanted.len < WINDOW_BYTES / 4 ? WINDOW_BYTES : 4 * wanted.len;
+  while (text.len > window) {
+    const char *found = memmem(text.data, window, wanted.data, wanted.len);
+    if (found) return found;
+    text = slice_skip(text, window - wanted.len + 1);
+    sandbox_check(L);
+  }
+  return memmem(text.data, text.len, wanted.data, wanted.len);
+}
+
 static int find_plain(lua_State *L, struct slice text, struct slice wanted, size_t start) {
-  const char *found = memmem(text.data + start, text.len - start, wanted.data, wanted.len);
+  const char *found = text_search(L, slice_skip(text, start), wanted);
   if (!found) return 0;
   lua_pushinteger(L, found - text.data + 1);
   lua_pushinteger(L, found - text.data + (lua_Integer)wanted.len);

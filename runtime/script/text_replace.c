@@ -4,6 +4,8 @@
 
 #include "script/sandbox.h"
 
+enum { CHECK_MARKS = 1024 };
+
 static void push_capture(lua_State *L, const struct text_found *f, int number) {
   const struct text_capture *c = &f->captures[number];
   if (c->len == TEXT_ABSENT)
@@ -33,6 +35,7 @@ void text_replacer_init(struct text_replacer *r, lua_State *L, int index) {
   r->L = L;
   r->index = index;
   r->type = lua_type(L, index);
+  r->marks = 0;
   luaL_buffinit(L, &r->out);
 }
 
@@ -55,6 +58,7 @@ static void add_template(struct text_replacer *r, const struct text_found *f) {
     const char *mark = memchr(at, '%', (size_t)(end - at));
     luaL_addlstring(&r->out, at, (size_t)((mark ? mark : end) - at));
     if (!mark) return;
+    if (++r->marks % CHECK_MARKS == 0) sandbox_check(r->L);
     char next = mark + 1 < end ? mark[1] : 0;
     if (next >= '0' && next <= '9')
       add_capture(r, f, next - '0');

@@ -21,6 +21,7 @@ int text_push_captures(lua_State *L, const struct text_found *found);
 struct text_replacer {
   lua_State *L;
   int index, type; /* of the replacement on the stack */
+  unsigned marks;  /* captures of a template that were put in */
   luaL_Buffer out;
 };
 

@@ -72,6 +72,59 @@ static const char *const attacks[] = {
     "error(setmetatable({}, { __tostring = function() while true do end end }))",
     "local co = coroutine.wrap(function() while true do pcall(gateyes.sleep, -1) end end) co()",
     "while true do coroutine.wrap(function() context:trace 'x' end)() end",
+    "local r = text.regex '(.*)(.*)(.*)(.*)(.*)x' while true do r:match(('a'):rep(1e5)) end",
+    "local r = text.regex '(?:a?){1000}a' while true do r:find(('a'):rep(1e5)) end",
+    "local r = text.regex '' while true do for _ in r:gmatch(('a'):rep(1e5)) do end end",
+    "local r = text.regex 'a' while true do r:gsub(('a'):rep(1e5), function() return "
+    "('b'):rep(1e4) end) end",
+    "local r = text.regex 'a' r:gsub('a', function() return r:gsub('a', function() while true do "
+    "end end) end)",
+    "local r = text.regex 'a' while true do pcall(r.gsub, r, ('a'):rep(1e5), ('$0'):rep(1e4)) end",
+    "while true do pcall(text.regex, ('[a-z]'):rep(500) .. '(') end",
+    "while true do local l = {} for i = 1, 64 do l['l' .. i] = { ('w'):rep(200) } end "
+    "pcall(text.words, l) end",
+    "local l = text.words { a = { 'a' } } while true do l:count(('a '):rep(1e6)) end",
+    "local s = ('%41'):rep(1e6) while true do gateyes.detect(s, 'all') end",
+    "local s = ('Y2FyZCA0MTExIDExMTEgMTExMSAxMTExIA'):rep(5e4) while true do gateyes.detect(s, "
+    "'all') end",
+    "local s = ('\\239\\189\\145'):rep(1e6) while true do gateyes.detect(s, 'all') end",
+    "local s = ('\\0'):rep(1e6) while true do gateyes.detect(s, 'all') end",
+    "while true do pcall(gateyes.detect, request, setmetatable({}, { __index = function() while "
+    "true do end end })) end",
+    "while true do pcall(gateyes.detector, { allowed = setmetatable({}, { __len = function() "
+    "return 2^53 end }) }) end",
+    "gateyes.hash.unbase64(('A'):rep(8e6))",
+    "gateyes.hash.base64(('A'):rep(8e6))",
+    "gateyes.hash.hex(('A'):rep(8e6))",
+    "gateyes.hash.unhex(('A'):rep(8e6))",
+    "text.contains(('a'):rep(8e6), ('a'):rep(1000) .. 'b')",
+    "text.split(('a'):rep(8e6), ('a'):rep(60) .. 'b')",
+    "(('a'):rep(8e6)):find(('a'):rep(1000) .. 'b', 1, true)",
+    "local s = ('{\"a\":'):rep(1e5) while true do json.valid(s) json.members(s) json.elements(s) "
+    "end",
+    "local t = setmetatable({}, { __pairs = function() while true do end end, __index = "
+    "function(_, i) return i end }) "
+    "while true do pcall(json.encode, json.array(t)) end",
+    "while true do pcall(json.raw, ('[1,'):rep(1e5) .. '1' .. (']'):rep(1e5)) end",
+    "for i = 1, 1e9 do pcall(gateyes.store.expire, 'k' .. i, 0/0) pcall(gateyes.store.get, "
+    "('k'):rep(1e6)) end",
+    "for i = 1, 1e9 do pcall(request.add_system, request, ('s'):rep(1e4)) end",
+    "for i = 1, 1e9 do pcall(request.set, request, ('a.'):rep(1e4), 1) pcall(request.get, request, "
+    "('1.'):rep(1e5)) end",
+    "for i = 1, 1e9 do context.notes[i] = request.texts end",
+    "for i = 1, 1e9 do pcall(context.answer, context, { body = { x = ('y'):rep(1e6) } }) end",
+    "for i = 1, 1e9 do pcall(context.deny, context, { message = ('m'):rep(1e6), param = "
+    "('c'):rep(1e6) }) end",
+    "local f = gateyes.fetch while true do pcall(f, { url = 'http://[::1]/', headers = { "
+    "[('h'):rep(1e5)] = '\\r\\nx: y' } "
+    "}) end",
+    "while true do pcall(gateyes.sleep, 0/0) pcall(gateyes.sleep, -2^63) pcall(gateyes.now, {}) "
+    "end",
+    "local h = request.texts while true do for i = 1, 100 do h[i] = setmetatable({}, "
+    "getmetatable(h[1])) end "
+    "pcall(gateyes.detect, h[1], 'all') end",
+    "while true do pcall(getmetatable(request).__index, {}, 'texts') "
+    "pcall(getmetatable(request).__newindex, request, 'a', 1) end",
 };
 
 static uint64_t cpu_ns(void) {

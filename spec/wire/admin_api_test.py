@@ -65,6 +65,30 @@ class Keys(ApiCase):
         self.fails(409, None, "DELETE", "/admin/v1/projects/" + project["id"])
         self.fails(409, None, "DELETE", "/admin/v1/tenants/" + tenant)
 
+    def test_what_litellm_s_scripts_ask_about_spending(self):
+        """A key about itself, lines by the key's token, and the sums of days."""
+        key = self.good("POST", "/key/generate", {"organization_id": self.tenant(), "models": ["m"], "duration": "20m", "metadata": {"team": "core-infra"}})
+        self.assertEqual([self.chat_with(key["key"]) for _ in range(2)], [200, 200])
+        query, day = "/spend/logs?api_key=" + key["token"], time.strftime("%Y-%m-%d", time.gmtime())
+        lines = wait_for(lambda: (lambda rows: rows if len(rows) == 2 else None)(self.good("GET", query)), 10, "two lines")
+        self.assertEqual([(line["api_key"], line["call_type"], line["spend"]) for line in lines], [(key["token"], "acompletion", 0.00033)] * 2)
+        info = self.good("GET", "/key/info", key=key["key"])
+        self.assertEqual((info["key"], info["info"]["spend"], info["info"]["aliases"]), (key["token"], 0.00066, {}))
+        self.assertEqual(self.api("GET", "/key/info?key=" + key["token"], key=key["key"])[0], 403)  # by name is an administrator's way
+        self.assertEqual(self.api("GET", "/spend/logs", key=key["key"])[0], 403)
+        self.fails(400, "key", "GET", "/key/info")  # the operator's is no row
+        self.fails(400, "key", "GET", "/key/info?key=" + key["key"])
+        self.fails(400, "api_key", "GET", "/spend/logs?api_key=" + key["key"])
+        self.fails(400, "summarize", "GET", query + "&summarize=maybe")
+        before = self.good("GET", "%s&start_date=%s&end_date=%s" % (query, "2026-01-01", "2026-01-02"))
+        self.assertEqual(before, [])
+        end = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86400))
+        sums = self.good("GET", "%s&start_date=%s&end_date=%s" % (query, "2026-01-01", end))
+        self.assertEqual(sums[0], {"users": {"": 0.00066}, "models": {"m": 0.00066}, key["token"]: 0.00066, "spend": 0.00066, "startTime": sums[0]["startTime"]})
+        self.assertIn((sums[0]["startTime"], sums[-1]), ((day, {"users": {}, "models": {}, "spend": 0.0, "startTime": end}), (end, sums[0])))
+        lines = self.good("GET", "%s&start_date=%s&end_date=%s&summarize=false" % (query, day, end))
+        self.assertEqual(len(lines), 2)
+
     def test_a_blocked_key_is_refused_by_every_worker(self):
         key = self.make_key("blocked")
         for action, status in (("block", 401), ("unblock", 200), ("revoke", 401)):

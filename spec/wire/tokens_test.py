@@ -100,14 +100,17 @@ class Long(GatewayCase):
                 self.assertEqual(reply.events()[-1][1], "[DONE]")
 
     def test_others_go_on(self):
-        hostile = post_bytes("/v1/tokenize", {"model": "m", "input": "-" * 3000000})
-        with self.gateway.client(wait=60) as slow:
-            slow.send(hostile)
-            wait_for(lambda: self.gateway.exchanges(), what="the long text")
-            for _ in range(10):
-                self.assertEqual(self.chat("m").status, 200)
-            self.assertEqual([open["path"] for open in self.gateway.exchanges()], ["/v1/tokenize"])
-            self.assertEqual(slow.read().json()["count"], 46875)
+        hostile = post_bytes("/v1/tokenize", {"model": "m", "input": "-" * 4000000})
+        clients = [self.gateway.client(wait=60) for _ in range(4)]
+        for client in clients:
+            client.send(hostile)
+        wait_for(lambda: len(self.gateway.exchanges()) == len(clients), 30, "the long texts")
+        for _ in range(5):
+            self.assertEqual(self.chat("m").status, 200)
+        self.assertIn("/v1/tokenize", [one["path"] for one in self.gateway.exchanges()])
+        for client in clients:
+            self.assertEqual(client.read().json()["count"], 62500)
+            client.close()
 
     def test_client_leaves(self):
         hostile = post_bytes("/v1/tokenize", {"model": "m", "input": "-" * 1000000})

@@ -85,7 +85,7 @@ local function usage_json(usage)
   local number = text.number
   return text.object("input_tokens", number(usage.input),
     "input_tokens_details", text.object("cached_tokens", number(usage.cached),
-      "cache_write_tokens", usage.cache_write > 0 and number(usage.cache_write) or nil),
+      "cache_write_tokens", number(usage.cache_write)),
     "output_tokens", number(usage.output),
     "output_tokens_details", text.object("reasoning_tokens", number(usage.reasoning)),
     "total_tokens", number(usage.input + usage.output))

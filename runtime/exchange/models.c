@@ -11,6 +11,13 @@ struct listing {
   struct slice first, last;
 };
 
+static void append_count(struct bytes *out, const char *name, uint64_t count) {
+  if (count)
+    bytes_printf(out, ",\"%s\":%llu", name, (unsigned long long)count);
+  else
+    bytes_printf(out, ",\"%s\":null", name);
+}
+
 static void write_anthropic(struct bytes *out, struct slice name, const struct model *model) {
   char created[25];
   clock_format(model->created * 1000, created);
@@ -18,11 +25,12 @@ static void write_anthropic(struct bytes *out, struct slice name, const struct m
   json_quote(out, name);
   bytes_append_text(out, ",\"display_name\":");
   json_quote(out, name);
-  bytes_printf(out, ",\"created_at\":\"%.19sZ\"", created);
-  if (model->context_tokens)
-    bytes_printf(out, ",\"max_input_tokens\":%llu", (unsigned long long)model->context_tokens);
-  if (model->max_output_tokens)
-    bytes_printf(out, ",\"max_tokens\":%llu", (unsigned long long)model->max_output_tokens);
+  bytes_printf(out,
+               ",\"created_at\":\"%.19sZ\",\"lifecycle\":\"active\",\"deprecated_at\":null,"
+               "\"retires_at\":null,\"line\":null,\"capabilities\":null",
+               created);
+  append_count(out, "max_input_tokens", model->context_tokens);
+  append_count(out, "max_tokens", model->max_output_tokens);
   bytes_append_byte(out, '}');
 }
 

@@ -90,7 +90,8 @@ static enum route_result stored(struct slice method, struct slice rest, struct r
   out->endpoint = ENDPOINT_STORED;
   out->dialect = DIALECT_RESPONSES;
   struct slice tail, id = slice_cut(rest, '/', &tail);
-  if (id.len == 0) return ROUTE_UNKNOWN;
+  bool is_verb = slice_equal(rest, SLICE("input_tokens")) || slice_equal(rest, SLICE("compact"));
+  if (id.len == 0 || is_verb) return ROUTE_UNKNOWN;
   if (id.len == rest.len) return check_method(method, "GET, HEAD, DELETE", out);
   if (slice_equal(tail, SLICE("input_items"))) return check_method(method, "GET, HEAD", out);
   if (slice_equal(tail, SLICE("cancel"))) return check_method(method, "POST", out);

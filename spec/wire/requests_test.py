@@ -192,6 +192,8 @@ class Paths(Case):
             self.assertEqual(client.get("/openai/models?api-version=2024-10-21").json(), client.get("/v1/models").json())
             self.assertEqual(client.get("/openai/models/m").json()["id"], "m")
             self.assertEqual(client.get("/openai/assistants").status, 404)
+        for path in ("/v1/responses/input_tokens", "/v1/responses/compact"):  # endpoints of OpenAI's, no ids
+            self.assertEqual(self.ask(path, {"model": "m", "input": "Hello"}).status, 404)
         self.assertEqual(self.ask("/openai/deployments/nobody's/chat/completions", chat_body("m")).status, 404)
 
     def test_model_lists(self):

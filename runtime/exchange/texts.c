@@ -1,6 +1,4 @@
-#include "exchange/texts.h"
-
-#include <stdlib.h>
+#include "exchange/texts_private.h"
 
 enum { SUMMARY = 0x8000 }; /* keeps summaries apart from reasoning of the same item */
 
@@ -32,8 +30,8 @@ void texts_fini(struct texts *t) {
   *t = (struct texts){0};
 }
 
-static struct text_piece *add(struct texts *t, enum policy_channel channel, uint32_t index,
-                              struct slice token) {
+struct text_piece *texts_add(struct texts *t, enum policy_channel channel, uint32_t index,
+                             struct slice token) {
   if (t->count == t->room) {
     t->room = t->room ? t->room * 2 : 8;
     struct text_piece *grown = must_calloc(t->room, sizeof *grown);
@@ -47,7 +45,7 @@ static struct text_piece *add(struct texts *t, enum policy_channel channel, uint
 
 static struct text_piece *add_string(struct texts *t, enum policy_channel channel, uint32_t index,
                                      struct slice token) {
-  return json_type(token) == JSON_STRING ? add(t, channel, index, token) : NULL;
+  return json_type(token) == JSON_STRING ? texts_add(t, channel, index, token) : NULL;
 }
 
 static void end_window(struct texts *t, uint32_t mask, uint32_t value) {
@@ -84,12 +82,26 @@ static void add_chat_calls(struct texts *t, uint32_t choice, struct slice calls)
     add_chat_call(t, choice << 16 | number_at(w.value, "index", position), w.value);
 }
 
+/* What reasoning has to be sent back as repeats it: a window for each part. */
+static void add_reasoning_details(struct texts *t, uint32_t choice, struct slice details) {
+  uint32_t position = 0;
+  for (struct json_walk w = json_walk_of(details); json_walk_next(&w); position++) {
+    uint32_t part = number_at(w.value, "index", position) & 0x3fff;
+    add_string(t, POLICY_CHANNEL_REASONING, choice << 16 | SUMMARY | part,
+               json_find(w.value, "text"));
+    add_string(t, POLICY_CHANNEL_REASONING, choice << 16 | SUMMARY | 0x4000 | part,
+               json_find(w.value, "summary"));
+  }
+}
+
 static void add_message(struct texts *t, uint32_t choice, struct slice message) {
   for (struct json_walk w = json_walk_of(message); json_walk_next(&w);) {
     if (key_is(&w, "content"))
       add_string(t, POLICY_CHANNEL_TEXT, choice << 16, w.value);
     else if (key_is(&w, "reasoning_content") || key_is(&w, "reasoning"))
       add_string(t, POLICY_CHANNEL_REASONING, choice << 16, w.value);
+    else if (key_is(&w, "reasoning_details"))
+      add_reasoning_details(t, choice, w.value);
     else if (key_is(&w, "refusal"))
       add_string(t, POLICY_CHANNEL_REFUSAL, choice << 16, w.value);
     else if (key_is(&w, "tool_calls"))
@@ -142,7 +154,7 @@ static void add_block(struct texts *t, uint32_t window, struct slice block) {
 static void add_input(struct texts *t, uint32_t window, struct slice block) {
   struct slice input = json_find(block, "input");
   if (json_type(input) == JSON_OBJECT)
-    add(t, POLICY_CHANNEL_TOOL_ARGUMENTS, window, input)->is_raw = true;
+    texts_add(t, POLICY_CHANNEL_TOOL_ARGUMENTS, window, input)->is_raw = true;
 }
 
 static void scan_messages_event(struct texts *t, const struct text_event *event) {
@@ -201,7 +213,7 @@ static void add_item(struct texts *t, uint32_t item, struct slice value) {
       add_parts(t, item, w.value, false);
     else if (key_is(&w, "summary"))
       add_parts(t, item, w.value, true);
-    else if (key_is(&w, "arguments") || key_is(&w, "input"))
+    else if (key_is(&w, "arguments") || key_is(&w, "input") || key_is(&w, "code"))
       add_string(t, POLICY_CHANNEL_TOOL_ARGUMENTS, item << 16, w.value);
   }
 }
@@ -236,6 +248,8 @@ static const struct plain_event {
     {"response.custom_tool_call_input.done", "input", POLICY_CHANNEL_TOOL_ARGUMENTS, 0, true},
     {"response.mcp_call_arguments.delta", "delta", POLICY_CHANNEL_TOOL_ARGUMENTS, 0, false},
     {"response.mcp_call_arguments.done", "arguments", POLICY_CHANNEL_TOOL_ARGUMENTS, 0, true},
+    {"response.code_interpreter_call_code.delta", "delta", POLICY_CHANNEL_TOOL_ARGUMENTS, 0, false},
+    {"response.code_interpreter_call_code.done", "code", POLICY_CHANNEL_TOOL_ARGUMENTS, 0, true},
     {"response.audio.transcript.delta", "delta", POLICY_CHANNEL_TEXT, SUMMARY, false},
 };
 
@@ -279,6 +293,12 @@ static void scan_responses_event(struct texts *t, const struct text_event *event
                 slice_equal(event->name, SLICE("error"));
 }
 
+/* A response repeats the request, too: only its output is the model's. */
+static void add_response_others(struct texts *t, struct slice data) {
+  struct slice response = json_find(data, "response");
+  texts_add_others(t, response.data ? json_find(response, "output") : data);
+}
+
 static void begin(struct texts *t) {
   t->count = t->end_count = 0;
   t->ends_all = false;
@@ -291,10 +311,18 @@ void texts_of_event(struct texts *t, enum dialect dialect, const struct text_eve
   case DIALECT_COMPLETIONS:
     t->ends_all =
         slice_equal(event->data, SLICE("[DONE]")) || json_find(event->data, "error").data != NULL;
-    if (!t->ends_all) scan_choices(t, event->data);
+    if (t->ends_all) return;
+    scan_choices(t, event->data);
+    texts_add_others(t, event->data);
     return;
-  case DIALECT_MESSAGES: scan_messages_event(t, event); return;
-  case DIALECT_RESPONSES: scan_responses_event(t, event); return;
+  case DIALECT_MESSAGES:
+    scan_messages_event(t, event);
+    texts_add_others(t, event->data);
+    return;
+  case DIALECT_RESPONSES:
+    scan_responses_event(t, event);
+    add_response_others(t, event->data);
+    return;
   case DIALECT_EMBEDDINGS:
   case DIALECT_COUNT: return;
   }
@@ -304,9 +332,18 @@ void texts_of_reply(struct texts *t, enum dialect dialect, struct slice body) {
   begin(t);
   switch (dialect) {
   case DIALECT_CHAT:
-  case DIALECT_COMPLETIONS: scan_choices(t, body); return;
-  case DIALECT_MESSAGES: scan_messages_reply(t, body); return;
-  case DIALECT_RESPONSES: add_output(t, body); return;
+  case DIALECT_COMPLETIONS:
+    scan_choices(t, body);
+    texts_add_others(t, body);
+    return;
+  case DIALECT_MESSAGES:
+    scan_messages_reply(t, body);
+    texts_add_others(t, body);
+    return;
+  case DIALECT_RESPONSES:
+    add_output(t, body);
+    texts_add_others(t, json_find(body, "output"));
+    return;
   case DIALECT_EMBEDDINGS:
   case DIALECT_COUNT: return;
   }

@@ -1,6 +1,7 @@
 /* Where the model's own words stand in what a client is about to get: frames of a stream and whole
- * replies, in each protocol. Ids, names and figures are no words. Sources: the API references of
- * OpenAI (chat, completions, responses) and Anthropic (messages). */
+ * replies, in each protocol; and strings beside them, such as citations and what tools of the
+ * provider gave, which are pieces of their own. Ids, names and figures are no words. Sources: the
+ * API references of OpenAI (chat, completions, responses) and Anthropic (messages). */
 #pragma once
 #include "base/arena.h"
 #include "base/json.h"
@@ -12,7 +13,7 @@ struct text_piece {
   uint32_t index; /* window it belongs to: choice, block or output item << 16, and the part in it */
   struct slice token;    /* the JSON value inside the scanned text */
   struct slice logprobs; /* JSON value beside it that spells the same words; empty: none */
-  bool is_whole;         /* repeats what the deltas before have said (Responses) */
+  bool is_whole;         /* repeats what the deltas before have said (Responses), or all there is */
   bool is_raw;           /* the words are the JSON value itself: arguments that are an object */
 };
 

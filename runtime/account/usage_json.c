@@ -74,16 +74,13 @@ static void take_details(const struct details *in, const struct details *out, st
 }
 
 /* xAI and Google's compatible endpoint leave reasoning out of completion_tokens and count it in
- * total_tokens only. */
+ * total_tokens only; Google's may not name it either. (A gap as wide as the cached tokens is a
+ * prompt that was counted without them.) */
 static struct counted chat_output(struct counted completion, struct counted total, uint64_t prompt,
-                                  uint64_t reasoning) {
-  if (!completion.known) {
-    if (total.known) total.value = less(total.value, prompt);
-    return total;
-  }
-  if (total.known && reasoning && total.value == prompt + completion.value + reasoning)
-    completion.value += reasoning;
-  return completion;
+                                  uint64_t cached) {
+  uint64_t gap = total.known ? less(total.value, prompt + completion.value) : 0;
+  if (gap > 0 && gap != cached) return (struct counted){completion.value + gap, true};
+  return completion.known ? completion : (struct counted){0, total.known};
 }
 
 void usage_chat_init(struct usage_chat *c) {
@@ -116,7 +113,11 @@ bool usage_chat_take(const struct usage_chat *c, struct usage *u) {
   out.reasoning = first_known(out.reasoning, field(&f[REASONING]));
   u->input = less(prompt.value, read.value + in.written.value);
   set(&u->cache_read, read);
-  set(&u->output, chat_output(completion, total, prompt.value, out.reasoning.value));
+  struct counted output =
+      chat_output(completion, total, prompt.value, read.value + in.written.value);
+  bool is_unnamed = completion.known && output.value > completion.value && !out.reasoning.known;
+  if (is_unnamed) out.reasoning = (struct counted){output.value - completion.value, true};
+  set(&u->output, output);
   take_details(&in, &out, u);
   return true;
 }
@@ -182,16 +183,45 @@ void usage_find_service(struct slice object, struct usage *usage) {
   usage_read_service(in_usage.value, usage);
 }
 
+static void add_capped(uint64_t *sum, uint64_t more) {
+  *sum = more < USAGE_COUNT_MAX - *sum ? *sum + more : USAGE_COUNT_MAX;
+}
+
+/* What was sampled within the request, and is billed, but stands in `iterations` alone: a summary
+ * of the conversation, an adviser's words. The others are in the sums already.
+ * https://platform.claude.com/docs/en/build-with-claude/compaction */
+static void add_iteration(struct slice body, struct usage *u) {
+  enum { TYPE, IN, OUT, READ, WRITTEN, CREATION, FIELDS };
+  struct json_member long_lived = {.key = SLICE("ephemeral_1h_input_tokens")};
+  struct json_member f[FIELDS] = {
+      [TYPE] = {.key = SLICE("type")},
+      [IN] = {.key = SLICE("input_tokens")},
+      [OUT] = {.key = SLICE("output_tokens")},
+      [READ] = {.key = SLICE("cache_read_input_tokens")},
+      [WRITTEN] = {.key = SLICE("cache_creation_input_tokens")},
+      [CREATION] = {.key = SLICE("cache_creation"), .inside = &long_lived, .inside_count = 1}};
+  if (!read_members(body, f, FIELDS)) return;
+  struct slice type = json_string_raw(f[TYPE].value);
+  if (!slice_equal_text(type, "compaction") && !slice_equal_text(type, "advisor_message")) return;
+  uint64_t written_1h = field(&long_lived).value;
+  add_capped(&u->input, field(&f[IN]).value);
+  add_capped(&u->output, field(&f[OUT]).value);
+  add_capped(&u->cache_read, field(&f[READ]).value);
+  add_capped(&u->cache_write_1h, written_1h);
+  add_capped(&u->cache_write_5m, less(field(&f[WRITTEN]).value, written_1h));
+}
+
 /* Anthropic counts the cache beside input_tokens. */
 static bool read_messages(struct slice body, struct usage *u) {
-  enum { CACHE_READ = COMMON, CACHE_WRITTEN, SERVICE, FIELDS };
+  enum { CACHE_READ = COMMON, CACHE_WRITTEN, SERVICE, ITERATIONS, FIELDS };
   struct json_member f[FIELDS] = {[INPUT] = {.key = SLICE("input_tokens")},
                                   [OUTPUT] = {.key = SLICE("output_tokens")},
                                   [INPUT_DETAILS] = {.key = SLICE("cache_creation")},
                                   [OUTPUT_DETAILS] = {.key = SLICE("output_tokens_details")},
                                   [CACHE_READ] = {.key = SLICE("cache_read_input_tokens")},
                                   [CACHE_WRITTEN] = {.key = SLICE("cache_creation_input_tokens")},
-                                  [SERVICE] = {.key = SLICE("service_tier")}};
+                                  [SERVICE] = {.key = SLICE("service_tier")},
+                                  [ITERATIONS] = {.key = SLICE("iterations")}};
   struct json_member thinking = {.key = SLICE("thinking_tokens")};
   if (!read_members(body, f, FIELDS)) return false;
   struct counted input = field(&f[INPUT]), output = field(&f[OUTPUT]);
@@ -203,6 +233,12 @@ static bool read_messages(struct slice body, struct usage *u) {
   set(&u->reasoning, field(&thinking));
   usage_read_service(f[SERVICE].value, u);
   read_cache_writes(f[INPUT_DETAILS].value, field(&f[CACHE_WRITTEN]), u);
+  /* Beside sums that are all stated again: none of them has grown by an earlier frame. */
+  bool is_whole = input.known && output.known && field(&f[CACHE_READ]).known &&
+                  field(&f[CACHE_WRITTEN]).known && f[ITERATIONS].type == JSON_ARRAY;
+  if (is_whole)
+    for (struct json_walk w = json_walk_of(f[ITERATIONS].value); json_walk_next(&w);)
+      add_iteration(w.value, u);
   return true;
 }
 

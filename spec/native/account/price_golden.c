@@ -63,6 +63,91 @@ static const struct golden {
      "\"prompt_tokens_details\":{\"cached_tokens\":0},\"prompt_cache_hit_tokens\":0,"
      "\"prompt_cache_miss_tokens\":496}",
      "{\"input\":0.28,\"cache_read\":0.028,\"output\":0.42}", 887740},
+    /* Recorded: xAI, reasoning beside the completion: 10 x 0.30 + 2 x 0.075 + 322 x 0.50 = 3 + 0.15
+     * + 161. Its own figure in the same object: 1641500 ticks of 10^-10, the same to the last one.
+     */
+    {DIALECT_CHAT,
+     "{\"prompt_tokens\":12,\"completion_tokens\":2,\"total_tokens\":334,\"prompt_tokens_details\":"
+     "{\"text_tokens\":12,\"audio_tokens\":0,\"image_tokens\":0,\"cached_tokens\":2},"
+     "\"completion_tokens_details\":{\"reasoning_tokens\":320,\"audio_tokens\":0,"
+     "\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0},\"num_sources_used\":0,"
+     "\"cost_in_usd_ticks\":1641500}",
+     "{\"input\":0.3,\"cache_read\":0.075,\"output\":0.5}", 164150},
+    /* Recorded: xAI over the Responses API: 4013 x 2 + 1152 x 0.50 + 891 x 6 = 8026 + 576 + 5346.
+     * Its own figure is 5000 higher: one search of the web, which is no token. */
+    {DIALECT_RESPONSES,
+     "{\"input_tokens\":5165,\"input_tokens_details\":{\"cached_tokens\":1152},\"output_tokens\":"
+     "891,"
+     "\"output_tokens_details\":{\"reasoning_tokens\":860},\"total_tokens\":6056,"
+     "\"num_sources_used\":0,\"num_server_side_tools_used\":1,\"cost_in_usd_ticks\":189480000}",
+     "{\"input\":2,\"cache_read\":0.5,\"output\":6}", 13948000},
+    /* Recorded: Gemini, thinking in the total alone: 20 x 0.30 + (623 - 20) x 2.50 = 6 + 1507.5. */
+    {DIALECT_CHAT, "{\"prompt_tokens\":20,\"completion_tokens\":198,\"total_tokens\":623}",
+     "{\"input\":0.3,\"output\":2.5}", 1513500},
+    /* Recorded: gpt-audio-1.5, 30 of the answer's 40 tokens are audio: 17 x 2.50 + 10 x 10 + 30 x
+     * 64 = 42.5 + 100 + 1920. */
+    {DIALECT_CHAT,
+     "{\"prompt_tokens\":17,\"completion_tokens\":40,\"total_tokens\":57,\"prompt_tokens_details\":"
+     "{\"cached_tokens\":0,\"audio_tokens\":0,\"text_tokens\":17,\"image_tokens\":0},"
+     "\"completion_tokens_details\":{\"reasoning_tokens\":0,\"audio_tokens\":30,"
+     "\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0,\"text_tokens\":10}}",
+     "{\"input\":2.5,\"output\":10,\"audio_input\":32,\"audio_output\":64}", 2062500},
+    /* Recorded: claude-opus-4-6 that summed up the conversation first; the sums leave that out:
+     * (682 + 60385) x 5 + (1320 + 592) x 25 = 305335 + 47800. */
+    {DIALECT_MESSAGES,
+     "{\"input_tokens\":682,\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0,"
+     "\"cache_creation\":{\"ephemeral_5m_input_tokens\":0,\"ephemeral_1h_input_tokens\":0},"
+     "\"iterations\":[{\"input_tokens\":60385,\"output_tokens\":592,\"cache_read_input_tokens\":0,"
+     "\"cache_creation_input_tokens\":0,\"cache_creation\":{\"ephemeral_5m_input_tokens\":0,"
+     "\"ephemeral_1h_input_tokens\":0},\"type\":\"compaction\"},{\"input_tokens\":682,"
+     "\"output_tokens\":1320,\"cache_read_input_tokens\":0,\"cache_creation_input_tokens\":0,"
+     "\"cache_creation\":{\"ephemeral_5m_input_tokens\":0,\"ephemeral_1h_input_tokens\":0},"
+     "\"type\":\"message\"}],\"output_tokens\":1320,\"service_tier\":\"standard\","
+     "\"inference_geo\":\"global\",\"server_tool_use\":{\"web_search_requests\":0}}",
+     "{\"input\":5,\"cache_read\":0.5,\"cache_write\":6.25,\"cache_write_1h\":10,\"output\":25}",
+     353135000},
+    /* Recorded: claude-sonnet-4-6 that asked an adviser, who is beside the sums, too, and billed
+     * here like the model: (2414 + 2728) x 3 + (3200 + 874) x 15 = 15426 + 61110. */
+    {DIALECT_MESSAGES,
+     "{\"input_tokens\":2414,\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0,"
+     "\"iterations\":[{\"input_tokens\":1051,\"output_tokens\":35,\"type\":\"message\"},"
+     "{\"input_tokens\":2728,\"output_tokens\":874,\"cache_read_input_tokens\":0,"
+     "\"cache_creation_input_tokens\":0,\"type\":\"advisor_message\",\"model\":\"claude-opus-4-7\"}"
+     ","
+     "{\"input_tokens\":1363,\"output_tokens\":3165,\"type\":\"message\"}],\"output_tokens\":3200,"
+     "\"service_tier\":\"standard\"}",
+     "{\"input\":3,\"cache_read\":0.3,\"cache_write\":3.75,\"cache_write_1h\":6,\"output\":15}",
+     76536000},
+    /* Recorded: Mistral: 19 x 0.10 + 2 x 0.30 = 1.9 + 0.6. */
+    {DIALECT_CHAT,
+     "{\"prompt_tokens\":19,\"total_tokens\":21,\"completion_tokens\":2,\"prompt_tokens_details\":"
+     "{\"cached_tokens\":0},\"service_tier\":\"standard\"}",
+     "{\"input\":0.1,\"output\":0.3}", 2500},
+    /* Recorded: Groq, times beside the counts: 17 x 0.29 + 649 x 0.59 = 4.93 + 382.91. */
+    {DIALECT_CHAT,
+     "{\"queue_time\":0.335637089,\"prompt_tokens\":17,\"prompt_time\":0.000658349,"
+     "\"completion_tokens\":649,\"completion_time\":1.231022196,\"total_tokens\":666,"
+     "\"total_time\":1.231680545,\"completion_tokens_details\":{\"reasoning_tokens\":570}}",
+     "{\"input\":0.29,\"output\":0.59}", 387840},
+    /* Recorded: Moonshot, all of the prompt was cached, said twice: 90 x 0.15 + 34 x 2.50 = 13.5
+     * + 85.
+     */
+    {DIALECT_CHAT,
+     "{\"prompt_tokens\":90,\"completion_tokens\":34,\"total_tokens\":124,\"cached_tokens\":90,"
+     "\"completion_tokens_details\":{\"reasoning_tokens\":17},\"prompt_tokens_details\":"
+     "{\"cached_tokens\":90}}",
+     "{\"input\":0.6,\"cache_read\":0.15,\"output\":2.5}", 98500},
+    /* Recorded: Qwen3 Max of Alibaba: 24 x 1.20 + 1668 x 6 = 28.8 + 10008. */
+    {DIALECT_CHAT,
+     "{\"prompt_tokens\":24,\"completion_tokens\":1668,\"total_tokens\":1692,"
+     "\"completion_tokens_details\":{\"reasoning_tokens\":1353},\"prompt_tokens_details\":"
+     "{\"cached_tokens\":0}}",
+     "{\"input\":1.2,\"output\":6}", 10036800},
+    /* Recorded: DeepSeek over the Responses API: 22 x 0.28 + 109 x 0.42 = 6.16 + 45.78. */
+    {DIALECT_RESPONSES,
+     "{\"input_tokens\":22,\"input_tokens_details\":{\"cached_tokens\":0},\"output_tokens\":109,"
+     "\"output_tokens_details\":{\"reasoning_tokens\":0},\"total_tokens\":131}",
+     "{\"input\":0.28,\"cache_read\":0.028,\"output\":0.42}", 51940},
     /* OpenAI, chat: 86 x 2.50 + 1920 x 1.25 + 300 x 10 = 215 + 2400 + 3000 millionths. */
     {DIALECT_CHAT,
      "{\"prompt_tokens\":2006,\"completion_tokens\":300,\"total_tokens\":2306,"

@@ -22,6 +22,13 @@ static void test_openai_dialects(void) {
   u = read_ok(DIALECT_CHAT, "{\"prompt_tokens\":5,\"completion_tokens\":3,\"total_tokens\":15,"
                             "\"completion_tokens_details\":{\"reasoning_tokens\":7}}");
   CHECK(u.output == 10 && u.reasoning == 7);
+  /* Nor named: https://ai.google.dev/gemini-api/docs/openai. */
+  u = read_ok(DIALECT_CHAT, "{\"prompt_tokens\":17,\"completion_tokens\":2,\"total_tokens\":402}");
+  CHECK(u.input == 17 && u.output == 385 && u.reasoning == 383);
+  /* A prompt that was counted without its cached tokens. */
+  u = read_ok(DIALECT_CHAT, "{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":25,"
+                            "\"prompt_tokens_details\":{\"cached_tokens\":20}}");
+  CHECK(u.output == 2 && u.reasoning == 0);
   u = read_ok(DIALECT_CHAT, "{\"prompt_tokens\":5,\"total_tokens\":9}");
   CHECK(u.input == 5 && u.output == 4);
   u = read_ok(DIALECT_EMBEDDINGS, "{\"total_tokens\":9}");

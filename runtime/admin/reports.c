@@ -171,14 +171,15 @@ static void append_record(struct call *c, const struct ledger_record *r, bool is
 struct request_rows {
   struct call *call;
   uint64_t limit, count, last;
-  bool is_whole;
+  bool is_whole, has_more;
 };
 
 static void on_request(void *context, uint64_t sequence, const struct ledger_record *record) {
   struct request_rows *rows = context;
-  if (rows->count++ == rows->limit) return;
+  rows->has_more |= rows->count >= rows->limit && sequence != rows->last;
+  if (rows->has_more) return;
   rows->last = sequence;
-  if (rows->count > 1) bytes_append_byte(&rows->call->out, ',');
+  if (rows->count++) bytes_append_byte(&rows->call->out, ',');
   append_record(rows->call, record, rows->is_whole);
 }
 
@@ -205,7 +206,7 @@ void requests_list(struct call *c) {
     call_fail_store(c, result);
     return;
   }
-  call_end_list(c, rows.count > rows.limit, rows.last);
+  call_end_list(c, rows.has_more, rows.last);
 }
 
 void request_show(struct call *c) {

@@ -18,10 +18,14 @@ static const char select_sql[] = "SELECT "
 static const struct table {
   const char *by_time, *by_group;
   int rare; /* rows */
-} rows_table = {"request_rows CROSS JOIN request_groups ON id = group_id",
-                "request_groups CROSS JOIN request_rows ON group_id = id", 20000},
+} rows_table =
+    {"request_rows CROSS JOIN request_groups ON id = group_id",
+     "request_groups CROSS JOIN request_rows INDEXED BY request_rows_by_group ON group_id = id",
+     20000},
   blocks_table = {"request_blocks CROSS JOIN request_groups ON id = group_id",
-                  "request_groups CROSS JOIN request_blocks ON group_id = id", 2000};
+                  "request_groups CROSS JOIN request_blocks INDEXED BY request_blocks_by_group ON "
+                  "group_id = id",
+                  2000};
 
 static int read_record(const struct query *q, struct ledger_record *record) {
   int column = 0;
@@ -86,7 +90,7 @@ static struct query find_rows(struct sqlite *s, const struct request_query *quer
   if (query->before) query_number(&q, (int64_t)query->before);
   if (query->request_id.len) query_text(&q, query->request_id);
   sqlite_filter_bind(&query->filter, &q);
-  query_limit(&q, query->limit);
+  query_limit(&q, query->limit ? query->limit + 1 : 0); /* and one of the last one's sequence */
   return q;
 }
 
@@ -191,29 +195,44 @@ static void give_open(struct search *s, size_t which, const struct request_sink 
   s->open[which] = s->open[--s->open_count];
 }
 
-/* False: there are no more. */
-static bool give_newest(struct search *s, const struct request_sink *sink,
-                        enum store_result *result) {
+/* The sequence of the newest that is left, -1: nothing is; which block it is in, or none. All
+ * blocks that may hold it are open then. */
+static enum store_result find_newest(struct search *s, int64_t *newest, struct block_rows **block,
+                                     size_t *which) {
   for (;;) {
-    size_t which = newest_open(s);
-    int64_t newest = s->row_sequence;
-    bool is_open = s->open_count > 0;
-    if (is_open) is_open = s->open[which]->sequences[s->open[which]->count - 1] > newest;
-    if (is_open) newest = s->open[which]->sequences[s->open[which]->count - 1];
-    if (s->block_sequence >= 0 && s->block_sequence >= newest) {
-      *result = open_block(s);
-      if (*result != STORE_FINE) return false;
-      continue;
+    enum store_result result;
+    *newest = s->row_sequence;
+    *block = NULL;
+    *which = newest_open(s);
+    if (s->open_count) {
+      struct block_rows *b = s->open[*which];
+      if (b->sequences[b->count - 1] > *newest) {
+        *block = b;
+        *newest = b->sequences[b->count - 1];
+      }
     }
-    if (is_open)
+    if (s->block_sequence < 0 || s->block_sequence < *newest) return STORE_FINE;
+    result = open_block(s);
+    if (result != STORE_FINE) return result;
+  }
+}
+
+/* A page does not end between two of the same sequence: the next one begins behind it. */
+static enum store_result give_all(struct search *s, const struct request_sink *sink) {
+  int64_t newest, last = -1;
+  for (uint32_t given = 0;; given++) {
+    struct block_rows *block;
+    size_t which;
+    enum store_result result = find_newest(s, &newest, &block, &which);
+    bool is_full = s->query->limit && given >= s->query->limit && newest != last;
+    if (result != STORE_FINE || newest < 0 || is_full) return result;
+    last = newest;
+    if (block) {
       give_open(s, which, sink);
-    else if (s->row_sequence < 0)
-      return false;
-    else {
+    } else {
       sink->on_row(sink->context, (uint64_t)s->row_sequence, &s->row);
       next_row(s);
     }
-    return true;
   }
 }
 
@@ -221,11 +240,9 @@ static enum store_result find(struct sqlite *s, const struct request_query *quer
                               const struct request_sink *sink) {
   struct search search = {.store = s, .query = query, .rows = find_rows(s, query)};
   search.blocks = find_blocks(s, query);
-  enum store_result result = STORE_FINE, end;
   next_row(&search);
   next_block(&search);
-  for (uint32_t i = 0; (!query->limit || i < query->limit); i++)
-    if (!give_newest(&search, sink, &result)) break;
+  enum store_result result = give_all(&search, sink), end;
   for (size_t i = 0; i < search.open_count; i++)
     block_rows_free(search.open[i]);
   free(search.open);

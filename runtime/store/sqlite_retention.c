@@ -160,12 +160,14 @@ enum store_result sqlite_retain(struct store *base, const struct retention *r, b
   const struct tenant_table tables[] = {
       {NEXT_TENANT("request_groups"),
        "DELETE FROM request_rows WHERE sequence IN (SELECT sequence FROM request_groups CROSS JOIN"
-       " request_rows ON group_id = id WHERE tenant = ? AND sequence < ? * 4096 LIMIT ?)",
+       " request_rows INDEXED BY request_rows_by_group ON group_id = id WHERE tenant = ? AND "
+       "sequence < ? * 4096 LIMIT ?)",
        "$.retention.requests_days", r->requests_ms, 1},
       {NEXT_TENANT("request_groups"),
        "DELETE FROM request_blocks WHERE sequence IN (SELECT sequence FROM (SELECT sequence,"
        " sum(requests) OVER (ORDER BY sequence) - requests AS others FROM (SELECT sequence,"
-       " requests FROM request_groups CROSS JOIN request_blocks ON group_id = id WHERE tenant = ?"
+       " requests FROM request_groups CROSS JOIN request_blocks INDEXED BY request_blocks_by_group "
+       "ON group_id = id WHERE tenant = ?"
        " AND sequence < ? * 4096 LIMIT ?)) WHERE others < ?3) RETURNING requests",
        "$.retention.requests_days", r->requests_ms, 1},
       {NEXT_TENANT("texts"),

@@ -99,7 +99,7 @@ struct request_query {
   int64_t from_ms, to_ms; /* to_ms 0: no end */
   uint32_t status;        /* 0: any */
   uint64_t before;        /* sequence of the last row of the page before; 0: the newest */
-  uint32_t limit;
+  uint32_t limit;         /* 0: all. More come where the last ones have the same sequence */
 };
 
 struct request_sink {

@@ -130,7 +130,7 @@ static bool is_same(const struct ledger_record *a, const struct ledger_record *b
 static void on_request(void *context, uint64_t sequence, const struct ledger_record *record) {
   struct page *page = context;
   const struct known *k = find_known(record->request_id);
-  page->is_ordered = page->is_ordered && (!page->last || sequence < page->last) &&
+  page->is_ordered = page->is_ordered && (!page->last || sequence <= page->last) &&
                      (!page->last_ms || record->time_ms <= page->last_ms) &&
                      sequence / SEQUENCES_PER_MS == record->time_ms;
   page->last = sequence;
@@ -279,6 +279,21 @@ static void test_retention(struct store *s) {
   CHECK(kit_number("SELECT count(*) FROM requests") > 100);
 }
 
+/* What several workers have of one millisecond may get the same places: no page loses any. */
+static void test_one_moment(void) {
+  struct store *s = kit_begin();
+  for (size_t i = 0; i < COUNT; i++) {
+    make(&all[i], i);
+    all[i].record.time_ms = i ? start_ms : start_ms + 1;
+    is_gone[i] = false;
+  }
+  save_all(s, true, COUNT);
+  CHECK(kit_number("SELECT count(DISTINCT sequence) FROM requests") < COUNT);
+  CHECK(count_all(s, (struct request_query){0}) == COUNT);
+  save_all(s, false, 0);
+  kit_end(s);
+}
+
 int main(void) {
   struct store *s = kit_begin();
   all = must_calloc(COUNT, sizeof *all);
@@ -299,6 +314,7 @@ int main(void) {
   test_moved(s);
   test_retention(s);
   kit_end(s);
+  test_one_moment();
   free(all);
   return checks_end();
 }

@@ -2,7 +2,7 @@
 
 #include "base/utf8.h"
 
-enum { PROBE_CHARS = 16, BATCH_CHARS = 4096 };
+enum { PROBE_CHARS = ENCODED_RUN_MIN, BATCH_CHARS = 4096 };
 
 void encoded_init(struct encoded *e) {
   *e = (struct encoded){0};

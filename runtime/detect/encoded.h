@@ -4,6 +4,8 @@
 #include "detect/detect.h"
 #include "detect/normal.h"
 
+enum { ENCODED_RUN_MIN = 16 }; /* shorter runs of its letters hide nothing */
+
 struct encoded {
   struct detect_stream *inner; /* NULL outside of a run worth reading */
   struct detect_findings found;

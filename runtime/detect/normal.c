@@ -137,8 +137,8 @@ static int hex4(const char *p) {
 }
 
 enum {
-  MORE = 0,       /* the end of this character has not come */
-  CONTROL_END = 9 /* control characters below tab are nothing that anybody reads */
+  MORE = 0, /* the end of this character has not come */
+  CONTROL_END = NORMAL_CONTROL_END
 };
 
 /* \uXXXX, both halves of a pair; the length read, MORE, or 1 when it is no escape. */

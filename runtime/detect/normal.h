@@ -5,6 +5,8 @@
 #pragma once
 #include "detect/offsets.h"
 
+enum { NORMAL_CONTROL_END = 9 }; /* what is below tab is nothing that anybody reads */
+
 struct normal {
   struct bytes text;
   struct offsets offsets;

@@ -110,12 +110,15 @@ void prefixes_build(struct prefixes *p) {
   p->count = p->cap = 0;
 }
 
-static bool begins_word(const struct prefixes *p, struct slice text, size_t at) {
-  if (text.len - at < sizeof(uint32_t)) return true;
-  uint32_t value = load(text.data + at) | fold;
+bool prefixes_may_begin(const struct prefixes *p, const char *at) {
+  uint32_t value = load(at) | fold;
   for (size_t i = 0; i < p->count; i++)
     if ((value & p->words[i].mask) == p->words[i].value) return true;
   return false;
+}
+
+static bool begins_word(const struct prefixes *p, struct slice text, size_t at) {
+  return text.len - at < sizeof(uint32_t) || prefixes_may_begin(p, text.data + at);
 }
 
 static bool begins_pair(const struct prefixes *p, struct slice text, size_t at) {

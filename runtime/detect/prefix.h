@@ -27,6 +27,8 @@ void prefixes_init(struct prefixes *p);
 void prefixes_fini(struct prefixes *p);
 void prefixes_add(struct prefixes *p, struct slice word);
 void prefixes_build(struct prefixes *p); /* once, after the last word */
+/* A word begins with these four bytes. Only while pairs are in force. */
+bool prefixes_may_begin(const struct prefixes *p, const char *at);
 /* The first place from `at` on, before `end`, where a word may begin; end when there is none. The
  * last bytes of the text, where it cannot tell, count as such places. at <= end <= text.len. */
 size_t prefixes_next(const struct prefixes *p, struct slice text, size_t at, size_t end);

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "detect/encoded.h"
+#include "detect/harmless.h"
 #include "detect/normal.h"
 #include "detect/rules.h"
 
@@ -294,6 +295,7 @@ size_t detect_stream_finish(struct detect_stream *stream, struct detect_findings
 
 void detect_scan(const struct detect_rules *rules, struct slice text, struct detect_findings *out) {
   struct detect_stream stream;
+  if (harmless_is(rules, text)) return;
   stream_init(&stream, rules);
   if (text.len <= PIECE_BYTES && normal_is_same(text)) {
     judge(&stream, text, true, out);

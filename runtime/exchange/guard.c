@@ -9,6 +9,9 @@
 
 #include "exchange/policy.h"
 
+/* A provider decides how many windows there are; each is looked for among all of them. */
+enum { WINDOWS_MOST = 4096, LET_GO_MOST = 64 };
+
 struct window {
   struct list link;
   enum policy_channel channel;
@@ -33,6 +36,7 @@ struct guard {
   uv_timer_t timer; /* runs while words are held back */
   struct sse sse;
   struct list frames, windows;
+  size_t window_count;
   size_t pending_bytes;
   struct bytes released, word; /* word: one decoded text, or the hook's answer to it */
   struct bytes response;
@@ -64,6 +68,7 @@ static struct window *window_get(struct guard *g, enum policy_channel channel, u
   w->channel = channel;
   w->index = index;
   list_append(&g->windows, &w->link);
+  g->window_count++;
   return w;
 }
 
@@ -175,6 +180,11 @@ static bool is_denied(struct guard *g) {
   return true;
 }
 
+static void refuse_to_hold(struct guard *g, struct slice why) {
+  policy_hold_over(g->x->run, why);
+  (void)is_denied(g);
+}
+
 static bool is_ending(const struct guard *g, const struct window *w) {
   if (g->finishing || g->texts.ends_all) return true;
   for (size_t i = 0; i < g->texts.end_count; i++)
@@ -264,6 +274,10 @@ static bool ask_pieces(struct guard *g, const struct queued *frame) {
     if (piece->is_whole && (texts_say_nothing(piece) || repeat(g, piece, w))) {
       g->piece++;
       continue;
+    }
+    if (!w && g->window_count == WINDOWS_MOST) {
+      refuse_to_hold(g, SLICE("the reply has more parts than policies can guard"));
+      return false;
     }
     bool is_last = piece->is_whole || (w ? is_ending(g, w) : g->texts.ends_all);
     for (size_t i = 0; !is_last && i < g->texts.end_count; i++)
@@ -375,14 +389,11 @@ static uint64_t end_ns(const struct guard *g) {
 
 /* When the next window's words have been held for long enough; 0: none are held. */
 static uint64_t due_ns(const struct guard *g) {
-  uint64_t due = end_ns(g);
-  if (!hold_ns(g)) return due;
-  list_each(node, &g->windows) {
-    const struct window *w = list_entry(node, struct window, link);
-    uint64_t since = w->is_open ? policy_held_since_ns(g->x->run, w->channel, w->index) : 0;
-    if (since && (!due || since + hold_ns(g) < due)) due = since + hold_ns(g);
-  }
-  return due;
+  uint64_t end = end_ns(g);
+  struct policy_place place;
+  uint64_t since = hold_ns(g) ? policy_held_since_ns(g->x->run, &place) : 0;
+  uint64_t due = since ? since + hold_ns(g) : 0;
+  return due && (!end || due < end) ? due : end;
 }
 
 static void on_timer(uv_timer_t *timer) {
@@ -405,15 +416,15 @@ void guard_let_go(struct guard *g) {
   if (g->waits || g->stopped || g->finishing || !list_empty(&g->frames)) return;
   uint64_t end = end_ns(g);
   if (end && end <= now) {
-    policy_hold_over(g->x->run);
-    (void)is_denied(g);
+    refuse_to_hold(g, SLICE("the reply was held back for as long as scripts.hold_longest allows"));
     return;
   }
   g->is_letting_go = true;
-  list_each(node, &g->windows) {
-    struct window *w = list_entry(node, struct window, link);
-    uint64_t since = w->is_open ? policy_held_since_ns(g->x->run, w->channel, w->index) : 0;
-    if (!since || !hold_ns(g) || since + hold_ns(g) > now) continue;
+  for (int i = 0; i < LET_GO_MOST && hold_ns(g); i++) {
+    struct policy_place place;
+    uint64_t since = policy_held_since_ns(g->x->run, &place);
+    struct window *w = since ? window_find(g, place.channel, place.index) : NULL;
+    if (!w || !w->is_open || since + hold_ns(g) > now) break;
     g->flushing = w;
     struct policy_delta delta = {
         .channel = w->channel, .index = w->index, .text = {"", 0}, .is_overdue = true};

@@ -213,16 +213,21 @@ struct policy_delta {
   bool is_overdue; /* there is no new text: what is held back has been for long enough */
 };
 
-/* Since when, by the monotonic clock, a policy has held back the oldest text of that window, or,
- * where it was told that text is overdue, since then; 0: none does, or it holds streams to their
- * end. */
-uint64_t policy_held_since_ns(const struct policy_run *run, enum policy_channel channel,
-                              uint32_t index);
+struct policy_place { /* a window */
+  enum policy_channel channel;
+  uint32_t index;
+};
+
+/* Since when, by the monotonic clock, a policy has held back text, or, where it was told that text
+ * is overdue, since then; the oldest of all, and its place. 0: none does, or it holds streams to
+ * their end. */
+uint64_t policy_held_since_ns(const struct policy_run *run, struct policy_place *place);
 /* Since when any policy has held back the oldest text of all, whatever it was told; 0: none does.
  */
 uint64_t policy_oldest_held_ns(const struct policy_run *run);
-/* That text has been held for too long: the policy that does so denies the reply. */
-void policy_hold_over(struct policy_run *run);
+/* More is held, or for longer, than is allowed: the policy that has held for longest denies the
+ * reply. */
+void policy_hold_over(struct policy_run *run, struct slice why);
 /* Appends what may go to the client now to out, which lives until the call has ended. */
 enum policy_progress policy_on_delta(struct policy_run *run, const struct policy_delta *delta,
                                      struct bytes *out);

@@ -43,15 +43,21 @@ static struct window *window_get(struct policy_run *run, enum policy_channel cha
   return w;
 }
 
-uint64_t policy_held_since_ns(const struct policy_run *run, enum policy_channel channel,
-                              uint32_t index) {
-  uint64_t since_ns = 0;
+/* The window that has held text for longest since its hook was last told; NULL: none holds any. */
+static const struct window *next_window(const struct policy_run *run) {
+  const struct window *next = NULL;
   for (const struct window *w = run->windows; w; w = w->next) {
-    if (w->channel != channel || w->index != index || !w->since_ns) continue;
-    if (run->chain->policies[w->policy].holds_stream) continue;
-    if (!since_ns || w->since_ns < since_ns) since_ns = w->since_ns;
+    if (!w->since_ns || run->chain->policies[w->policy].holds_stream) continue;
+    if (!next || w->since_ns < next->since_ns) next = w;
   }
-  return since_ns;
+  return next;
+}
+
+uint64_t policy_held_since_ns(const struct policy_run *run, struct policy_place *place) {
+  const struct window *next = next_window(run);
+  if (!next) return 0;
+  *place = (struct policy_place){next->channel, next->index};
+  return next->since_ns;
 }
 
 static const struct window *oldest_window(const struct policy_run *run) {
@@ -71,12 +77,11 @@ static void deny_held(struct policy_run *run, struct slice message) {
                        .status = 502, .code = SLICE("policy_hold_limit"), .message = message});
 }
 
-void policy_hold_over(struct policy_run *run) {
+void policy_hold_over(struct policy_run *run, struct slice why) {
   const struct window *oldest = oldest_window(run);
-  must(oldest != NULL);
-  run->at = oldest->policy;
+  run->at = oldest ? oldest->policy : 0;
   run->hook = POLICY_ON_DELTA;
-  deny_held(run, SLICE("the reply was held back for as long as scripts.hold_longest allows"));
+  deny_held(run, why);
 }
 
 void policy_windows_fini(struct policy_run *run) {

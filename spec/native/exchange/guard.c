@@ -5,7 +5,7 @@
 #include "../check.h"
 #include "exchange/policy.h"
 
-enum { WINDOWS = 8, WORD = 6 };
+enum { WINDOWS = 5000, WORD = 6 };
 
 /* The policy: SECRET becomes ******. One held-back text for each window. */
 static struct held {
@@ -57,12 +57,13 @@ static uv_loop_t loop;
 static struct exchange_host host = {.loop = &loop};
 static struct config config = {.scripts_hold_ms = 1};
 
-uint64_t policy_held_since_ns(const struct policy_run *run, enum policy_channel channel,
-                              uint32_t index) {
+uint64_t policy_held_since_ns(const struct policy_run *run, struct policy_place *place) {
   (void)run;
-  for (size_t i = 0; i < held_count; i++)
-    if (held[i].channel == channel && held[i].index == index && held[i].text.len && is_overdue)
-      return 1;
+  for (size_t i = 0; i < held_count && is_overdue; i++) {
+    if (!held[i].text.len) continue;
+    *place = (struct policy_place){held[i].channel, held[i].index};
+    return 1;
+  }
   return 0;
 }
 
@@ -73,8 +74,8 @@ uint64_t policy_oldest_held_ns(const struct policy_run *run) {
   return is_over && held_count ? 1 : 0;
 }
 
-void policy_hold_over(struct policy_run *run) {
-  (void)run;
+void policy_hold_over(struct policy_run *run, struct slice why) {
+  (void)run, (void)why;
   verdict.kind = VERDICT_DENY;
 }
 
@@ -334,10 +335,32 @@ static void check_held_too_long(void) {
   guard_free(g);
 }
 
+/* A provider that opens windows without end is stopped; ours time out of mind would be spent. */
+static void check_many_windows(void) {
+  begin();
+  struct exchange x = {.host = &host, .config = &config, .route.dialect = DIALECT_CHAT};
+  struct guard *g = guard_new(&x);
+  struct bytes frame;
+  bytes_init(&frame);
+  int fed = 0;
+  for (; fed < 10000 && !was_denied; fed++) {
+    bytes_clear(&frame);
+    bytes_printf(&frame,
+                 "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":%d,"
+                 "\"function\":{\"arguments\":\"x y\"}}]}}]}\n\n",
+                 fed);
+    guard_feed(g, bytes_slice(&frame));
+  }
+  CHECK(was_denied && fed > 1000 && fed < 5000);
+  bytes_fini(&frame);
+  guard_free(g);
+}
+
 int main(void) {
   must(uv_loop_init(&loop) == 0);
   check_overdue();
   check_held_too_long();
+  check_many_windows();
   check_all_splits();
   check_untouched();
   check_denied();

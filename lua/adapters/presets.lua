@@ -14,6 +14,7 @@
 --                  custom tools, allowed_tools, forced single tool, json_schema, message names, refusal on messages
 --   choice         false: it reads no tool_choice, so one that forbids tools or narrows them is written into `tools`
 --   refuses        (model, field) -> true where this model alone refuses a field
+--   tiers          OpenAI's word for a service tier -> the server's; those without one are reported
 --   required       its word for tool_choice "required"
 --   search         true: takes web_search_options
 --   signatures     true: takes Gemini's thought signatures back on tool calls
@@ -88,8 +89,9 @@ presets.together = server { adds = everything, lacks = lacking "user", history =
 -- https://fireworks.ai/docs/api-reference/post-chatcompletions
 presets.fireworks = server { adds = everything, lacks = lacking(), history = { "reasoning_content" } }
 
--- https://console.groq.com/docs/openai: logprobs, logit_bias and message names are refused.
+-- https://console.groq.com/docs/openai, /docs/service-tiers: logprobs, logit_bias and message names are refused.
 presets.groq = server { limit = "max_completion_tokens", names_messages = false,
+  tiers = { auto = "auto", default = "on_demand", flex = "flex" },
   lacks = { logprobs = true, top_logprobs = true, logit_bias = true, n = true, prompt_cache_key = true,
     prompt_cache_retention = true, prompt_cache_options = true, moderation = true,
     safety_identifier = true, store = true, prediction = true, modalities = true, audio = true, verbosity = true } }

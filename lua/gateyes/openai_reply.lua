@@ -155,6 +155,15 @@ function openai_reply.failure_of(status, problem)
   return chat_words.failure_of(status, kind, text_or_nil(code), message, param)
 end
 
+-- The tier in OpenAI's word, where the server has words of its own.
+function openai_reply.tier(preset, said)
+  local tiers = said and preset.tiers
+  for name, word in pairs(tiers or {}) do
+    if word == said then return name end
+  end
+  return text_or_nil(said)
+end
+
 -- What no other server has, as it came.
 local function extra_of(reply, body)
   local extra
@@ -186,7 +195,8 @@ function openai_reply.decode(body, context, preset)
   local customs = openai_reply.custom_names(context, preset)
   local reply = { id = text_or_nil(object.id), model = text_or_nil(object.model), choices = {},
     created = number_or_nil(object.created), usage = usage.from_openai(object.usage),
-    service_tier = text_or_nil(object.service_tier), system_fingerprint = text_or_nil(object.system_fingerprint),
+    service_tier = openai_reply.tier(preset, object.service_tier),
+    system_fingerprint = text_or_nil(object.system_fingerprint),
     extra = extra_of(object, body), extra_format = "chat" }
   for i = 1, #choices do reply.choices[i] = decode_choice(choices[i], i, context, customs) end
   return reply

@@ -289,6 +289,14 @@ local function fix_sampling(writer, body)
   end
 end
 
+local function fix_tier(writer, body)
+  local tiers = writer.preset.tiers
+  if not tiers or not body.service_tier then return end
+  local tier = tiers[body.service_tier]
+  if not tier then drop(writer, "service_tier", "the provider has no tier '" .. body.service_tier .. "'") end
+  body.service_tier = tier
+end
+
 local function fix_verbosity(writer, body)
   local asked = writer.preset.models and body.verbosity
   if not asked or openai_models.takes_verbosity(writer.context.model, asked) then return end
@@ -303,6 +311,7 @@ local function add_scalars(writer, body)
   end
   if writer.preset.models then body.user = openai_ids.user(body.user, writer.context.model) end
   fix_verbosity(writer, body)
+  fix_tier(writer, body)
   -- Without it chat completions refuse top_logprobs; Responses have no such switch.
   if body.top_logprobs and body.logprobs == nil then
     if body.top_logprobs > 0 then body.logprobs = true else body.top_logprobs = nil end

@@ -17,7 +17,7 @@ local raw_keys = { logprobs = true, annotations = true }
 function openai_stream.new(context, preset)
   return { context = context, customs = openai_reply.custom_names(context, preset),
     names = openai_ids.long_names(context.request), choices = {}, count = 0,
-    started = false, ended = false }
+    started = false, ended = false, preset = preset }
 end
 
 local function push(events, event)
@@ -39,7 +39,7 @@ local function start(state, events, chunk)
   if state.started or not (id or model or type(chunk.usage) == "table" or first_choice(chunk)) then return end
   state.started = true
   push(events, { type = "start", id = id, model = model,
-    created = canonical.whole(chunk.created), service_tier = text_or_nil(chunk.service_tier),
+    created = canonical.whole(chunk.created), service_tier = openai_reply.tier(state.preset, chunk.service_tier),
     system_fingerprint = text_or_nil(chunk.system_fingerprint) })
 end
 

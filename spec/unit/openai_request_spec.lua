@@ -160,6 +160,23 @@ describe("openai adapter, fields", function()
     assert.same({}, dropped)
   end)
 
+  it("names service tiers as the server does, both ways", function()
+    for tier, wanted in pairs { default = "on_demand", auto = "auto", flex = "flex", priority = false } do
+      local body, dropped = encode({ service_tier = tier }, with "groq")
+      assert.equal(wanted or nil, body.service_tier)
+      assert.equal(not wanted, dropped.service_tier ~= nil)
+      local context = kit.context(with "groq")
+      local reply = adapter.decode('{"choices":[{"message":{"content":"x"}}],"service_tier":"'
+        .. (wanted or tier) .. '"}', context)
+      assert.equal(tier, reply.service_tier)
+      local state = adapter.new_stream(context)
+      local events = adapter.decode_event(state, nil, '{"choices":[{"delta":{"content":"x"}}],"service_tier":"'
+        .. (wanted or tier) .. '"}')
+      assert.equal(tier, events[1].service_tier)
+    end
+    assert.equal("priority", encode({ service_tier = "priority" }).service_tier)
+  end)
+
   it("asks no model of OpenAI for a verbosity that it refuses", function()
     for model, wanted in pairs { ["gpt-5"] = "low", ["gpt-4o"] = false, o3 = false, ["gpt-5-chat-latest"] = false,
       another = "low" } do

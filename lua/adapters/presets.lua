@@ -83,8 +83,9 @@ presets.tgi = server { lacks = lacking "parallel_tool_calls" }
 presets.openrouter = server { adds = everything, lacks = own_caching, reasoning = "object", efforts = {},
   cache = "control", search = true, history = { "reasoning_details", "reasoning" }, developer = true }
 
--- https://docs.together.ai/reference/chat-completions-1
-presets.together = server { adds = everything, lacks = lacking "user", history = { "reasoning" } }
+-- https://docs.together.ai/reference/chat-completions-1: its logprobs is a number, and so are its answers other ones.
+presets.together = server { adds = everything, lacks = lacking("user", "logprobs", "top_logprobs"),
+  history = { "reasoning" } }
 
 -- https://fireworks.ai/docs/api-reference/post-chatcompletions
 presets.fireworks = server { adds = everything, lacks = lacking(), history = { "reasoning_content" } }

@@ -384,7 +384,7 @@ static bool reserve_found(struct limiter *l, const struct limit_request *request
   if (found->count == 0) return true;
   struct reservation *r = limit_view_take(request->view);
   r->view = request->view;
-  r->held = limit_view_set(request->view);
+  r->held = found->held;
   r->held->refs++;
   r->set = r->held->set;
   r->count = found->count;
@@ -422,11 +422,8 @@ bool limiter_reserve(struct limiter *l, const struct limit_request *request,
   *out = NULL;
   if (limiter_is_empty(l)) return true;
   if (request->provider.len && !limiter_has_providers(l)) return true;
-  if (request->view && !request->provider.len) {
-    (void)limit_view_set(request->view);
-    if (limit_view_find(request->view, request, &found))
-      return reserve_found(l, request, &found, out, refusal);
-  }
+  if (request->view && !request->provider.len && limit_view_find(request->view, request, &found))
+    return reserve_found(l, request, &found, out, refusal);
   return reserve_any(l, request, out, refusal);
 }
 

@@ -55,7 +55,7 @@ static void forget_callers(struct limit_view *v) {
 }
 
 /* The generation is read first: if it grows in between, the next request looks again. */
-struct limit_held *limit_view_set(struct limit_view *v) {
+static struct limit_held *newest_set(struct limit_view *v) {
   uint64_t generation = atomic_load_explicit(&v->limiter->generation, memory_order_acquire);
   if (v->held && v->generation == generation) return v->held;
   if (v->held) limit_held_unref(v->held);
@@ -131,12 +131,13 @@ static bool fill(struct caller *c, const struct limit_held *held,
 
 bool limit_view_find(struct limit_view *v, const struct limit_request *request,
                      struct limit_found *found) {
+  struct limit_held *held = newest_set(v);
   struct names names = names_of(request);
   struct caller **at = caller_of(v, &names), *c = *at;
   if (!c) c = *at = must_calloc(1, sizeof *c);
-  bool is_known = c->held == v->held && is_same(&c->names, &names);
-  if (!is_known && !fill(c, v->held, request, &names)) return false;
-  *found = (struct limit_found){c->holds, c->count};
+  bool is_known = c->held == held && is_same(&c->names, &names);
+  if (!is_known && !fill(c, held, request, &names)) return false;
+  *found = (struct limit_found){held, c->holds, c->count};
   return true;
 }
 

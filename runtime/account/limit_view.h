@@ -14,12 +14,12 @@ void limit_held_unref(struct limit_held *held);
 
 /* Holds of a request without a provider, in the order of their hashes. */
 struct limit_found {
+  struct limit_held *held; /* whose rules they are of */
   const struct limit_hold *holds;
   size_t count;
 };
 
-struct limit_held *limit_view_set(struct limit_view *view); /* borrowed, the newest */
-/* False: too much to be kept. Valid until the next call. */
+/* By the newest definitions. False: too much to be kept. Valid until the next call. */
 bool limit_view_find(struct limit_view *view, const struct limit_request *request,
                      struct limit_found *found);
 /* Room for LIMIT_VIEW_HOLDS. */

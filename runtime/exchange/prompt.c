@@ -49,13 +49,34 @@ static void count_value(struct counting *c, struct slice value) {
   }
 }
 
-static void count_messages(struct counting *c, struct slice value, bool is_first) {
+static uint8_t tokens_around(const struct chat_format *format, struct slice role) {
+  if (slice_equal_text(role, "assistant")) return format->assistant;
+  bool is_system = slice_equal_text(role, "system") || slice_equal_text(role, "developer");
+  return is_system ? format->system : format->user;
+}
+
+/* What stands around one of a list. Its role is counted with all of its text. */
+static void count_message(struct counting *c, const struct chat_format *format,
+                          struct slice message) {
+  struct slice role = json_string_raw(json_find(message, "role"));
+  c->tokens += tokens_around(format, role);
+  if (role.len && !format->names_roles)
+    c->tokens -= tokenizer_encode(c->tokenizer, c->encoder, role, TOKENIZE_TEXT, NULL);
+}
+
+/* A string is a message of that role, and so are all parts of a system prompt. */
+static void count_messages(struct counting *c, struct slice value, struct slice role,
+                           bool is_first) {
   struct chat_format format = tokenizer_chat_format(c->tokenizer);
   if (is_first) c->tokens += format.start + format.reply;
-  if (json_type(value) == JSON_STRING) c->tokens += format.message + 1; /* the role */
-  if (json_type(value) == JSON_ARRAY)
+  bool is_system = slice_equal_text(role, "system");
+  if (is_system || json_type(value) == JSON_STRING) {
+    c->tokens += tokens_around(&format, role);
+    if (format.names_roles) count_text(c, role);
+  }
+  if (!is_system && json_type(value) == JSON_ARRAY)
     for (struct json_walk w = json_walk_of(value); json_walk_next(&w);)
-      c->tokens += format.message;
+      count_message(c, &format, w.value);
   count_value(c, value);
 }
 
@@ -70,9 +91,10 @@ static void count_body(struct counting *c, struct slice body) {
   };
   if (!json_members(body, m, COUNT, JSON_DEPTH_MAX, NULL)) return;
   bool is_chat = m[MESSAGES].type != JSON_NONE;
-  if (is_chat) count_messages(c, m[MESSAGES].value, true);
-  if (m[SYSTEM].type != JSON_NONE) count_messages(c, m[SYSTEM].value, !is_chat);
-  if (m[INSTRUCTIONS].type != JSON_NONE) count_messages(c, m[INSTRUCTIONS].value, false);
+  struct slice user = SLICE("user"), system = SLICE("system");
+  if (is_chat) count_messages(c, m[MESSAGES].value, user, true);
+  if (m[SYSTEM].type != JSON_NONE) count_messages(c, m[SYSTEM].value, system, !is_chat);
+  if (m[INSTRUCTIONS].type != JSON_NONE) count_messages(c, m[INSTRUCTIONS].value, system, false);
   if (m[PROMPT].type != JSON_NONE) count_value(c, m[PROMPT].value);
   for (size_t i = TOOLS; i <= TEXT; i++)
     if (m[i].type == JSON_ARRAY || m[i].type == JSON_OBJECT) count_text(c, m[i].value);
@@ -82,7 +104,7 @@ uint64_t prompt_count(const struct prompt *p, struct encoder *e) {
   struct counting c = {.tokenizer = p->tokenizer, .encoder = e};
   struct slice input = json_find(p->body, "input");
   bytes_init(&c.text);
-  if (p->dialect == DIALECT_RESPONSES && input.data) count_messages(&c, input, true);
+  if (p->dialect == DIALECT_RESPONSES && input.data) count_messages(&c, input, SLICE("user"), true);
   if (p->dialect != DIALECT_RESPONSES && input.data) count_value(&c, input);
   count_body(&c, p->body);
   bytes_fini(&c.text);

@@ -43,8 +43,8 @@ static bool has_added(const struct tokenizer *t, const char *text) {
 }
 
 struct chat_format tokenizer_chat_format(const struct tokenizer *t) {
-#define CHAT_FORMAT(name, mark, start, message, reply)                                             \
-  if (has_added(t, mark)) return (struct chat_format){name, start, message, reply};
+#define CHAT_FORMAT(name, mark, ...)                                                               \
+  if (has_added(t, mark)) return (struct chat_format){name, __VA_ARGS__};
 #include "tokenizer/chat_format.def"
 #undef CHAT_FORMAT
   must(false);

@@ -23,9 +23,10 @@ bool tokenizer_is_built_in(struct slice name);
 char *tokenizer_folder(void);
 struct slice tokenizer_name(const struct tokenizer *t);
 
-struct chat_format { /* tokens beside roles and texts (chat_format.def) */
+struct chat_format { /* tokens beside texts (chat_format.def) */
   const char *name;
-  uint8_t start, message, reply;
+  bool names_roles; /* a role is text, and counted as that, too */
+  uint8_t start, reply, system, user, assistant;
 };
 
 struct chat_format tokenizer_chat_format(const struct tokenizer *t);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Installs the reference tokenizers (install), or compares with one kind of them (tiktoken, huggingface, node).
+"""Installs the reference tokenizers (install), or compares with one kind of them (tiktoken, huggingface, gateway, node).
 run.py <what> [number of texts] [seed]: the long form is a larger number.
 
 Everything installed lies in GATEYES_TOKENIZER_HOME, in the build folder."""

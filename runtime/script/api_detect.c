@@ -41,7 +41,7 @@ static struct detector *push_detector(lua_State *L, struct surface *s) {
     luaL_error(L, "%d detectors are in use; make each once and keep it", MOST_DETECTORS);
   struct detector *d = lua_newuserdata(L, sizeof *d);
   *d = (struct detector){NULL, s};
-  lua_rawgeti(L, LUA_REGISTRYINDEX, s->metatables[OBJECT_DETECTOR]);
+  surface_push_metatable(s, L, OBJECT_DETECTOR);
   lua_setmetatable(L, -2);
   return d;
 }

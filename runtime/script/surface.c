@@ -159,6 +159,7 @@ static void add_functions(lua_State *L, struct surface *s, const char *owner) {
 }
 
 static void open_object(lua_State *L, struct surface *s, enum object object) {
+  luaL_checkstack(L, 8, "objects");
   lua_createtable(L, 0, 5);
   lua_createtable(L, 0, 16);
   add_functions(L, s, object_names[object]);
@@ -183,8 +184,15 @@ static void open_object(lua_State *L, struct surface *s, enum object object) {
     lua_pushcfunction(L, surface_detector_collect);
     lua_setfield(L, -2, "__gc");
   }
-  s->metatable_tables[object] = lua_topointer(L, -1);
+  const void *table = lua_topointer(L, -1);
   s->metatables[object] = luaL_ref(L, LUA_REGISTRYINDEX);
+  s->metatable_tables[object] = table;
+}
+
+/* Made when the first such object is: most policies never see most of them. */
+void surface_push_metatable(struct surface *s, lua_State *L, enum object object) {
+  if (!s->metatable_tables[object]) open_object(L, s, object);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, s->metatables[object]);
 }
 
 struct handle *surface_handle(struct surface *s, lua_State *L, int index, enum object object) {
@@ -209,7 +217,7 @@ void surface_push_handle(struct surface *s, lua_State *L, enum object object,
                          const struct handle *handle) {
   struct handle *h = lua_newuserdata(L, sizeof *h);
   *h = *handle;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, s->metatables[object]);
+  surface_push_metatable(s, L, object);
   lua_setmetatable(L, -2);
 }
 
@@ -293,8 +301,6 @@ struct surface *surface_open(lua_State *L, const struct policy_settings *setting
   detect_findings_init(&s->findings);
   lua_newtable(L);
   s->detectors = luaL_ref(L, LUA_REGISTRYINDEX);
-  for (int i = 0; i < OBJECT_COUNT; i++)
-    open_object(L, s, (enum object)i);
   open_modules(L, s);
   return s;
 }

@@ -63,6 +63,7 @@ struct handle *surface_handle(struct surface *s, lua_State *L, int index, enum o
 struct handle *surface_check(struct surface *s, lua_State *L, enum object object);
 void surface_push_handle(struct surface *s, lua_State *L, enum object object,
                          const struct handle *handle);
+void surface_push_metatable(struct surface *s, lua_State *L, enum object object);
 /* Text as an argument; a value of another type raises, numbers too. */
 struct slice surface_text(lua_State *L, int index);
 /* A field of the table at index: true when it is there. Raises when it has another type. */

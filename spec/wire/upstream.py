@@ -20,12 +20,12 @@ class Upstream:
     """plays: upstream model name -> function(record) -> list of bytes, seconds to wait, RST, FIN or STALL (wait
     until the gateway leaves). Without FIN or RST the connection stays open for the next request."""
 
-    def __init__(self, tls=None):
+    def __init__(self, tls=None, host="127.0.0.1", port=0):
         self.plays, self.records = {}, []
         self.lock, self.tls, self.connections, self.closed = threading.Lock(), tls, 0, 0
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.socket = socket.create_server((host, port), backlog=512)
         self.port = self.socket.getsockname()[1]
-        self.url = "%s://%s:%d" % (("https", "localhost", self.port) if tls else ("http", "127.0.0.1", self.port))
+        self.url = "%s://%s:%d" % (("https", "localhost", self.port) if tls else ("http", host, self.port))
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self):

@@ -188,8 +188,8 @@ static void test_memory(struct place *p) {
   open_chain(p, "return { name = 'evil', on_request = function() end }", names, 2);
   lua_gc(sandbox_state(p->kit.sandbox), LUA_GCCOLLECT, 0);
   size_t used = sandbox_used_bytes(p->kit.sandbox);
-  if (used > 72 << 10) fprintf(stderr, "%zu bytes\n", used);
-  CHECK(used <= 72 << 10);
+  if (used > 56 << 10) fprintf(stderr, "%zu bytes\n", used);
+  CHECK(used <= 56 << 10);
   close_chain(p);
 }
 

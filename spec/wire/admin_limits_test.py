@@ -196,6 +196,41 @@ class Scopes(LimitsCase):
         self.assertIn("0.00033 EUR", usage)
 
 
+MESSAGES = {"messages": [{"role": "user", "content": "x"}]}
+ENDPOINTS = {  # each way to a model; {} is where its name goes
+    "/v1/chat/completions": dict(MESSAGES, model="{}"), "/openai/v1/chat/completions": dict(MESSAGES, model="{}"),
+    "/v1/messages": dict(MESSAGES, model="{}", max_tokens=20), "/v1/responses": {"model": "{}", "input": "x"},
+    "/v1/completions": {"model": "{}", "prompt": "x"}, "/v1/embeddings": {"model": "{}", "input": "x"},
+    "/openai/deployments/{}/chat/completions": dict(MESSAGES, model="m"), "/openai/deployments/{}/completions": {"prompt": "x"},
+    "/openai/deployments/{}/embeddings": {"input": "x"}}
+
+
+class Ways(LimitsCase):
+    """No way to a model leads around a budget, a limit, or what a key may use."""
+
+    def status(self, path, model, key, **fields):
+        body = json.loads(json.dumps(ENDPOINTS[path] | fields).replace("{}", model))
+        return self.ask(path.replace("{}", model), body, key=key["secret"]).status
+
+    def test_every_endpoint_by_every_limit(self):
+        closed, spender = self.make_key("narrow", models=["m"]), self.make_key("spender")
+        self.assertEqual(self.ask_model(spender, "gpt-4"), 200)
+        ways = [(path, fields) for path in ENDPOINTS for fields in ({}, {"stream": True}, {"background": True})
+                if not fields or "embeddings" not in path and ("background" not in fields or "responses" in path)]
+        for path, fields in ways:
+            self.assertEqual(self.status(path, "gpt-4", closed, **fields), 403, (path, fields))
+        for refused, limit in ((402, {"money": 0.000331}), (429, {"total_tokens": 30}), (429, {"requests": 1}), (403, {"requests": 0})):
+            self.limit("gate", {"key": "spender", "model": "gpt-*"}, **({"requests": None} | limit), window="1h")
+            for path, fields in ways:
+                self.assertEqual(self.status(path, "gpt-4", spender, **fields), refused, (path, fields, limit))
+            self.good("DELETE", "/admin/v1/limits/" + self.made.pop())
+
+        def spent():
+            rows = self.good("GET", "/admin/v1/usage?by=model&key_id=" + spender["id"])["data"]
+            return [(row["model"], row["cost_nanousd"]) for row in rows if row["cost_nanousd"]]
+        self.assertEqual(wait_for(spent, 10, "the one request that was paid"), [("gpt-4", 330000)])
+
+
 class Beginnings(LimitsCase):
     @classmethod
     def check_books(cls):

@@ -78,6 +78,7 @@ static const struct command *find_command(const char *name) {
 
 int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk, not the end */
   const struct command *command = argc > 1 ? find_command(argv[1]) : NULL;
   if (command) return command->run(argc - 1, argv + 1);
   if (argc > 1) fprintf(stderr, "gateyes: no command named %s\n", argv[1]);

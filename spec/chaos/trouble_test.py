@@ -1,6 +1,7 @@
 """The store in trouble under a gateway that serves: locked, read-only, full, damaged, slow. Requests go on and none is lost; what needs
 the store says so."""
 import os
+import resource
 import shutil
 import sqlite3
 import subprocess
@@ -190,6 +191,22 @@ class Trouble(unittest.TestCase):
         self.while_down("full")
         self.inside("rm %s/filler" % disk)
         self.when_up()
+
+    def test_files_that_may_not_grow(self):
+        """A limit on the size of files, whose signal ends a process that does not expect it."""
+        self.start()
+        folder, unlimited = self.gateway.folder, resource.RLIM_INFINITY
+        largest = max(os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder))
+        resource.prlimit(self.gateway.process.pid, resource.RLIMIT_FSIZE, (largest + 65536, unlimited))
+        for _ in range(60):  # the first records go into the journal, what does not fit there waits
+            self.chat(100)
+            if self.metric("store_up") == 0:
+                break
+        self.assertEqual(self.metric("store_up"), 0)
+        self.chat(100)
+        resource.prlimit(self.gateway.process.pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
+        wait_for(lambda: {answer[0] for answer in self.answers} <= self.stored(), 60, "every record in the store")
+        self.assertEqual(self.metric("ledger_lost_records_total"), 0)
 
     def start_with_shim(self):
         """A library before the C library's own: files that are there turn the trouble on."""

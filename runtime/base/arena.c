@@ -5,16 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_BYTES = 3584, LARGE_BYTES = 1024 };
+enum { BLOCK_BYTES = 3584, LARGE_BYTES = 1024, SMALL_BYTES = 224 };
 
 struct arena_block {
   struct arena_block *next;
-  bool is_large; /* made for one piece */
+  bool is_large; /* of another size than most */
   alignas(max_align_t) char data[];
 };
 
 void arena_init(struct arena *a) {
   *a = (struct arena){0};
+}
+
+void arena_init_small(struct arena *a) {
+  *a = (struct arena){.small_bytes = SMALL_BYTES};
 }
 
 void arena_fini(struct arena *a) {
@@ -63,6 +67,13 @@ static char *block_new(struct arena *a, size_t bytes, bool is_large) {
   return block->data;
 }
 
+static void begin_small_block(struct arena *a, size_t least) {
+  size_t bytes = a->small_bytes > least ? a->small_bytes : least;
+  a->next = block_new(a, bytes, true);
+  a->end = a->next + bytes;
+  a->small_bytes = 2 * bytes < BLOCK_BYTES ? (unsigned)(2 * bytes) : 0;
+}
+
 static void begin_block(struct arena *a) {
   struct arena_block *block = a->spare;
   if (block) {
@@ -83,7 +94,10 @@ static char *raw(struct arena *a, size_t bytes) {
   size &= ~(alignof(max_align_t) - 1);
   if (size > (size_t)(a->end - a->next)) {
     if (size > LARGE_BYTES) return block_new(a, size, true); /* keep filling the current block */
-    begin_block(a);
+    if (a->small_bytes)
+      begin_small_block(a, size);
+    else
+      begin_block(a);
   }
   char *memory = a->next;
   a->next += size;

@@ -162,7 +162,7 @@ static struct config *lay_over(struct config *base, const char *file) {
   memcpy((char *)c + counted, (const char *)base + counted, sizeof *c - counted);
   ref_init(&c->refs);
   c->serial = config_serial_next();
-  arena_init(&c->arena);
+  arena_init_small(&c->arena);
   c->base = config_ref(base);
   c->file = arena_text(&c->arena, slice_of(file));
   c->providers = NULL;

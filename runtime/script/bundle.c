@@ -10,7 +10,7 @@
 struct bundle *bundle_new(struct slice folder, struct bundle *below) {
   struct bundle *b = must_calloc(1, sizeof *b);
   ref_init(&b->refs);
-  arena_init(&b->arena);
+  arena_init_small(&b->arena);
   while (folder.len > 1 && folder.data[folder.len - 1] == '/')
     folder.len--;
   b->folder = arena_slice(&b->arena, folder);

@@ -149,7 +149,7 @@ static struct generation *create(const struct config *config, size_t adapters) {
   struct generation *g = must_calloc(1, sizeof *g);
   g->refs = 1;
   g->version = config->version;
-  arena_init(&g->arena);
+  arena_init_small(&g->arena);
   bytes_init(&g->scratch);
   g->adapters = arena_alloc(&g->arena, (adapters + 1) * sizeof *g->adapters);
   return g;

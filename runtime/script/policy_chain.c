@@ -321,7 +321,7 @@ static struct policy_chain *create(lua_State *L, const struct policy_settings *s
   if (!chain->settings.host) chain->settings.host = &nothing;
   if (!chain->settings.wall_ms) chain->settings.wall_ms = POLICY_WALL_MS;
   if (!chain->settings.hold_bytes) chain->settings.hold_bytes = POLICY_HOLD_BYTES;
-  arena_init(&chain->arena);
+  arena_init_small(&chain->arena);
   chain->settings.tenant = arena_slice(&chain->arena, settings->tenant);
   chain->surface = surface_find(chain->L);
   if (!chain->surface) chain->surface = surface_open(chain->L, &chain->settings);
@@ -335,11 +335,26 @@ static struct policy_chain *create(lua_State *L, const struct policy_settings *s
   return chain;
 }
 
+/* A copy of the library for nobody would cost each tenant 7 KiB in each worker. */
+static bool has_house(struct sandbox *sandbox, const struct policy_entries *entries) {
+  struct bytes name;
+  bool found = false;
+  bytes_init(&name);
+  for (size_t i = 0; i < entries->count && !found; i++) {
+    struct slice module = entries->items[i].module;
+    bytes_clear(&name);
+    bytes_printf(&name, "policies.%.*s", (int)module.len, module.data);
+    found = sandbox_realm_of(sandbox, bytes_slice(&name)) == SANDBOX_HOUSE;
+  }
+  bytes_fini(&name);
+  return found;
+}
+
 struct policy_chain *policy_chain_new(struct sandbox *sandbox, const struct policy_entries *entries,
                                       const struct policy_settings *settings, struct bytes *error) {
   struct policy_chain *chain = create(sandbox_state(sandbox), settings, entries->count);
   bool fine = true;
-  sandbox_open_house(sandbox);
+  if (has_house(sandbox, entries)) sandbox_open_house(sandbox);
   for (size_t i = 0; i < entries->count; i++) {
     struct load l = {chain, &entries->items[i], &chain->policies[i], error};
     fine &= push_module(&l) && take_policy(&l);

@@ -27,7 +27,7 @@ enum sandbox_result {
 
 enum sandbox_realm {
   SANDBOX_TENANT, /* where everything runs unless it is said otherwise */
-  SANDBOX_HOUSE,  /* the operator's and what ships; there after sandbox_open_house */
+  SANDBOX_HOUSE,  /* the operator's and what ships; only after sandbox_open_house */
   SANDBOX_REALMS
 };
 

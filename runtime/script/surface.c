@@ -286,7 +286,7 @@ struct surface *surface_open(lua_State *L, const struct policy_settings *setting
   lua_pushlightuserdata(L, &registry_key);
   struct surface *s = lua_newuserdata(L, sizeof *s);
   *s = (struct surface){.L = L, .settings = *settings, .phase = PHASE_LOAD, .fakes = LUA_NOREF};
-  arena_init(&s->arena);
+  arena_init_small(&s->arena);
   s->settings.tenant = arena_slice(&s->arena, settings->tenant);
   s->settings.secrets_path = arena_slice(&s->arena, settings->secrets_path);
   if (!s->settings.host) s->settings.host = &nothing;

@@ -87,7 +87,7 @@ static struct config *build(struct config *base, const struct config_text *text,
   struct value root = none;
   struct arena arena;
   struct config *c = NULL;
-  arena_init(&arena);
+  arena_init_small(&arena);
   bool is_read = text->source.len == 0 || config_text_tree(text, &arena, &root, problems);
   struct tenant_file file = {text->scope->tenant, text->name, &root};
   if (is_read && problems->count == 0) c = config_build_tenant(base, &file, &arena, problems);

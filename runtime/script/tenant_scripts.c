@@ -40,7 +40,7 @@ static struct tenant_scripts *create(struct slice tenant, uint64_t number) {
   struct tenant_scripts *s = must_calloc(1, sizeof *s);
   s->refs = 1;
   s->number = number;
-  arena_init(&s->arena);
+  arena_init_small(&s->arena);
   s->tenant = arena_slice(&s->arena, tenant);
   return s;
 }

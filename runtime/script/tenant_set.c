@@ -47,7 +47,7 @@ static struct tenant_slot *slot_find(const struct tenant_set *set, struct slice 
 
 static struct tenant_slot *slot_new(struct tenant_set *set, struct slice tenant) {
   struct tenant_slot *slot = must_calloc(1, sizeof *slot);
-  arena_init(&slot->arena);
+  arena_init_small(&slot->arena);
   slot->tenant = arena_slice(&slot->arena, tenant);
   list_append(&set->slots, &slot->link);
   set->count++;

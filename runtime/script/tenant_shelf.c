@@ -71,7 +71,7 @@ void tenant_shelf_put(struct tenant_shelf *s, struct slice tenant, struct config
   struct shelved *one = NULL;
   if (config) {
     one = must_calloc(1, sizeof *one);
-    arena_init(&one->arena);
+    arena_init_small(&one->arena);
     one->tenant = arena_slice(&one->arena, tenant);
     one->config = config_ref(config);
     one->bundle = bundle_ref(bundle);

@@ -197,6 +197,30 @@ static void take_setting(struct check *c, int result) {
   lua_rawset(L, result);
 }
 
+static int by_text(const void *left, const void *right) {
+  const struct slice *a = left, *b = right;
+  int order = memcmp(a->data, b->data, a->len < b->len ? a->len : b->len);
+  return order ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+/* Of a name that is like none: those there are, in order, as many as a sentence may hold. */
+static void refuse_strange(struct check *c, int schema) {
+  enum { NAMES_MAX = 24 };
+  struct slice names[NAMES_MAX];
+  size_t count = 0;
+  if (lua_istable(c->L, schema))
+    for (lua_pushnil(c->L); lua_next(c->L, schema); lua_pop(c->L, 1))
+      if (count < NAMES_MAX && lua_type(c->L, -2) == LUA_TSTRING)
+        names[count++] = state_text(c->L, -2);
+  if (count) qsort(names, count, sizeof *names, by_text);
+  struct bytes list;
+  bytes_init(&list);
+  for (size_t i = 0; i < count; i++)
+    bytes_printf(&list, "%s%.*s", i ? ", " : "", (int)names[i].len, names[i].data);
+  problem(c, "no such setting; this policy has %s", count ? bytes_text(&list) : "none");
+  bytes_fini(&list);
+}
+
 static void refuse_unknown(struct check *c, int schema) {
   const struct value *settings = c->entry->settings;
   for (size_t i = 0; settings && i < settings->count; i++) {
@@ -218,8 +242,7 @@ static void refuse_unknown(struct check *c, int schema) {
       problem(c, "no such setting; the nearest is \"%.*s\"", (int)nearest.best.len,
               nearest.best.data);
     else
-      problem(c, "no such setting; this policy has %s",
-              lua_istable(c->L, schema) ? "others" : "none");
+      refuse_strange(c, schema);
   }
 }
 

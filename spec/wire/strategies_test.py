@@ -114,6 +114,7 @@ class Strategies(GatewayCase):
     def test_refuses_what_is_wrong(self):
         self.assertIn("policies.sticky.by", self.check({"name": "sticky", "by": "moon"}))
         self.assertIn("needs header", self.check({"name": "sticky", "by": "header"}))
+        self.assertIn("no such setting; this policy has by, ", self.check({"name": "sticky", "zzzzzzzzzz": 1}))
         rules = [{"when": {"modle": "x"}, "targets": "o"}]
         self.assertIn("rules[1].when.modle", self.check({"name": "rules", "rules": rules}))
         self.assertIn("policies.nothing", self.check("nothing"))

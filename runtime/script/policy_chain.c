@@ -335,7 +335,7 @@ static struct policy_chain *create(lua_State *L, const struct policy_settings *s
   return chain;
 }
 
-/* A copy of the library for nobody would cost each tenant 7 KiB in each worker. */
+/* A copy of the library for nobody would cost each tenant 5 KiB in each worker. */
 static bool has_house(struct sandbox *sandbox, const struct policy_entries *entries) {
   struct bytes name;
   bool found = false;

@@ -1,5 +1,9 @@
 #include "tokenizer/split.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "tokenizer/classes.h"
 
 struct scan {
@@ -111,12 +115,34 @@ static inline const char *skip_range(const char *p, const char *end, char first,
   return p;
 }
 
-/* Most words are ASCII: some capitals, then small letters. What follows may be of another script.
- */
+/* A word of ASCII: so many capitals, then so many small letters. */
+struct word {
+  size_t capitals, length;
+};
+
+static inline struct word read_word(const char *p, const char *end) {
+#ifdef __SSE2__
+  if (end - p >= 16) {
+    __m128i bytes = _mm_loadu_si128((const __m128i *)p);
+    __m128i letter = _mm_sub_epi8(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+    __m128i is_letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter);
+    unsigned letters = (unsigned)_mm_movemask_epi8(is_letter);
+    unsigned small = letters & (unsigned)_mm_movemask_epi8(_mm_slli_epi16(bytes, 2));
+    unsigned capitals = (unsigned)__builtin_ctz(~(letters & ~small));
+    unsigned length = capitals + (unsigned)__builtin_ctz(~(small >> capitals));
+    if (length < 16) return (struct word){capitals, length};
+  }
+#endif
+  const char *q = skip_range(p, end, 'A', 'Z');
+  return (struct word){(size_t)(q - p), (size_t)(skip_range(q, end, 'a', 'z') - p)};
+}
+
+/* Most words are ASCII. What follows may be of another script. */
 static inline const char *skip_cased(struct scan *s, const char *p, bool capitals) {
-  const char *small = skip_range(p, s->end, 'A', 'Z'), *q = skip_range(small, s->end, 'a', 'z');
+  struct word word = read_word(p, s->end);
+  const char *q = p + word.length;
   if (q == s->end || *q & 0x80) return skip_cased_slowly(s, p, capitals);
-  if (q > small) return q;
+  if (word.length > word.capitals) return q;
   return capitals && q > p ? q : NULL;
 }
 

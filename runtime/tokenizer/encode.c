@@ -10,7 +10,7 @@
 #include "tokenizer/vocabulary_layout.h"
 
 enum {
-  MEMO_BITS = 14,
+  MEMO_BITS = 15,
   MEMO_BYTES = 15,
   MEMO_TOKENS = 3,
   PAIR_BITS = 12,

@@ -45,6 +45,7 @@ const struct surface_field *surface_fields(size_t *count);
 struct surface *surface_open(lua_State *L, const struct policy_settings *settings);
 struct surface *surface_find(lua_State *L); /* NULL: not opened */
 
-/* Markdown of docs/lua.md; annotations for LuaLS. */
+/* Markdown of docs/lua.md; annotations for LuaLS: of what is called, of the tables it takes. */
 void surface_reference(struct bytes *out);
 void surface_annotations(struct bytes *out);
+void surface_table_annotations(struct bytes *out);

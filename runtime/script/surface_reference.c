@@ -257,8 +257,10 @@ static const char annotations_opening[] =
     "-- What tenants' scripts can call, for editors (LuaLS). Made from runtime/script/surface.def "
     "by\n"
     "-- native_surface_reference --write. Never loaded.\n"
-    "-- luacheck: ignore\n\n"
-    "---@class gateyes.Secret A value that only the gateway can read.\n\n"
+    "-- luacheck: ignore\n";
+
+static const char annotated_tables[] =
+    "\n---@class gateyes.Secret A value that only the gateway can read.\n\n"
     "---@class gateyes.Detector Rules for gateyes.detect.\n\n"
     "---@class gateyes.Policy\n"
 #define FIELD(name, type, sentence) "---@field " #name " " type " " sentence "\n"
@@ -316,9 +318,14 @@ static void annotate_records(struct bytes *out) {
   }
 }
 
+void surface_table_annotations(struct bytes *out) {
+  bytes_append_text(out, annotations_opening);
+  bytes_append_text(out, annotated_tables);
+  annotate_records(out);
+}
+
 void surface_annotations(struct bytes *out) {
   bytes_append_text(out, annotations_opening);
-  annotate_records(out);
   for (size_t o = 0; o < OWNER_COUNT; o++) {
     const struct owner *owner = &owners[o];
     if (is_object(owner)) {

@@ -1,5 +1,5 @@
-/* docs/lua.md and lua/types/gateyes.lua are the table of the surface, and the table is all that a
- * sandbox offers. With --write, this program writes both pages. */
+/* docs/lua.md and the files of lua/types are the table of the surface, and the table is all that a
+ * sandbox offers. With --write, this program writes the pages. */
 #include "policy_kit.h"
 #include "script/policy_private.h"
 #include "script/state.h"
@@ -10,6 +10,7 @@ static const struct {
 } pages[] = {
     {ROOT "/docs/lua.md", surface_reference},
     {ROOT "/lua/types/gateyes.lua", surface_annotations},
+    {ROOT "/lua/types/tables.lua", surface_table_annotations},
 };
 
 static void test_page(const char *path, void (*make)(struct bytes *out)) {
@@ -55,8 +56,10 @@ static void test_rows(void) {
     CHECK(fields[i].sentence[strlen(fields[i].sentence) - 1] == '.');
 }
 
+/* An editor reads all files; the one that returns is the last. */
 static void read_annotations(struct bytes *out) {
   bytes_init(out);
+  surface_table_annotations(out);
   surface_annotations(out);
 }
 

@@ -143,6 +143,7 @@ void worker_free(struct worker *w) {
   config_unref(w->host.config);
   log_free(w->host.log);
   bytes_fini(&w->host.scratch);
+  json_index_fini(&w->host.body_index);
   exchange_host_fini(&w->host);
   free(w);
 }

@@ -5,7 +5,134 @@
 #include <emmintrin.h>
 #endif
 
+#include "base/json_fast.h"
+
 enum { BYTES_A_NODE = 48, LEAST_ROOM = 24 };
+
+/* ---- text that is right and not nested deeply, which is nearly all ---- */
+
+enum { FAST_DEPTH = 64 };
+
+struct way { /* to the value at hand; one bit for each open container, the innermost lowest */
+  uint64_t objects;
+  uint32_t level, max;
+  uint32_t nodes[FAST_DEPTH], elements[FAST_DEPTH];
+  struct json_node key; /* of an object's member: its key, and nothing else */
+};
+
+static inline bool is_member(const struct way *w) {
+  return w->objects & 1;
+}
+
+static inline struct json_node *add_node(struct json_index *index, const struct way *w) {
+  if (index->count == index->room) {
+    index->room *= 2;
+    index->nodes = must_realloc(index->nodes, index->room * sizeof *index->nodes);
+  }
+  struct json_node *node = &index->nodes[index->count++];
+  *node =
+      is_member(w) ? w->key : (struct json_node){.key = w->level ? w->elements[w->level - 1] : 0};
+  return node;
+}
+
+/* A key and its colon; at the value. */
+static inline const char *take_key(struct way *w, const char *start, const char *at,
+                                   const char *end) {
+  if (at == end || *at != '"') return NULL;
+  const char *key = at + 1, *close = plain_end(key, end);
+  w->key.key_escaped = close == end || *close != '"';
+  if (w->key.key_escaped) {
+    if (!(at = json_behind_rich_string(at, end))) return NULL;
+    close = at - 1;
+    w->key.key_escaped = memchr(key, '\\', (size_t)(close - key)) != NULL;
+  }
+  w->key.key = (uint32_t)(key - start);
+  w->key.key_bytes = (uint32_t)(close - key) & 0x7fffffff;
+  at = behind_space(close + 1, end);
+  return at < end && *at == ':' ? behind_space(at + 1, end) : NULL;
+}
+
+/* Behind the opening bracket: at the first value, or at the closing bracket of an empty one. */
+static inline const char *enter(struct json_index *index, struct way *w, const char *at,
+                                const char *end, bool *is_empty) {
+  bool is_object = *at == '{';
+  if (w->level == w->max) return NULL;
+  struct json_node *node = add_node(index, w);
+  node->start = (uint32_t)(at - index->text.data);
+  w->nodes[w->level] = (uint32_t)(node - index->nodes);
+  w->elements[w->level++] = 0;
+  w->objects = w->objects << 1 | is_object;
+  at = behind_space(at + 1, end);
+  *is_empty = at < end && *at == (is_object ? '}' : ']');
+  return is_object && !*is_empty ? take_key(w, index->text.data, at, end) : at;
+}
+
+/* Behind the closing bracket. An empty one in a list goes again. */
+static inline void close_node(struct json_index *index, struct way *w, const char *behind) {
+  uint32_t node = w->nodes[--w->level];
+  bool is_empty = index->count == node + 1 && w->elements[w->level] == 0;
+  w->objects >>= 1;
+  index->nodes[node].end = (uint32_t)(behind - index->text.data);
+  index->nodes[node].next = index->count;
+  if (is_empty && w->level && !is_member(w)) index->count--;
+}
+
+/* Behind a value: closes what closes here; at the next value, or, with level 0, behind the whole.
+ */
+static inline const char *leave(struct json_index *index, struct way *w, const char *at,
+                                const char *end) {
+  while (w->level) {
+    w->elements[w->level - 1]++;
+    at = behind_space(at, end);
+    if (at == end) return NULL;
+    if (*at == ',') {
+      at = behind_space(at + 1, end);
+      return is_member(w) ? take_key(w, index->text.data, at, end) : at;
+    }
+    if (*at++ != (is_member(w) ? '}' : ']')) return NULL;
+    close_node(index, w, at);
+  }
+  return at;
+}
+
+/* What tells nothing in a list gets no node. */
+static inline const char *take_scalar(struct json_index *index, const struct way *w, const char *at,
+                                      const char *end) {
+  const char *behind = behind_scalar(at, end);
+  if (!behind) return NULL;
+  if (!is_member(w) && w->level && (*at != '"' || behind == at + 2)) return behind;
+  struct json_node *node = add_node(index, w);
+  node->start = (uint32_t)(at - index->text.data);
+  node->end = (uint32_t)(behind - index->text.data);
+  node->next = index->count;
+  return behind;
+}
+
+/* False: a text that it does not understand. */
+static bool read_fast(struct json_index *index, uint32_t max_depth) {
+  const char *at = index->text.data, *end = at + index->text.len;
+  struct way w;
+  w.objects = 0;
+  w.level = 0;
+  w.max = max_depth < FAST_DEPTH ? max_depth : FAST_DEPTH;
+  at = behind_space(at, end);
+  while (at && at < end) {
+    bool is_done = true;
+    if (*at == '{' || *at == '[') {
+      at = enter(index, &w, at, end, &is_done);
+      if (at && is_done) close_node(index, &w, ++at);
+    } else {
+      at = take_scalar(index, &w, at, end);
+    }
+    if (!at) return false;
+    if (!is_done) continue;
+    at = leave(index, &w, at, end);
+    if (at && w.level == 0) return behind_space(at, end) == end;
+  }
+  return false;
+}
+
+/* ---- any text ---- */
 
 struct builder {
   struct json_index *index;
@@ -144,7 +271,7 @@ void json_index_init(struct json_index *index, struct slice text) {
   json_index_read(index, text);
 }
 
-void json_index_read(struct json_index *index, struct slice text) {
+static void start(struct json_index *index, struct slice text) {
   must(text.len <= INT32_MAX);
   uint32_t room = (uint32_t)(text.len / BYTES_A_NODE) + LEAST_ROOM;
   if (index->room < room) {
@@ -154,16 +281,60 @@ void json_index_read(struct json_index *index, struct slice text) {
   }
   index->text = text;
   index->count = 0;
+}
+
+static void read_any(struct json_index *index) {
   struct builder b;
+  index->count = 0;
   b.index = index;
-  b.start = b.at = text.data;
-  b.end = text.data + text.len;
+  b.start = b.at = index->text.data;
+  b.end = b.start + index->text.len;
   b.depth = 0;
   b.key = NULL;
   while (b.at < b.end && step(&b)) {
   }
   while (b.depth > 0)
     node_end(&b, b.parents[--b.depth]);
+}
+
+void json_index_read(struct json_index *index, struct slice text) {
+  start(index, text);
+  if (!read_fast(index, FAST_DEPTH)) read_any(index);
+}
+
+bool json_index_check(struct json_index *index, struct slice text, uint32_t max_depth,
+                      struct json_error *error) {
+  start(index, text);
+  bool is_fast = read_fast(index, max_depth) && json_index_type(index, 0) == '{';
+  if (is_fast) return true;
+  bool is_valid = json_members(text, NULL, 0, max_depth, error);
+  read_any(index);
+  return is_valid;
+}
+
+static struct json_member *wanted_of(const struct json_index *index, uint32_t node,
+                                     struct json_member *wanted, size_t count) {
+  struct slice key = json_index_key(index, node);
+  bool is_escaped = index->nodes[node].key_escaped;
+  for (struct json_member *m = wanted; m < wanted + count; m++) {
+    bool may_be = is_escaped || (key.len == m->key.len && key.len && *key.data == *m->key.data);
+    if (may_be && (is_escaped ? json_key_equal(key, m->key) : slice_equal(key, m->key))) return m;
+  }
+  return NULL;
+}
+
+void json_index_members(const struct json_index *index, struct json_member *wanted, size_t count) {
+  json_forget(wanted, count);
+  if (index->count == 0 || json_index_type(index, 0) != '{') return;
+  for (uint32_t at = 1; at < index->nodes[0].next; at = index->nodes[at].next) {
+    struct json_member *m = wanted_of(index, at, wanted, count);
+    if (!m) continue;
+    m->twice = m->type != JSON_NONE;
+    m->value = json_index_value(index, at);
+    m->type = json_type_of(*m->value.data);
+    const char *quote = index->text.data + index->nodes[at].key - 1;
+    m->member = (struct slice){quote, (size_t)(m->value.data + m->value.len - quote)};
+  }
 }
 
 void json_index_fini(struct json_index *index) {

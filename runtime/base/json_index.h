@@ -26,7 +26,13 @@ struct json_index {
 void json_index_init(struct json_index *index, struct slice text);
 /* The same for an index that had another text before, or is all zero: its memory serves again. */
 void json_index_read(struct json_index *index, struct slice text);
+/* The same, and whether text is one valid object of at most max_depth: as json_members, with an
+ * error as it sets it. */
+bool json_index_check(struct json_index *index, struct slice text, uint32_t max_depth,
+                      struct json_error *error);
 void json_index_fini(struct json_index *index);
+/* What json_members finds in the text's whole value. Nothing inside: inside is left alone. */
+void json_index_members(const struct json_index *index, struct json_member *wanted, size_t count);
 /* The last member of an object, 0: none. Keys match after their escapes are resolved. */
 uint32_t json_index_find(const struct json_index *index, uint32_t object, struct slice key);
 

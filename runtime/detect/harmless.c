@@ -24,11 +24,12 @@ struct glance {
   __m256i by_lower, by_upper;
   const struct prefixes *prefixes;
   unsigned run; /* letters of base64 that end the block before */
+  bool is_quoted;
 };
 
 /* A bit for each byte. */
 struct seen {
-  uint64_t odd, letters, begins;
+  uint64_t odd, backslashes, letters, begins;
 };
 
 NEWER uint32_t letters_of(const struct glance *g, __m256i bytes) {
@@ -40,12 +41,15 @@ NEWER uint32_t letters_of(const struct glance *g, __m256i bytes) {
   return ~(uint32_t)_mm256_movemask_epi8(none);
 }
 
-/* What the rules do not read as it stands. */
+/* What the rules do not read as it stands, but for backslashes. */
 NEWER uint32_t odd_of(__m256i bytes) {
   __m256i odd = _mm256_cmpgt_epi8(_mm256_set1_epi8(NORMAL_CONTROL_END), bytes);
-  odd = _mm256_or_si256(odd, _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('\\')));
   odd = _mm256_or_si256(odd, _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('%')));
   return (uint32_t)_mm256_movemask_epi8(odd);
+}
+
+NEWER uint32_t backslashes_of(__m256i bytes) {
+  return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('\\')));
 }
 
 NEWER uint32_t begins_of(const struct glance *g, const char *at, __m256i bytes) {
@@ -65,6 +69,7 @@ NEWER struct seen look(const struct glance *g, const char *at) {
   __m256i a = _mm256_loadu_si256((const __m256i *)at);
   __m256i b = _mm256_loadu_si256((const __m256i *)(at + HALF));
   return (struct seen){odd_of(a) | (uint64_t)odd_of(b) << HALF,
+                       backslashes_of(a) | (uint64_t)backslashes_of(b) << HALF,
                        letters_of(g, a) | (uint64_t)letters_of(g, b) << HALF,
                        begins_of(g, at, a) | (uint64_t)begins_of(g, at + HALF, b) << HALF};
 }
@@ -82,18 +87,29 @@ NEWER bool has_run(struct glance *g, uint64_t letters) {
   return is_long;
 }
 
+/* Escapes of what ends a word and hides nothing: not of a backslash, which the text then has, nor
+ * of a slash, which is a letter of base64. */
+static inline bool are_plain_escapes(const char *at, uint64_t backslashes) {
+  for (; backslashes; backslashes &= backslashes - 1) {
+    char letter = at[__builtin_ctzll(backslashes) + 1];
+    if (letter != 'n' && letter != '"' && letter != 't' && letter != 'r') return false;
+  }
+  return true;
+}
+
 /* BLOCK + AHEAD bytes can be read. */
 NEWER bool is_harmless(struct glance *g, const char *at) {
   struct seen seen = look(g, at);
   if (seen.odd || has_run(g, seen.letters)) return false;
+  if (seen.backslashes && !(g->is_quoted && are_plain_escapes(at, seen.backslashes))) return false;
   for (; seen.begins; seen.begins &= seen.begins - 1)
     if (prefixes_may_begin(g->prefixes, at + __builtin_ctzll(seen.begins))) return false;
   return true;
 }
 
 __attribute__((target("avx2,bmi,bmi2,popcnt"))) static bool
-glance_at(const struct prefixes *prefixes, struct slice text) {
-  struct glance g = {.prefixes = prefixes};
+glance_at(const struct prefixes *prefixes, struct slice text, bool is_quoted) {
+  struct glance g = {.prefixes = prefixes, .is_quoted = is_quoted};
   g.by_lower = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)by_lower));
   g.by_upper = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)by_upper));
   const char *at = text.data, *end = at + text.len;
@@ -115,15 +131,29 @@ static bool is_newer(void) {
          __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
 }
 
-bool harmless_is(const struct detect_rules *rules, struct slice text) {
+static bool is_answered(const struct detect_rules *rules) {
   const struct prefixes *p = &rules->automaton.prefixes;
-  bool has_few_words = !rules->has_shapes && !p->is_useless && !p->bits;
-  return has_few_words && is_newer() && glance_at(p, text);
+  return !rules->has_shapes && !p->is_useless && !p->bits && is_newer();
+}
+
+bool harmless_is(const struct detect_rules *rules, struct slice text) {
+  return is_answered(rules) && glance_at(&rules->automaton.prefixes, text, false);
+}
+
+/* Where no word begins with what these escapes stand for, the same words begin in both texts, and
+ * runs of base64 can only look longer: by the letter of an escape before them. */
+bool harmless_is_quoted(const struct detect_rules *rules, struct slice raw) {
+  const struct prefixes *p = &rules->automaton.prefixes;
+  return is_answered(rules) && !p->has_escaped && glance_at(p, raw, true);
 }
 #else
 bool harmless_is(const struct detect_rules *rules, struct slice text) {
   (void)rules;
   (void)text;
   return false;
+}
+
+bool harmless_is_quoted(const struct detect_rules *rules, struct slice raw) {
+  return harmless_is(rules, raw);
 }
 #endif

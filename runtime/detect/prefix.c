@@ -30,6 +30,7 @@ void prefixes_add(struct prefixes *p, struct slice word) {
   for (size_t i = 0; i < sizeof value && i < word.len; i++) {
     value[i] = (uint8_t)word.data[i] | 0x20;
     mask[i] = 0xff;
+    p->has_escaped |= memchr("\"\n\r\t", word.data[i], 4) != NULL;
   }
   if (p->count == p->cap) {
     p->cap = p->cap ? p->cap * 2 : 64;

@@ -20,7 +20,8 @@ struct prefixes {
   uint32_t pair_count;
   uint8_t *bits; /* NULL: pairs are in force */
   uint32_t shift;
-  bool is_useless; /* a word of one byte: everything is a beginning */
+  bool is_useless;  /* a word of one byte: everything is a beginning */
+  bool has_escaped; /* one of the first four bytes is what JSON writes as \" \n \r \t */
 };
 
 void prefixes_init(struct prefixes *p);

@@ -3,7 +3,7 @@
 #include "base/must.h"
 #include "exchange/state.h"
 
-enum { MODEL_NAME_BYTES = 512 };
+enum { MODEL_NAME_BYTES = 512, INDEXED_BYTES = 64 << 10 };
 enum { FIELD_COUNT = sizeof(struct request_fields) / sizeof(struct json_member) };
 
 static enum step_result invalid(struct exchange *x, const char *param, const char *message) {
@@ -55,6 +55,7 @@ static void write_model(struct exchange *x) {
   for (size_t i = 0; i < count; i++)
     bytes_append_slice(&body, pieces[i]);
   bytes_fini(&name);
+  body_index_drop(x);
   bytes_fini(&x->body);
   x->body = body;
   must(body_find_fields(bytes_slice(&x->body), &x->fields));
@@ -109,14 +110,38 @@ static enum step_result read_flags(struct exchange *x) {
   return read_background(x);
 }
 
+const struct json_index *body_index(const struct exchange *x) {
+  const struct json_index *index = &x->host->body_index;
+  bool is_of_body =
+      x->body.len && index->text.data == x->body.data && index->text.len == x->body.len;
+  return is_of_body ? index : NULL;
+}
+
+void body_index_drop(struct exchange *x) {
+  struct slice *text = &x->host->body_index.text;
+  bool is_ours = text->data == x->body.data || text->data == x->sent_body.data;
+  if (is_ours) *text = (struct slice){NULL, 0};
+}
+
+/* A short body's places are found once, for all who read it. */
+static bool read_members(struct exchange *x, struct json_error *error) {
+  struct slice body = bytes_slice(&x->body);
+  struct json_member *members = (struct json_member *)&x->fields;
+  struct json_index *index = &x->host->body_index;
+  uint32_t depth = x->config->limits.json_depth;
+  if (body.len > INDEXED_BYTES) return json_members(body, members, FIELD_COUNT, depth, error);
+  bool is_valid = json_index_check(index, body, depth, error);
+  if (is_valid) json_index_members(index, members, FIELD_COUNT);
+  if (!is_valid) body_index_drop(x);
+  return is_valid;
+}
+
 enum step_result body_read_fields(struct exchange *x) {
   name_fields(&x->fields);
   struct json_error error;
-  struct slice body = bytes_slice(&x->body);
-  if (body.len == 0)
+  if (x->body.len == 0)
     return exchange_fail(x, FAILURE_BAD_REQUEST, "the request has no body; send a JSON object");
-  if (!json_members(body, (struct json_member *)&x->fields, FIELD_COUNT,
-                    x->config->limits.json_depth, &error))
+  if (!read_members(x, &error))
     return exchange_fail(x, FAILURE_BAD_REQUEST, "invalid JSON: %s at byte %zu", error.message,
                          error.offset);
   struct json_member *members = (struct json_member *)&x->fields;

@@ -72,6 +72,7 @@ static struct exchange *exchange_new(struct exchange_host *host, struct http_str
 static void exchange_free(struct exchange *x) {
   list_remove(&x->link);
   list_remove(&x->ready_link);
+  body_index_drop(x);
   x->host->open--;
   metric_subtract(metric_get(METRIC_ACTIVE, NULL), 1);
   target_forget(x);

@@ -1,6 +1,7 @@
 /* The life of one request, from its head to its log line. One worker's requests share a host. */
 #pragma once
 #include "auth/session.h"
+#include "base/json_index.h"
 #include "base/list.h"
 #include "http/conn.h"
 #include "observe/log.h"
@@ -51,7 +52,8 @@ struct exchange_host { /* owned by the worker, which replaces config, generation
   bool draining;
   uv_timer_t background_timer; /* the worker's to open and close; runs while there are any */
   size_t background_count;
-  struct bytes scratch; /* short texts on their way into an arena; empty between calls */
+  struct bytes scratch;         /* short texts on their way into an arena; empty between calls */
+  struct json_index body_index; /* of the body that was read last, if it was short: body_index() */
 };
 
 void exchange_host_init(struct exchange_host *host, uv_loop_t *loop, unsigned worker);

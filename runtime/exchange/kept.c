@@ -139,21 +139,23 @@ static bool walk(struct search *s, uint32_t depth) {
   return json_scan_value(&s->cursor, 1);
 }
 
+/* How the names of members that matter begin. */
+static const bool first_letters[256] = {
+    ['a'] = true, ['c'] = true, ['f'] = true, ['p'] = true, ['s'] = true, ['v'] = true};
+
 /* text stands behind a quote: does the name of a member that matters begin there? */
 static bool may_begin(struct slice text) {
   static const struct slice names[] = {
       SLICE("file_id"),      SLICE("container"), SLICE("vector_store"), SLICE("skill_id"),
       SLICE("conversation"), SLICE("prompt\""),  SLICE("audio\""),      SLICE("voice\"")};
+  if (!text.len || !first_letters[(unsigned char)*text.data]) return false;
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (text.len && *text.data == *names[i].data && slice_starts(text, names[i])) return true;
+    if (*text.data == *names[i].data && slice_starts(text, names[i])) return true;
   return false;
 }
 
 /* At a quote or a backslash. An escape may stand for any letter of a name. */
 static inline bool is_suspect(const char *at, const char *end) {
-  static const bool first[256] = {['a'] = true, ['c'] = true, ['f'] = true, ['p'] = true,
-                                  ['s'] = true, ['v'] = true, ['u'] = true};
-  if (end - at < 2 || !first[(unsigned char)at[1]]) return false;
   struct slice rest = {at + 1, (size_t)(end - at - 1)};
   return *at == '"' ? may_begin(rest) : slice_starts(rest, SLICE("u00"));
 }
@@ -173,6 +175,23 @@ static bool may_hold(struct slice body) {
   for (; at < end; at++)
     if ((*at == '"' || *at == '\\') && is_suspect(at, end)) return true;
   return false;
+}
+
+/* The same of its keys alone. An escape may stand for any letter of a name. */
+static bool has_key(const struct json_index *index) {
+  const char *end = index->text.data + index->text.len;
+  for (uint32_t i = 0; i < index->count; i++) {
+    const struct json_node *node = &index->nodes[i];
+    const char *key = index->text.data + node->key;
+    if (node->key_bytes == 0) continue;
+    if (node->key_escaped || may_begin((struct slice){key, (size_t)(end - key)})) return true;
+  }
+  return false;
+}
+
+static bool may_name(const struct exchange *x) {
+  const struct json_index *index = body_index(x);
+  return index ? has_key(index) : may_hold(bytes_slice(&x->body));
 }
 
 static bool is_kept_apart(const struct exchange *x, const struct provider *p) {
@@ -229,7 +248,7 @@ static enum step_result refuse_thread(struct exchange *x, struct slice thread) {
 static struct slice thread_of(const struct exchange *x, struct slice body) {
   struct slice none = {NULL, 0};
   bool may_have = x->route.dialect == DIALECT_MESSAGES &&
-                  (memmem(body.data, body.len, "\"thread\"", 8) || may_hold(body));
+                  (memmem(body.data, body.len, "\"thread\"", 8) || may_name(x));
   struct slice thread = may_have ? json_find(body, "thread") : none;
   return json_type(thread) == JSON_OBJECT ? thread : none;
 }
@@ -250,7 +269,7 @@ static enum step_result find_item(struct exchange *x, struct slice body, struct 
   struct stored_body stored = {x->owner, body};
   *id = (struct slice){"", 0};
   bool may_have = x->route.dialect == DIALECT_RESPONSES &&
-                  (memmem(body.data, body.len, "\"id\"", 4) || may_hold(body));
+                  (memmem(body.data, body.len, "\"id\"", 4) || may_name(x));
   if (!may_have || script_stored_foreign(x->generation, &stored, &x->arena, id, &error))
     return STEP_NEXT;
   return exchange_fail_with(x, FAILURE_TRANSLATION, &error);
@@ -264,7 +283,7 @@ enum step_result kept_check(struct exchange *x) {
     return STEP_NEXT;
   struct slice thread = thread_of(x, body);
   struct search s = {.cursor = json_cursor_of(body), .dialect = x->route.dialect};
-  if (!thread.data && may_hold(body)) (void)walk(&s, 0);
+  if (!thread.data && may_name(x)) (void)walk(&s, 0);
   if (find_item(x, body, &item) == STEP_FAIL) return STEP_FAIL;
   if (!thread.data && !s.found[0] && !item.len) return STEP_NEXT;
   keep_open(x);

@@ -44,6 +44,7 @@ const struct policy_request *policies_request(struct exchange *x) {
                                      .model = x->public_model,
                                      .body = x->forward_body.data ? x->forward_body
                                                                   : bytes_slice(&x->body),
+                                     .index = &x->host->body_index,
                                      .is_stream = x->is_stream,
                                      .principal = principal};
   return request;

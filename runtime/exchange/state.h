@@ -211,6 +211,10 @@ enum step_result exchange_open_translation(struct exchange *x, struct generation
 /* exchange/body.c: the client's body. */
 enum step_result body_read_fields(struct exchange *x);
 bool body_find_fields(struct slice body, struct request_fields *fields);
+/* Where everything is in x->body; NULL: it is long, or another request's has been read since. */
+const struct json_index *body_index(const struct exchange *x);
+/* The memory of a body goes, or gets another text. */
+void body_index_drop(struct exchange *x);
 
 /* exchange/models.c */
 enum step_result models_answer(struct exchange *x);

@@ -17,6 +17,7 @@
 
 struct sandbox; /* script/sandbox.h */
 struct kv;      /* store/kv.h */
+struct json_index;
 struct policy_chain;
 struct policy_run;
 
@@ -121,7 +122,9 @@ struct policy_request { /* borrowed as long as the run */
   struct headers headers; /* the client's; scripts never see credentials among them */
   struct slice model;     /* as the client named it */
   struct slice body;      /* valid JSON, one object */
-  struct slice session;   /* empty: taken from x-session-id, the body's metadata or its user */
+  /* If its text is the body (as it is now and then): where everything is there. Or NULL. */
+  const struct json_index *index;
+  struct slice session; /* empty: taken from x-session-id, the body's metadata or its user */
   bool is_stream;
   const struct policy_principal *principal;
 };

@@ -26,9 +26,14 @@ static struct policy_pool *pool_of(const struct policy_run *run) {
   return run->chain->settings.host->pool;
 }
 
+static bool is_index_of(const struct json_index *index, struct slice body) {
+  return index && index->text.data == body.data && index->text.len == body.len;
+}
+
 const struct json_index *policy_index(struct policy_run *run) {
   struct policy_pool *pool = pool_of(run);
   if (run->has_index) return &run->index;
+  if (is_index_of(run->request.index, current(run))) return run->request.index;
   if (!run->index.nodes && pool) {
     run->index = pool->index;
     pool->index = (struct json_index){0};
@@ -93,10 +98,14 @@ struct body_texts *policy_texts(struct policy_run *run) {
   return &run->texts;
 }
 
+bool policy_text_is_sent(const struct policy_run *run, size_t index) {
+  return !run->replaced || !run->replaced[index];
+}
+
 void policy_text(struct policy_run *run, size_t index, struct bytes *out) {
   struct body_texts *texts = policy_texts(run);
   must(index < texts->count);
-  if (run->replaced && run->replaced[index])
+  if (!policy_text_is_sent(run, index))
     bytes_append_slice(out, bytes_slice(run->replaced[index]));
   else
     json_unescape(texts->items[index].raw, out);

@@ -182,6 +182,7 @@ struct body_texts *policy_texts(struct policy_run *run);
 /* Of the body as it is without the edits of its texts. */
 const struct json_index *policy_index(struct policy_run *run);
 void policy_reading_end(struct policy_run *run); /* texts and index are made again when needed */
+bool policy_text_is_sent(const struct policy_run *run, size_t index); /* no hook has changed it */
 /* The text as it now is, appended to out. */
 void policy_text(struct policy_run *run, size_t index, struct bytes *out);
 struct bytes *policy_text_edit(struct policy_run *run, size_t index); /* cleared, to be filled */

@@ -1,5 +1,6 @@
 /* Most requests hold nothing that a guard looks for. Where a policy says what wakes it, such a
  * request passes without a word of Lua. */
+#include "detect/harmless.h"
 #include "script/detect_parts.h"
 #include "script/detect_request.h"
 #include "script/sandbox.h"
@@ -79,8 +80,10 @@ static bool is_session_kept(struct surface *s) {
 static bool finds(struct surface *s, const struct detect_rules *rules) {
   const struct body_texts *texts = policy_texts(s->run);
   if (detect_parts_any(s->run, texts)) return true;
-  for (size_t i = 0; i < texts->count; i++)
+  for (size_t i = 0; i < texts->count; i++) {
+    if (policy_text_is_sent(s->run, i) && harmless_is_quoted(rules, texts->items[i].raw)) continue;
     if (!detect_request_text(s, rules, i) || s->findings.count > 0) return true;
+  }
   return false;
 }
 

@@ -85,6 +85,63 @@ static void compare(const struct json_index *index, uint32_t node, struct slice 
   if (found) CHECK(json_index_value(index, found).data == wanted.data);
 }
 
+/* What json_members says of the same text, and finds in it. */
+static void compare_check(struct slice text, uint32_t max_depth) {
+  struct json_member ours[] = {{.key = SLICE("aa")}, {.key = SLICE("b")}, {.key = SLICE("")}};
+  struct json_member theirs[] = {{.key = SLICE("aa")}, {.key = SLICE("b")}, {.key = SLICE("")}};
+  struct json_error our_error = {0}, their_error = {0};
+  struct json_index index = {0};
+  bool is_valid = json_index_check(&index, text, max_depth, &our_error);
+  CHECK(is_valid == json_members(text, theirs, 3, max_depth, &their_error));
+  if (!is_valid) CHECK(our_error.message == their_error.message);
+  if (!is_valid) CHECK(our_error.offset == their_error.offset);
+  json_index_members(&index, ours, 3);
+  for (size_t i = 0; is_valid && i < 3; i++) {
+    CHECK(ours[i].type == theirs[i].type && ours[i].twice == theirs[i].twice);
+    CHECK(ours[i].value.data == theirs[i].value.data && ours[i].value.len == theirs[i].value.len);
+    CHECK(ours[i].member.data == theirs[i].member.data);
+    CHECK(ours[i].member.len == theirs[i].member.len);
+  }
+  json_index_fini(&index);
+}
+
+/* A few bytes become others, most often those that have a meaning. */
+static void spoil(struct slice text) {
+  static const char bytes[] = "{}[]\",:\\ 0-.eutfn\n\x01\x80\xc3";
+  for (unsigned i = any(3) + 1; i > 0 && text.len; i--)
+    ((char *)text.data)[any((unsigned)text.len)] = bytes[any(sizeof bytes - 1)];
+}
+
+static void compare_verdicts(void) {
+  struct bytes text;
+  bytes_init(&text);
+  for (int round = 0; round < ROUNDS; round++) {
+    bytes_clear(&text);
+    if (any(4)) bytes_append_text(&text, "{\"aa\":");
+    write_value(&text, 5);
+    if (any(4)) bytes_append_text(&text, ",\"b\":[],\"\\u0061a\": {} }");
+    compare_check(bytes_slice(&text), any(2) ? JSON_DEPTH_DEFAULT : any(8));
+    spoil(bytes_slice(&text));
+    compare_check(bytes_slice(&text), JSON_DEPTH_DEFAULT);
+  }
+  static const char *const wrong[] = {"{\"aa\":}", "{\"aa\":1,}", "{\"aa\"}",    "{\"aa\":1]",
+                                      "{]",        "[}",          "{\"aa\":1}x", "",
+                                      "{\"aa\":1", "{,}",         "{\"aa\" 1}",  "\"aa\""};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+    compare_check(slice_of(wrong[i]), JSON_DEPTH_DEFAULT);
+  for (unsigned depth = 60; depth < 70; depth++) {
+    bytes_clear(&text);
+    for (unsigned i = 0; i < depth; i++)
+      bytes_append_text(&text, "{\"aa\":");
+    bytes_append_text(&text, "0");
+    for (unsigned i = 0; i < depth; i++)
+      bytes_append_byte(&text, '}');
+    compare_check(bytes_slice(&text), 65);
+    compare_check(bytes_slice(&text), JSON_DEPTH_DEFAULT);
+  }
+  bytes_fini(&text);
+}
+
 /* In memory of its own, whose end a sanitizer guards. */
 static struct slice copy(const struct bytes *text, size_t len) {
   char *data = must_alloc(len + 1);
@@ -119,5 +176,6 @@ int main(void) {
   CHECK(deep.count == JSON_DEPTH_MAX);
   json_index_fini(&deep);
   bytes_fini(&text);
+  compare_verdicts();
   return checks_end();
 }

@@ -1,5 +1,6 @@
 /* A glance may say "look", never "nothing" where there is something: at each place of a text, also
  * where blocks of bytes meet, and as streams find it, which never glance. */
+#include "base/json.h"
 #include "check.h"
 #include "detect/harmless.h"
 
@@ -108,11 +109,76 @@ static void test_random(const struct detect_rules *rules) {
   }
 }
 
+/* The text in quotes, as clients write it: some escape what they need not. */
+static void quote(struct slice text, struct bytes *out, uint32_t *state) {
+  for (size_t i = 0; i < text.len; i++) {
+    unsigned char c = (unsigned char)text.data[i];
+    unsigned how = next_random(state) % 40;
+    const char *short_form = c == '\n' ? "\\n" : c == '\r' ? "\\r" : c == '\t' ? "\\t" : NULL;
+    if (short_form && how)
+      bytes_append_text(out, short_form);
+    else if (c < 0x20 || (c < 0x80 && how == 0))
+      bytes_printf(out, "\\u%04x", c);
+    else if (c == '"' || c == '\\' || (c == '/' && how < 20))
+      bytes_printf(out, "\\%c", c);
+    else
+      bytes_append_byte(out, (char)c);
+  }
+}
+
+static size_t test_quoted(const struct detect_rules *rules) {
+  static const char letters[] = "nightingaleoxb-52a .N\n\n\r\t\"\"=+/Zz9";
+  uint32_t state = 43;
+  size_t passed = 0;
+  struct bytes raw, text;
+  bytes_init(&raw);
+  bytes_init(&text);
+  for (int round = 0; round < 40000; round++) {
+    char plain[LONGEST];
+    size_t len = next_random(&state) % LONGEST;
+    for (size_t i = 0; i < len; i++)
+      plain[i] = next_random(&state) % 4 ? "eeste. "[i % 7]
+                                         : letters[next_random(&state) % (sizeof letters - 1)];
+    size_t word = next_random(&state) % 4;
+    if (len > 20 && round % 3 == 0)
+      memcpy(plain + next_random(&state) % (len - 12), words[word].data, words[word].len);
+    bytes_clear(&raw);
+    bytes_clear(&text);
+    quote((struct slice){plain, len}, &raw, &state);
+    json_unescape(bytes_slice(&raw), &text);
+    CHECK(slice_equal(bytes_slice(&text), (struct slice){plain, len}));
+    if (!harmless_is_quoted(rules, bytes_slice(&raw))) continue;
+    passed++;
+    CHECK(count_stream(rules, bytes_slice(&text)) == 0);
+  }
+  bytes_fini(&raw);
+  bytes_fini(&text);
+  return passed;
+}
+
+/* A word that begins with what an escape stands for: no text passes. */
+static void test_escaped_word(void) {
+  static const struct slice odd[] = {{"a\"b", 3}};
+  struct detect_list quotes = {.name = {"q", 1}, .words = odd, .word_count = 1};
+  struct detect_options options = {.lists = &quotes, .list_count = 1};
+  struct bytes problem;
+  bytes_init(&problem);
+  struct detect_rules *rules = detect_rules_new(&options, &problem);
+  must(rules != NULL);
+  CHECK(!harmless_is_quoted(rules, SLICE("it said a\\\"b here")));
+  CHECK(count_whole(rules, SLICE("it said a\"b here")) == 1);
+  detect_rules_unref(rules);
+  bytes_fini(&problem);
+}
+
 int main(void) {
   struct detect_rules *rules = rules_new();
   test_places(rules);
   test_prose(rules);
   test_random(rules);
+  size_t passed = test_quoted(rules);
+  CHECK(passed > 1000 || !harmless_is(rules, SLICE("")));
+  test_escaped_word();
   detect_rules_unref(rules);
   return checks_end();
 }

@@ -347,8 +347,8 @@ uint32_t json_index_find(const struct json_index *index, uint32_t object, struct
   if (index->count == 0 || json_index_type(index, object) != '{') return 0;
   for (uint32_t at = object + 1; at < index->nodes[object].next; at = index->nodes[at].next) {
     const struct json_node *node = &index->nodes[at];
-    if (node->key_bytes != key.len && !node->key_escaped) continue;
-    if (json_key_equal(json_index_key(index, at), key)) found = at;
+    struct slice name = json_index_key(index, at);
+    if (node->key_escaped ? json_key_equal(name, key) : slice_equal(name, key)) found = at;
   }
   return found;
 }

@@ -6,14 +6,23 @@
 #include "exchange/shadow.h"
 #include "exchange/story.h"
 
+static struct slice copy_to(char **at, struct slice text) {
+  struct slice copy = {*at, text.len};
+  if (text.len) *at = (char *)memcpy(*at, text.data, text.len) + text.len;
+  return copy;
+}
+
 /* The run outlives the connection whose headers these are. */
 static struct headers kept_headers(struct exchange *x) {
-  struct header *items = arena_alloc(&x->arena, (x->headers.count + 1) * sizeof *items);
-  for (size_t i = 0; i < x->headers.count; i++) {
-    items[i].name = arena_slice(&x->arena, x->headers.items[i].name);
-    items[i].value = arena_slice(&x->arena, x->headers.items[i].value);
-  }
-  return (struct headers){items, x->headers.count};
+  size_t count = x->headers.count, bytes = 1;
+  const struct header *sent = x->headers.items;
+  for (size_t i = 0; i < count; i++)
+    bytes += sent[i].name.len + sent[i].value.len;
+  struct header *items = arena_alloc(&x->arena, (count + 1) * sizeof *items);
+  char *at = arena_alloc(&x->arena, bytes);
+  for (size_t i = 0; i < count; i++)
+    items[i] = (struct header){copy_to(&at, sent[i].name), copy_to(&at, sent[i].value)};
+  return (struct headers){items, count};
 }
 
 static void on_done(void *context) {

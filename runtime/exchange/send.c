@@ -22,15 +22,16 @@ static struct attempt_record *record_of(struct exchange *x) {
  * (openai-organization, openai-project, anthropic-organization-id): that is the operator's, and the
  * callers may be anybody's; nor cookies, or what stands in front of the provider. */
 static bool is_shown(const struct exchange *x, struct slice name) {
-  static const char *const always[] = {"retry-after", "retry-after-ms", "x-should-retry",
-                                       "openai-processing-ms"};
-  static const char *const native[] = {"x-ratelimit-", "anthropic-ratelimit-", "openai-version",
-                                       "openai-model", "request-id"};
+  static const struct slice always[] = {SLICE("retry-after"), SLICE("retry-after-ms"),
+                                        SLICE("x-should-retry"), SLICE("openai-processing-ms")};
+  static const struct slice native[] = {SLICE("x-ratelimit-"), SLICE("anthropic-ratelimit-"),
+                                        SLICE("openai-version"), SLICE("openai-model"),
+                                        SLICE("request-id")};
   for (size_t i = 0; i < sizeof always / sizeof *always; i++)
-    if (slice_equal_nocase(name, slice_of(always[i]))) return true;
+    if (name.len == always[i].len && slice_equal_nocase(name, always[i])) return true;
   for (size_t i = 0; x->is_native && i < sizeof native / sizeof *native; i++) {
-    struct slice prefix = slice_of(native[i]);
-    if (name.len >= prefix.len && slice_equal_nocase((struct slice){name.data, prefix.len}, prefix))
+    size_t len = native[i].len;
+    if (name.len >= len && slice_equal_nocase((struct slice){name.data, len}, native[i]))
       return true;
   }
   return false;

@@ -52,13 +52,18 @@ static void add(struct scan *s, struct slice value, enum text_where where) {
   if (raw.len) add_raw(s, raw, where, false);
 }
 
+enum { OTHER_CHAR, WORD_CHAR, DIGIT_CHAR };
+
+static const uint8_t chars[256] = {['0' ... '9'] = DIGIT_CHAR, ['a' ... 'z'] = WORD_CHAR,
+                                   ['A' ... 'Z'] = WORD_CHAR,  ['_'] = WORD_CHAR,
+                                   ['-'] = WORD_CHAR,          ['.'] = WORD_CHAR,
+                                   [':'] = WORD_CHAR,          ['/'] = WORD_CHAR,
+                                   ['+'] = WORD_CHAR,          ['='] = WORD_CHAR};
+
 /* Letters, digits and marks of identifiers and base64: no sentence, no address of a person. */
 static bool is_word(struct slice raw) {
-  static const bool letters[256] = {
-      ['0' ... '9'] = true, ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['_'] = true, ['-'] = true,
-      ['.'] = true,         [':'] = true,         ['/'] = true,         ['+'] = true, ['='] = true};
   for (size_t i = 0; i < raw.len; i++)
-    if (!letters[(unsigned char)raw.data[i]]) return false;
+    if (chars[(unsigned char)raw.data[i]] == OTHER_CHAR) return false;
   return true;
 }
 
@@ -100,9 +105,12 @@ static bool is_protocol_word(uint32_t meaning, struct slice raw) {
 static bool is_plain_key(struct slice key) {
   enum { KEY_BYTES = 30, SHORT_BYTES = 15, DIGITS = 4 };
   size_t digits = 0;
-  if (key.len > KEY_BYTES || !is_word(key)) return false;
-  for (size_t i = 0; i < key.len; i++)
-    digits += key.data[i] >= '0' && key.data[i] <= '9';
+  if (key.len > KEY_BYTES) return false;
+  for (size_t i = 0; i < key.len; i++) {
+    uint8_t kind = chars[(unsigned char)key.data[i]];
+    if (kind == OTHER_CHAR) return false;
+    digits += kind == DIGIT_CHAR;
+  }
   return digits == 0 || (digits <= DIGITS && key.len <= SHORT_BYTES);
 }
 

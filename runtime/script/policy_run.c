@@ -245,13 +245,14 @@ static enum part enter(struct policy_run *run, int args) {
 
 static enum part start_hook(struct policy_run *run) {
   struct surface *s = run->chain->surface;
-  run->started_ns = clock_mono_ns();
+  run->started_ns = 0;
   run->cpu_ns = 0;
   run->traces_before = run->trace_count;
   if (!policy_wakes(run)) {
     end_hook(run);
     return PART_ENDED;
   }
+  run->started_ns = clock_mono_ns();
   take_thread(run);
   lua_rawgeti(run->L, LUA_REGISTRYINDEX, policy_now(run)->functions[run->hook]);
   struct policy_run *outer = s->run;

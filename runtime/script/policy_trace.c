@@ -18,7 +18,7 @@ void policy_trace(struct policy_run *run, const char *what, struct slice why) {
     while (why.len > 0 && ((unsigned char)why.data[why.len] & 0xc0) == 0x80)
       why.len--; /* between two characters */
   }
-  uint64_t us = (clock_mono_ns() - run->started_ns) / 1000;
+  uint64_t us = run->started_ns ? (clock_mono_ns() - run->started_ns) / 1000 : 0;
   run->traces[run->trace_count++] = (struct policy_trace){
       .policy = policy_now(run)->name,
       .what = slice_of(what),

@@ -1,6 +1,7 @@
 #include "store/bookkeeper.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "store/record.h"
@@ -16,13 +17,18 @@ enum {
   RETRY_MOST_MS = 10000,
   RETAIN_FIRST_MS = 5000, /* not while the start has other things to read */
   RETAIN_EVERY_MS = 60000,
-  RETAIN_ROWS = 20000
+  RETAIN_ROWS = 20000,
+  NICENESS = 10 /* a tenth of a worker's share, where there is not enough for both */
 };
 
 struct bookkeeper {
   struct bookkeeper_settings settings;
   uv_timer_t timer;
-  uv_work_t work;
+  uv_async_t done;
+  uv_thread_t thread;
+  uv_mutex_t desk; /* of is_asked */
+  uv_cond_t asked;
+  bool is_asked, has_thread;
   bool is_working, is_closing;
   bool is_last; /* of the piece of work that runs: what is_closing was when it began */
   uint64_t retry_ms, wait_ms; /* the store was refused: when to try again */
@@ -41,15 +47,20 @@ static uint64_t now_ms(void) {
   return clock_mono_ns() / 1000000u;
 }
 
+static void on_done(uv_async_t *done);
+
 struct bookkeeper *bookkeeper_new(const struct bookkeeper_settings *settings) {
   struct bookkeeper *b = must_calloc(1, sizeof *b);
   b->settings = *settings;
   b->retain_ms = now_ms() + RETAIN_FIRST_MS;
   b->wait_ms = RETRY_FIRST_MS;
   text_queue_init(&b->texts, settings->text_bytes);
-  must(uv_mutex_init(&b->lock) == 0);
+  must(uv_mutex_init(&b->lock) == 0 && uv_mutex_init(&b->desk) == 0);
+  must(uv_cond_init(&b->asked) == 0);
   must(uv_timer_init(settings->loop, &b->timer) == 0);
-  b->timer.data = b->work.data = b;
+  must(uv_async_init(settings->loop, &b->done, on_done) == 0);
+  uv_unref((uv_handle_t *)&b->done);
+  b->timer.data = b->done.data = b;
   return b;
 }
 
@@ -211,8 +222,7 @@ static void drain_due(struct bookkeeper *b) {
   if (atomic_load(&b->stored) != before) b->drain_ms = now_ms() + DRAIN_EVERY_MS;
 }
 
-static void on_work(uv_work_t *work) {
-  struct bookkeeper *b = work->data;
+static void work(struct bookkeeper *b) {
   if (b->is_last) {
     uv_mutex_lock(&b->lock);
     journals_seal(b->settings.journals);
@@ -232,34 +242,68 @@ static void on_work(uv_work_t *work) {
   retain(b);
 }
 
-static void on_timer_closed(uv_handle_t *handle) {
-  struct bookkeeper *b = handle->data;
-  journals_close(b->settings.journals);
-  store_free(b->settings.store);
-  text_queue_fini(&b->texts);
-  uv_mutex_destroy(&b->lock);
-  bytes_fini(&b->frames);
-  free(b->records);
-  free(b);
+/* On Linux the priority of 0 is that of the calling thread. Callers wait for workers, nobody for
+ * this: without giving way, a batch of records makes the requests of some milliseconds late. */
+static void give_way(void) {
+  (void)setpriority(PRIO_PROCESS, 0, NICENESS);
 }
 
-static void start_work(struct bookkeeper *b);
-
-static void on_work_done(uv_work_t *work, int status) {
-  (void)status;
-  struct bookkeeper *b = work->data;
-  bool was_last = b->is_last;
-  b->is_working = false;
-  if (was_last)
-    uv_close((uv_handle_t *)&b->timer, on_timer_closed);
-  else if (b->is_closing)
-    start_work(b);
+static void run(void *context) {
+  struct bookkeeper *b = context;
+  give_way();
+  for (bool is_over = false; !is_over;) {
+    uv_mutex_lock(&b->desk);
+    while (!b->is_asked)
+      uv_cond_wait(&b->asked, &b->desk);
+    b->is_asked = false;
+    uv_mutex_unlock(&b->desk);
+    is_over = b->is_last;
+    work(b);
+    must(uv_async_send(&b->done) == 0);
+  }
 }
 
 static void start_work(struct bookkeeper *b) {
   b->is_working = true;
   b->is_last = b->is_closing;
-  must(uv_queue_work(b->settings.loop, &b->work, on_work, on_work_done) == 0);
+  uv_ref((uv_handle_t *)&b->done);
+  if (!b->has_thread) must(uv_thread_create(&b->thread, run, b) == 0);
+  b->has_thread = true;
+  uv_mutex_lock(&b->desk);
+  b->is_asked = true;
+  uv_cond_signal(&b->asked);
+  uv_mutex_unlock(&b->desk);
+}
+
+static void on_done_closed(uv_handle_t *handle) {
+  struct bookkeeper *b = handle->data;
+  journals_close(b->settings.journals);
+  store_free(b->settings.store);
+  text_queue_fini(&b->texts);
+  uv_mutex_destroy(&b->lock);
+  uv_mutex_destroy(&b->desk);
+  uv_cond_destroy(&b->asked);
+  bytes_fini(&b->frames);
+  free(b->records);
+  free(b);
+}
+
+static void on_timer_closed(uv_handle_t *handle) {
+  struct bookkeeper *b = handle->data;
+  uv_close((uv_handle_t *)&b->done, on_done_closed);
+}
+
+static void on_done(uv_async_t *done) {
+  struct bookkeeper *b = done->data;
+  if (!b->is_working) return;
+  b->is_working = false;
+  uv_unref((uv_handle_t *)done);
+  if (b->is_last) {
+    uv_thread_join(&b->thread);
+    uv_close((uv_handle_t *)&b->timer, on_timer_closed);
+  } else if (b->is_closing) {
+    start_work(b);
+  }
 }
 
 static void on_timer(uv_timer_t *timer) {

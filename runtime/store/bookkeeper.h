@@ -1,6 +1,7 @@
 /* Brings the journal into the store, sealed texts too, and throws out what is too old. Lives on the
- * keeper's loop; all that touches a disk runs on a thread of the pool, one piece at a time, so that
- * a database that is locked, full, broken or away delays rows and nothing else. */
+ * keeper's loop; all that touches a disk runs on a thread of its own, which gives way to all
+ * others, so that a database that is slow, locked, full, broken or away delays rows and nothing
+ * else. */
 #pragma once
 #include <uv.h>
 

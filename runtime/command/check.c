@@ -5,12 +5,14 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "command/commands.h"
 #include "command/tenants.h"
 #include "load.h"
 #include "script/strategies.h"
 #include "script/tenant_build.h"
+#include "server/certificate.h"
 #include "server/server.h"
 
 static void print_json(const struct config_problems *problems) {
@@ -185,6 +187,16 @@ static void print_fine(const struct words *w, const struct checking *c) {
            config->provider_count, config->model_count, config->key_count, c->tenants);
 }
 
+/* True today, and no reason to refuse the file. */
+static void print_remarks(const struct config *config) {
+  struct server_certificate certificate = server_certificate_of(config);
+  struct bytes remark;
+  bytes_init(&remark);
+  if (server_certificate_remark(&certificate, clock_wall_ms(), &remark))
+    fprintf(stderr, "%s: %s\n", config->file, bytes_text(&remark));
+  bytes_fini(&remark);
+}
+
 static bool check(struct words *w, struct checking *c) {
   struct arena arena;
   arena_init(&arena);
@@ -201,6 +213,7 @@ static bool check(struct words *w, struct checking *c) {
     print_fine(w, c);
   else
     load_print_problems(c->problems);
+  if (fine) print_remarks(c->config);
   arena_fini(&arena);
   return fine;
 }

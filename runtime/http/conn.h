@@ -65,6 +65,9 @@ void http_server_listen(struct http_server *server, int fd, bool is_tls);
 void http_server_reload(struct http_server *server, struct config *config);
 /* Loads certificate and key; on error false and one sentence in error. Any thread. */
 bool http_tls_check(const struct config *config, char *error, size_t error_bytes);
+/* When the first certificate of tls.certificate ends, wall time; INT64_MAX: there is none, or no
+ * way to tell. Any thread. */
+int64_t http_tls_ends_ms(const struct config *config);
 /* Stops accepting; every answer from now on closes its connection. */
 void http_server_drain(struct http_server *server);
 /* Draining, and connections close that have been idle since idle_before (loop time, ms) or longer,

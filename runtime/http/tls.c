@@ -1,7 +1,9 @@
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "http/server.h"
 
@@ -105,6 +107,17 @@ bool http_tls_check(const struct config *config, char *error, size_t error_bytes
   SSL_CTX *x = tls_context_new(config, error, error_bytes);
   SSL_CTX_free(x);
   return x != NULL;
+}
+
+int64_t http_tls_ends_ms(const struct config *config) {
+  FILE *file = config->tls.certificate ? fopen(config->tls.certificate, "re") : NULL;
+  X509 *first = file ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
+  struct tm time = {0};
+  bool is_known = first && ASN1_TIME_to_tm(X509_get0_notAfter(first), &time) == 1;
+  X509_free(first);
+  if (file) fclose(file);
+  ERR_clear_error();
+  return is_known ? (int64_t)timegm(&time) * 1000 : INT64_MAX;
 }
 
 static void flush(struct conn *c) {

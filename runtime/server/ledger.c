@@ -147,6 +147,10 @@ void server_ledger_close(struct server_ledger *l) {
   l->journals = NULL;
 }
 
+bool server_ledger_is_usable(const struct server_ledger *l) {
+  return !l->bookkeeper || l->journal.is_usable;
+}
+
 struct store *server_ledger_store(const struct server_ledger *l) {
   return l->bookkeeper ? bookkeeper_store(l->bookkeeper) : NULL;
 }

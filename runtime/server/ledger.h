@@ -33,5 +33,7 @@ void server_ledger_start(struct server_ledger *l);
 void server_ledger_compare(const struct config *before, const struct config *next,
                            struct config_problems *problems);
 void server_ledger_reload(struct server_ledger *l, const struct config *config);
+/* Paid requests are let in; as it was at most half a second ago. */
+bool server_ledger_is_usable(const struct server_ledger *l);
 struct store *server_ledger_store(const struct server_ledger *l); /* NULL: there is none */
 void server_ledger_close(struct server_ledger *l);                /* after the workers have ended */

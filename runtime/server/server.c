@@ -20,6 +20,7 @@
 #include "script/tenant_shelf.h"
 #include "script/watchdog.h"
 #include "server/bootstrap.h"
+#include "server/certificate.h"
 #include "server/directory.h"
 #include "server/file.h"
 #include "server/harden.h"
@@ -27,6 +28,7 @@
 #include "server/ledger.h"
 #include "server/limits.h"
 #include "server/reading.h"
+#include "server/ready.h"
 #include "server/services.h"
 #include "store/bookkeeper.h"
 #include "store/kv.h"
@@ -67,6 +69,7 @@ struct server {
   uv_fs_poll_t watch;
   uv_stat_t loaded; /* of the configuration's file, before it was read last */
   struct server_reading reading;
+  struct server_certificate certificate;
   uv_timer_t hard_timer, expire_timer;
   enum phase phase;
 };
@@ -137,23 +140,10 @@ static void describe_exchanges(void *context, void *token) {
     worker_post_describe(s->workers[i], g);
 }
 
-/* Ready: serving, and each model has a target that is not out of rotation. */
 static void readiness(void *context, struct bytes *problems) {
   struct server *s = context;
   if (s->phase != PHASE_SERVING) bytes_append_text(problems, "draining\n");
-  for (size_t i = 0; i < s->config->model_count; i++) {
-    const struct model *model = &s->config->models[i];
-    bool usable = false;
-    for (size_t t = 0; t < model->target_count; t++) {
-      const struct model_target *target = &model->targets[t];
-      usable = usable || health_usable(health_target_get(s->shared.health, target->provider->name,
-                                                         target->model),
-                                       clock_mono_ns() / 1000000u);
-    }
-    if (!usable)
-      bytes_printf(problems, "model %.*s has no usable target\n", (int)model->name.len,
-                   model->name.data);
-  }
+  server_ready(s->config, s->shared.health, &s->ledger, problems);
 }
 
 static void ask_scripts(void *context, const struct scripts_question *question, void *token) {
@@ -277,6 +267,7 @@ static bool apply(struct server *s, struct config *next, struct config_problems 
   webhooks_reload(s->webhooks, next);
   config_unref(s->config);
   s->config = next;
+  server_certificate_load(&s->certificate, next);
   keeper_reload(s->keeper, next);
   return true;
 }
@@ -428,9 +419,10 @@ static void start_handles(struct server *s) {
   s->admin = admin_new(&s->loop, s->config, &admin_callbacks, s);
 }
 
-/* Requests that never ended: each is a bug, and what it held is given back. */
+/* Requests that never ended are a bug each, and what they held is given back. */
 static void on_expire_timer(uv_timer_t *timer) {
   struct server *s = timer->data;
+  server_certificate_look(&s->certificate);
   size_t expired = limiter_expire(s->shared.limiter);
   if (expired) log_process(LOG_WARN, "%zu requests held their reservations for too long", expired);
 }
@@ -544,6 +536,7 @@ static int serve(struct server *s, struct config_problems *problems) {
   s->is_running = true;
   server_ledger_start(&s->ledger);
   announce(s);
+  server_certificate_load(&s->certificate, s->config);
   uv_run(&s->loop, UV_RUN_DEFAULT);
   must(uv_loop_close(&s->loop) == 0);
   server_reading_fini(&s->reading);

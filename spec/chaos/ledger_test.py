@@ -153,9 +153,12 @@ class FullDisk(GatewayCase):
             wait_for(lambda: answers.append(self.chat("m")) or answers[-1].status == 503, 30, "the queue to be half full")
         wait_for(lambda: self.gateway.metric("gateyes_ledger_usable") == 0, 5, "the metric to say so")
         self.assertIn("No space left on device", self.gateway.process_log())
+        status, body = self.gateway.get_admin("/readyz")
+        self.assertEqual((status, "ledger_unavailable" in body), (503, True))
         fine += [answer.id for answer in answers if answer.status == 200]
         self.inside('rm "$0/filler"')
         wait_for(lambda: self.gateway.metric("gateyes_ledger_usable") == 1, 10, "the journal to be mended")
+        self.assertEqual(self.gateway.get_admin("/readyz")[0], 200)
         last = self.chat("m")
         self.assertEqual(last.status, 200)
         wait_for(lambda: set(fine + [last.id]) <= self.stored(), 10, "every record in the store")

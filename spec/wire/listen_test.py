@@ -2,13 +2,14 @@
 import os
 import socket
 import ssl
+import subprocess
 import tempfile
 import time
 import unittest
 
 from certificates import client_context, make, make_expired, server_context
 from client import Client
-from harness import SLACK, Gateway, GatewayCase, Port, chat_body, post_bytes, wait_for
+from harness import BINARY, SLACK, Gateway, GatewayCase, Port, chat_body, post_bytes, wait_for
 from load import Load
 from streams import BODIES, PATHS, is_complete
 from upstream import Upstream, stream
@@ -92,6 +93,24 @@ class Tls(GatewayCase):
         with open(self.certificate, "w") as file:
             file.write(text)
         self.gateway.reload()
+
+    def test_a_certificate_that_has_ended_is_named(self):
+        old, old_key = make_expired(self.folder.name, "ended", "localhost")
+        config = dict(self.gateway.config)
+        config["tls"] = {"certificate": old, "key": old_key}
+        self.gateway.reload(config)
+        said = "tls.certificate: %s ended at 2020-01-02T00:00:00.000Z; clients refuse it: put a newer one in its place" % old
+        wait_for(lambda: said in self.gateway.process_log(), what="the log to say so")
+        self.assertEqual(self.gateway.metric("gateyes_tls_certificate_expiration_timestamp_seconds"), 1577923200)
+        checked = subprocess.run([BINARY, "check", "--config", self.gateway.path], capture_output=True, text=True,
+                                 env=self.gateway.variables, timeout=60)
+        self.assertEqual(checked.returncode, 0, checked.stderr)
+        self.assertIn(said, checked.stderr)
+        self.gateway.reload(self.gateway.config)
+        wait_for(lambda: self.gateway.metric("gateyes_tls_certificate_expiration_timestamp_seconds") > time.time(),
+                 what="the new certificate to be shown")
+        self.assertIn("%s ends at" % self.certificate, self.gateway.process_log())  # within two days
+        self.assertEqual(self.gateway.process_log().count(said), 1)
 
     @classmethod
     def tearDownClass(cls):

@@ -31,6 +31,7 @@ struct log {
 
 static atomic_uint reopen_count;
 static atomic_ullong dropped;
+static atomic_bool is_torn; /* the file ends inside a line: a full disk, or a process that died */
 
 void log_process(enum log_level level, const char *format, ...) {
   static const char *const names[] = {"info", "warn", "error"};
@@ -77,11 +78,22 @@ static void take_path(struct log *l, const struct config *config) {
                            config->log_file.len};
 }
 
+/* What an earlier process left; the workers' own logs are made one after the other. */
+static bool ends_inside_a_line(const struct log *l) {
+  char last = '\n';
+  int fd = l->is_regular && l->path.len ? open(l->path.data, O_RDONLY | O_CLOEXEC) : -1;
+  if (fd < 0) return false;
+  if (lseek(fd, -1, SEEK_END) >= 0 && read(fd, &last, 1) != 1) last = '\n';
+  close(fd);
+  return last != '\n';
+}
+
 struct log *log_new(const struct config *config) {
   struct log *l = must_calloc(1, sizeof *l);
   l->fd = -1;
   take_path(l, config);
   open_file(l);
+  if (ends_inside_a_line(l)) atomic_store(&is_torn, true);
   return l;
 }
 
@@ -134,17 +146,33 @@ static void note_write(struct log *l, bool fails) {
     log_process(LOG_INFO, "the request log is written to %s again", name);
 }
 
+/* Bytes of held that need not be written again; -1: the file takes nothing. A line that came in
+ * part comes whole later, behind whatever the other workers have written by then. */
+static ssize_t write_lines(struct log *l, size_t count) {
+  if (l->is_regular && atomic_exchange(&is_torn, false) && write(l->fd, "\n", 1) != 1) {
+    atomic_store(&is_torn, true);
+    return -1;
+  }
+  ssize_t written = write(l->fd, l->held.data, count);
+  if (written <= 0) return -1;
+  if (!l->is_regular || (size_t)written == count) return written;
+  const char *end = memrchr(l->held.data, '\n', (size_t)written);
+  ssize_t whole = end ? end - l->held.data + 1 : 0;
+  if (whole < written) atomic_store(&is_torn, true);
+  return whole;
+}
+
 void log_flush(struct log *l) {
   if (l->whole == 0) return;
   if (l->opened_at != atomic_load(&reopen_count)) open_file(l);
   size_t count;
   while ((count = writable_bytes(l)) > 0) {
-    ssize_t written = write(l->fd, l->held.data, count);
-    if (written <= 0) { /* disk full, reader gone: held, then dropped and counted */
+    ssize_t written = write_lines(l, count);
+    if (written < 0) { /* disk full, reader gone: held, then dropped and counted */
       note_write(l, true);
       return;
     }
-    note_write(l, false);
+    if (written > 0) note_write(l, false);
     bytes_drop_front(&l->held, (size_t)written);
     l->whole -= (size_t)written;
   }

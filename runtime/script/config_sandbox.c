@@ -391,6 +391,10 @@ static void report_top(struct config_sandbox *s, int status) {
 
 bool config_sandbox_run(struct config_sandbox *s, struct slice source) {
   lua_State *L = s->state;
+  if (source.len && *source.data == LUA_SIGNATURE[0]) {
+    config_problem_at(s->problems, s->path, 0, "is bytecode; configurations are source text");
+    return false;
+  }
   int status = luaL_loadbufferx(L, source.data, source.len, "=config", "t");
   if (status == 0) {
     lua_getfield(L, LUA_REGISTRYINDEX, "globals");

@@ -120,5 +120,7 @@ void connect_sentence(struct slice host, CURLcode result, const struct multi_han
   const char *why = os_error ? strerror((int)os_error) : h->reason;
   if (!why[0]) why = curl_easy_strerror(result);
   const char *what = connect_failure(result) == FAILURE_UPSTREAM_TLS ? "TLS with" : "connect to";
+  /* OpenSSL's words for an answer in plain text. */
+  if (strstr(why, "wrong version number")) why = "no TLS is spoken there; is it http://?";
   snprintf(out, out_bytes, "%s %.*s failed: %s", what, (int)host.len, host.data, why);
 }

@@ -9,7 +9,7 @@ import unittest
 
 from certificates import client_context, make, make_expired, server_context
 from client import Client
-from harness import BINARY, SLACK, Gateway, GatewayCase, Port, chat_body, post_bytes, wait_for
+from harness import BINARY, SLACK, Gateway, GatewayCase, Mock, Port, chat_body, post_bytes, wait_for
 from load import Load
 from streams import BODIES, PATHS, is_complete
 from upstream import Upstream, stream
@@ -216,6 +216,19 @@ class UpstreamTls(GatewayCase):
             self.assertIn(reply.error()["code"], codes, (name, reply.body))
             self.assertEqual(upstream.records, [], name)
             self.assertNotIn(b"sk-tls-canary", reply.body)
+
+    def test_an_answer_in_plain_text_is_named(self):
+        mock = Mock()
+        config = dict(self.gateway.config)
+        config["providers"] = {"text": {"adapter": "openai", "base_url": "https://localhost:%d/v1" % mock.port}}
+        config["models"] = {"text": {"targets": ["text/m"]}}
+        self.gateway.reload(config)
+        reply = self.chat("text")
+        self.assertEqual(reply.error()["code"], "upstream_tls")
+        row = self.gateway.row(reply.id)
+        self.assertIn("no TLS is spoken there; is it http://?", row["attempts"][0]["message"])
+        self.gateway.reload(self.gateway.config)
+        mock.stop()
 
     @classmethod
     def tearDownClass(cls):

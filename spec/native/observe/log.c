@@ -1,6 +1,8 @@
 #include "observe/log.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -94,6 +96,73 @@ static void test_rotation_and_reload(void) {
   CHECK(lines_in(path_of("b.log")) == 2 && lines_in(path_of("c.log")) == 1);
 }
 
+static void limit_files(size_t bytes) {
+  struct rlimit limit;
+  CHECK(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+  limit.rlim_cur = bytes ? bytes : limit.rlim_max;
+  CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+}
+
+/* Those that are no JSON object; all of them come whole as well. */
+static size_t torn_in(struct bytes *text, size_t *whole) {
+  struct slice rest = bytes_slice(text);
+  size_t torn = 0;
+  for (*whole = 0; rest.len;) {
+    struct slice line = slice_cut(rest, '\n', &rest);
+    bool is_whole = json_validate(line, 4, NULL) && json_type(line) == JSON_OBJECT;
+    *whole += is_whole;
+    torn += !is_whole;
+  }
+  bytes_fini(text);
+  return torn;
+}
+
+/* A disk that is full in the middle of a line: with room again the line comes whole, and it spoils
+ * none of another worker's. */
+static void test_a_full_disk(void) {
+  struct config config = config_of(path_of("full.log"));
+  struct log *one = log_new(&config), *other = log_new(&config);
+  signal(SIGXFSZ, SIG_IGN);
+  limit_files(150);
+  for (int i = 0; i < 20; i++)
+    add_line(one, "a line of the first");
+  log_flush(one);
+  struct bytes text = read_file(path_of("full.log"));
+  CHECK(text.len == 150 && text.data[149] != '\n');
+  bytes_fini(&text);
+  limit_files(0);
+  add_line(other, "a line of the other");
+  log_flush(other);
+  log_flush(one);
+  log_free(other);
+  log_free(one);
+  size_t whole;
+  text = read_file(path_of("full.log"));
+  CHECK(torn_in(&text, &whole) == 1);
+  CHECK(whole == 21);
+}
+
+/* kill -9, or a full disk before the end, may leave half a line. */
+static void test_half_a_line_of_before(void) {
+  struct config config = config_of(path_of("half.log"));
+  int fd = open(path_of("half.log"), O_WRONLY | O_CREAT, 0600);
+  CHECK(write(fd, "{\"line\":1}\n{\"lin", 17) == 17);
+  close(fd);
+  struct log *l = log_new(&config);
+  add_line(l, "first of a new process");
+  log_free(l);
+  size_t whole;
+  struct bytes text = read_file(path_of("half.log"));
+  CHECK(torn_in(&text, &whole) == 1);
+  CHECK(whole == 2);
+  l = log_new(&config);
+  add_line(l, "nothing to mend here");
+  log_free(l);
+  text = read_file(path_of("half.log"));
+  CHECK(torn_in(&text, &whole) == 1);
+  CHECK(whole == 3);
+}
+
 /* Standard output is a pipe that nobody reads: nothing waits, lines are dropped and counted, and
  * what arrives in the end is whole lines. */
 static void test_blocked_pipe(void) {
@@ -152,6 +221,8 @@ int main(void) {
   CHECK(mkdtemp(folder) != NULL);
   test_file();
   test_rotation_and_reload();
+  test_a_full_disk();
+  test_half_a_line_of_before();
   test_blocked_pipe();
   test_injection();
   static const char *const made[] = {"a.log", "b.log", "b.log.1", "c.log", "err"};

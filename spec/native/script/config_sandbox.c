@@ -92,7 +92,7 @@ static void test_files(void) {
   struct config_problems p;
   static const char bytecode[] = "\x1bLJ\x02\x02";
   CHECK(load_bytes(bytecode, sizeof bytecode - 1, &p) == NULL && p.count == 1);
-  CHECK(contains(p.items[0], "attempt to load chunk with wrong mode"));
+  CHECK(contains(p.items[0], "is bytecode; configurations are source text"));
   config_problems_fini(&p);
   config_problems_init(&p);
   CHECK(config_file_load("/nowhere/gateyes.lua", NULL, &p) == NULL && p.count == 1);

@@ -159,25 +159,17 @@ static void on_known(void *context, struct slice id) {
   (void)known_ids_add(context, id);
 }
 
-static enum store_result load_rows(struct saving *saving, int64_t from, int64_t to) {
-  struct query q = query_new(saving->store, saving->store->writer,
-                             "SELECT request_id FROM request_rows WHERE sequence >= ? AND"
-                             " sequence < ?");
-  query_number(&q, from);
-  query_number(&q, to);
-  while (query_next(&q))
-    on_known(&saving->known, query_column(&q, 0));
-  return query_end(&q);
+static void on_known_rows(void *context, struct slice rows) {
+  block_ids(rows, on_known, context);
 }
 
-static enum store_result load_blocks(struct saving *saving, int64_t from, int64_t to) {
-  struct query q = query_new(saving->store, saving->store->writer,
-                             "SELECT rows FROM request_blocks WHERE sequence >= ? AND sequence < ?"
-                             " AND first < ?2");
+static enum store_result load(struct saving *saving, const char *sql, int64_t from, int64_t to,
+                              void (*on_column)(void *context, struct slice column)) {
+  struct query q = query_new(saving->store, saving->store->writer, sql);
   query_number(&q, from);
   query_number(&q, to);
   while (query_next(&q))
-    block_ids(query_column(&q, 0), on_known, &saving->known);
+    on_column(&saving->known, query_column(&q, 0));
   return query_end(&q);
 }
 
@@ -190,8 +182,13 @@ static enum store_result load_known(struct saving *saving, uint64_t time_ms) {
   uint64_t to_ms = last_ms - time_ms < KNOWN_MS ? last_ms + 1 : time_ms + KNOWN_MS;
   int64_t from = sequence_from((int64_t)time_ms), to = sequence_to((int64_t)to_ms);
   saving->known_ms = to_ms;
-  enum store_result result = load_rows(saving, from, to);
-  return result == STORE_FINE ? load_blocks(saving, from, to) : result;
+  enum store_result result =
+      load(saving, "SELECT request_id FROM request_rows WHERE sequence >= ? AND sequence < ?", from,
+           to, on_known);
+  if (result != STORE_FINE) return result;
+  return load(saving,
+              "SELECT rows FROM request_blocks WHERE sequence >= ? AND sequence < ? AND first < ?2",
+              from, to, on_known_rows);
 }
 
 /* is_late: there may be some of its time. */

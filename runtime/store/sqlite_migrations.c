@@ -2,6 +2,20 @@
  * there. spec/native/store/schemas holds a database of every version. */
 #include "store/sqlite_private.h"
 
+/* Within a trigger on requests: one row leaves its block, and the block its table with the last. */
+#define TAKE_OUT                                                                                   \
+  "UPDATE request_blocks SET rows = coalesce(json_remove(rows, '$[' || (SELECT key FROM "          \
+  "json_each(rows) WHERE json_extract(value, '$[1]') = old.request_id) || ']'), rows), requests "  \
+  "= requests - 1, failures = failures - (old.failure <> ''), unpriced = unpriced - (NOT "         \
+  "old.cost_known AND old.usage_source <> 0), cost_nanousd = cost_nanousd - iif(old.cost_known, "  \
+  "old.cost_nanousd, 0), input_tokens = input_tokens - old.input_tokens - old.cache_read_tokens "  \
+  "- old.cache_write_5m_tokens - old.cache_write_1h_tokens, cache_read_tokens = "                  \
+  "cache_read_tokens - old.cache_read_tokens, cache_write_tokens = cache_write_tokens - "          \
+  "old.cache_write_5m_tokens - old.cache_write_1h_tokens, output_tokens = output_tokens - "        \
+  "old.output_tokens, reasoning_tokens = reasoning_tokens - old.reasoning_tokens, duration_us = "  \
+  "duration_us - old.duration_us WHERE sequence = old.block; DELETE FROM request_blocks WHERE "    \
+  "sequence = old.block AND requests = 0;"
+
 static const char *const migrations[SQLITE_SCHEMA_VERSION] = {
     /* 1: the ledger. failed, unpriced and so on are sums; day is UTC days since 1970. */
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -145,12 +159,13 @@ static const char *const migrations[SQLITE_SCHEMA_VERSION] = {
 
     /* 8: requests that have much in common stand together, with their sums (sqlite_blocks.h). Rows
      * of before stay where they are. */
-    "DROP VIEW requests;CREATE TABLE request_blocks (sequence INTEGER PRIMARY KEY, first NOT "
-    "NULL, group_id NOT NULL, status, stream, usage_source, cost_known, attempt_count, "
-    "generation, config_version, requests, failures, unpriced, cost_nanousd, input_tokens, "
-    "cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, duration_us, "
-    "rows);CREATE INDEX request_blocks_by_group ON request_blocks (group_id);CREATE VIEW "
-    "requests_packed AS SELECT json_extract(value, '$[1]') AS request_id, (first + "
+    "DROP VIEW requests;"
+    "CREATE TABLE request_blocks (sequence INTEGER PRIMARY KEY, first NOT NULL, group_id NOT "
+    "NULL, status, stream, usage_source, cost_known, attempt_count, generation, config_version, "
+    "requests, failures, unpriced, cost_nanousd, input_tokens, cache_read_tokens, "
+    "cache_write_tokens, output_tokens, reasoning_tokens, duration_us, rows);"
+    "CREATE INDEX request_blocks_by_group ON request_blocks (group_id);"
+    "CREATE VIEW requests_packed AS SELECT json_extract(value, '$[1]') AS request_id, (first + "
     "json_extract(value, '$[0]')) / 4096 AS time_ms, tenant, project, user, key_id, customer, "
     "requested_model, model, provider, upstream_model, residency, dialect, status, failure, "
     "finish_reason, stream, usage_source, coalesce(json_extract(value, '$[4]'), 0) AS "
@@ -172,9 +187,10 @@ static const char *const migrations[SQLITE_SCHEMA_VERSION] = {
     "coalesce(json_extract(value, '$[9]'), '') AS trace, service_tier, first + "
     "json_extract(value, '$[0]') AS sequence, request_blocks.sequence AS block, first FROM "
     "request_blocks CROSS JOIN request_groups ON request_groups.id = group_id CROSS JOIN "
-    "json_each(rows);CREATE VIEW requests AS SELECT request_id, time_ms, tenant, project, user, "
-    "key_id, customer, requested_model, model, provider, upstream_model, residency, dialect, "
-    "status, failure, finish_reason, stream, usage_source, input_tokens, cache_read_tokens, "
+    "json_each(rows);"
+    "CREATE VIEW requests AS SELECT request_id, time_ms, tenant, project, user, key_id, "
+    "customer, requested_model, model, provider, upstream_model, residency, dialect, status, "
+    "failure, finish_reason, stream, usage_source, input_tokens, cache_read_tokens, "
     "cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, "
     "audio_input_tokens, audio_output_tokens, images, cost_nanousd, cost_known, price_version, "
     "currency, duration_us, first_token_us, overhead_us, attempt_count, attempts, generation, "
@@ -186,20 +202,10 @@ static const char *const migrations[SQLITE_SCHEMA_VERSION] = {
     "reasoning_tokens, audio_input_tokens, audio_output_tokens, images, cost_nanousd, "
     "cost_known, price_version, currency, duration_us, first_token_us, overhead_us, "
     "attempt_count, attempts, generation, config_version, tags, trace, service_tier, sequence, "
-    "block FROM requests_packed;CREATE TRIGGER requests_delete INSTEAD OF DELETE ON requests "
-    "BEGIN DELETE FROM request_rows WHERE old.block IS NULL AND sequence = old.sequence; UPDATE "
-    "request_blocks SET rows = coalesce(json_remove(rows, '$[' || (SELECT key FROM "
-    "json_each(rows) WHERE json_extract(value, '$[1]') = old.request_id) || ']'), rows), "
-    "requests = requests - 1, failures = failures - (old.failure <> ''), unpriced = unpriced - "
-    "(NOT old.cost_known AND old.usage_source <> 0), cost_nanousd = cost_nanousd - "
-    "iif(old.cost_known, old.cost_nanousd, 0), input_tokens = input_tokens - old.input_tokens - "
-    "old.cache_read_tokens - old.cache_write_5m_tokens - old.cache_write_1h_tokens, "
-    "cache_read_tokens = cache_read_tokens - old.cache_read_tokens, cache_write_tokens = "
-    "cache_write_tokens - old.cache_write_5m_tokens - old.cache_write_1h_tokens, output_tokens = "
-    "output_tokens - old.output_tokens, reasoning_tokens = reasoning_tokens - "
-    "old.reasoning_tokens, duration_us = duration_us - old.duration_us WHERE sequence = "
-    "old.block; DELETE FROM request_blocks WHERE sequence = old.block AND requests = 0; "
-    "END;CREATE TRIGGER requests_move INSTEAD OF UPDATE OF time_ms ON requests BEGIN UPDATE "
+    "block FROM requests_packed;"
+    "CREATE TRIGGER requests_delete INSTEAD OF DELETE ON requests BEGIN DELETE FROM request_rows "
+    "WHERE old.block IS NULL AND sequence = old.sequence; " TAKE_OUT " END;"
+    "CREATE TRIGGER requests_move INSTEAD OF UPDATE OF time_ms ON requests BEGIN UPDATE "
     "request_rows SET time_ms = new.time_ms, sequence = coalesce((SELECT max(sequence) + 1 FROM "
     "request_rows WHERE sequence >= new.time_ms * 4096 AND sequence < (new.time_ms + 1) * 4096), "
     "new.time_ms * 4096) WHERE old.block IS NULL AND sequence = old.sequence; INSERT INTO "
@@ -214,19 +220,10 @@ static const char *const migrations[SQLITE_SCHEMA_VERSION] = {
     "old.cache_write_1h_tokens, old.output_tokens, old.reasoning_tokens, old.audio_input_tokens, "
     "old.audio_output_tokens, old.images, old.cost_nanousd, old.cost_known, old.duration_us, "
     "old.first_token_us, old.overhead_us, old.attempt_count, old.attempts, old.generation, "
-    "old.config_version, old.tags, old.trace FROM request_blocks WHERE sequence = old.block; "
-    "UPDATE request_blocks SET rows = coalesce(json_remove(rows, '$[' || (SELECT key FROM "
-    "json_each(rows) WHERE json_extract(value, '$[1]') = old.request_id) || ']'), rows), "
-    "requests = requests - 1, failures = failures - (old.failure <> ''), unpriced = unpriced - "
-    "(NOT old.cost_known AND old.usage_source <> 0), cost_nanousd = cost_nanousd - "
-    "iif(old.cost_known, old.cost_nanousd, 0), input_tokens = input_tokens - old.input_tokens - "
-    "old.cache_read_tokens - old.cache_write_5m_tokens - old.cache_write_1h_tokens, "
-    "cache_read_tokens = cache_read_tokens - old.cache_read_tokens, cache_write_tokens = "
-    "cache_write_tokens - old.cache_write_5m_tokens - old.cache_write_1h_tokens, output_tokens = "
-    "output_tokens - old.output_tokens, reasoning_tokens = reasoning_tokens - "
-    "old.reasoning_tokens, duration_us = duration_us - old.duration_us WHERE sequence = "
-    "old.block; DELETE FROM request_blocks WHERE sequence = old.block AND requests = 0; END;",
+    "old.config_version, old.tags, old.trace FROM request_blocks WHERE sequence = "
+    "old.block; " TAKE_OUT " END;",
 #undef ENTITY
+#undef TAKE_OUT
 };
 
 static int64_t schema_version(struct sqlite *s, sqlite3 *db) {

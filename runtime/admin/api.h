@@ -75,9 +75,6 @@ void call_fail(struct call *c, int status, const char *field, const char *format
 void call_fail_store(struct call *c, enum store_result result);
 /* Ends {"object":"list","data":[…; last: the cursor of the next page, when there is one. */
 void call_end_list(struct call *c, bool has_more, uint64_t last);
-/* ,"name":"text"; and ,"name":{…}, or null for what is no JSON. */
-void call_add_text(struct bytes *out, const char *name, struct slice text);
-void call_add_json(struct bytes *out, const char *name, struct slice json);
 /* A part of the path, unescaped (RFC 3986, 2.1). */
 struct slice call_path_part(struct call *c, struct slice text);
 /* The value of a parameter of the query, unescaped; empty when it is not there. */

@@ -56,19 +56,6 @@ void call_end_list(struct call *c, bool has_more, uint64_t last) {
     bytes_append_text(&c->out, "null}\n");
 }
 
-void call_add_text(struct bytes *out, const char *name, struct slice text) {
-  bytes_printf(out, ",\"%s\":", name);
-  json_quote(out, text);
-}
-
-void call_add_json(struct bytes *out, const char *name, struct slice json) {
-  bytes_printf(out, ",\"%s\":", name);
-  if (json.len && json_validate(json, JSON_DEPTH_DEFAULT, NULL))
-    bytes_append_slice(out, json);
-  else
-    bytes_append_text(out, "null");
-}
-
 void call_fail_store(struct call *c, enum store_result result) {
   if (result == STORE_NOT_FOUND)
     call_fail(c, 404, NULL, "there is no such %s", row_noun(c->route->kind));

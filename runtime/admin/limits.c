@@ -183,7 +183,7 @@ static void on_use(void *context, const struct limit_use *use) {
   if (u->count++) bytes_append_byte(out, ',');
   bytes_append_text(out, "{\"object\":\"limit_use\",\"limit\":");
   json_quote(out, d->id);
-  call_add_text(out, "scope", use->scope);
+  json_append_text(out, "scope", use->scope);
   bytes_printf(out,
                ",\"kind\":\"%s\",\"window\":\"%s\",\"amount%s\":%llu,\"used%s\":%llu,"
                "\"reserved%s\":%llu,\"soft\":%s,\"reset_ms\":%llu",
@@ -191,7 +191,7 @@ static void on_use(void *context, const struct limit_use *use) {
                (unsigned long long)d->amount, unit, (unsigned long long)use->used, unit,
                (unsigned long long)use->reserved, d->is_soft ? "true" : "false",
                (unsigned long long)use->reset_ms);
-  if (d->kind == LIMIT_MONEY) call_add_text(out, "currency", u->call->config->currency);
+  if (d->kind == LIMIT_MONEY) json_append_text(out, "currency", u->call->config->currency);
   if (use->reset_wall_ms) call_time(u->call, "resets_at", use->reset_wall_ms);
   bytes_append_byte(out, '}');
 }

@@ -32,13 +32,13 @@ static void on_spend(void *context, uint64_t sequence, const struct ledger_recor
   if (rows->count++) bytes_append_byte(out, ',');
   bytes_append_text(out, "{\"request_id\":");
   json_quote(out, r->request_id);
-  call_add_text(out, "call_type", call_type(r->dialect));
-  call_add_text(out, "api_key", r->key_id);
-  call_add_text(out, "model", r->model);
-  call_add_text(out, "user", r->user);
-  call_add_text(out, "team_id", r->project);
-  call_add_text(out, "end_user", r->customer);
-  call_add_text(out, "custom_llm_provider", r->provider);
+  json_append_text(out, "call_type", call_type(r->dialect));
+  json_append_text(out, "api_key", r->key_id);
+  json_append_text(out, "model", r->model);
+  json_append_text(out, "user", r->user);
+  json_append_text(out, "team_id", r->project);
+  json_append_text(out, "end_user", r->customer);
+  json_append_text(out, "custom_llm_provider", r->provider);
   uint64_t prompt = usage_prompt_tokens(&r->usage), completion = r->usage.output;
   bytes_printf(out,
                ",\"prompt_tokens\":%llu,\"completion_tokens\":%llu,\"total_tokens\":%llu,"

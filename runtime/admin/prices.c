@@ -9,11 +9,6 @@
 #include "base/clock.h"
 #include "config/price_import.h"
 
-static void append_text(struct bytes *out, const char *name, struct slice text) {
-  bytes_printf(out, ",\"%s\":", name);
-  json_quote(out, text);
-}
-
 static void append_rate(struct bytes *out, const char *name, uint64_t nano_per_million) {
   bytes_printf(out, ",\"%s\":", name);
   bytes_append_fixed(out, nano_per_million, 9);
@@ -34,8 +29,9 @@ static void append_price(struct call *c, const struct price *p) {
   append_rates(&c->out, &p->rates);
   append_rate(&c->out, "image", p->image);
   append_rate(&c->out, "request", p->request);
-  append_text(&c->out, "price_version", p->version);
-  append_text(&c->out, "source", p->version.len ? SLICE("price table") : SLICE("configuration"));
+  json_append_text(&c->out, "price_version", p->version);
+  json_append_text(&c->out, "source",
+                   p->version.len ? SLICE("price table") : SLICE("configuration"));
 }
 
 static const struct price_change *change_at(const struct model *m, int64_t at_ms) {
@@ -97,8 +93,8 @@ static void append_version(struct call *c, const struct price_version *v, bool i
   bytes_append_text(&c->out, "{\"object\":\"price_version\",\"version\":");
   json_quote(&c->out, v->version);
   call_time(c, "from", v->from_ms);
-  append_text(&c->out, "source", v->source);
-  append_text(&c->out, "sha256", v->sha256);
+  json_append_text(&c->out, "source", v->source);
+  json_append_text(&c->out, "sha256", v->sha256);
   bytes_printf(&c->out, ",\"count\":%zu,\"has_begun\":%s", count_prices(v),
                v->from_ms <= c->now_ms ? "true" : "false");
   if (is_whole) {
@@ -308,23 +304,24 @@ static void on_record(void *context, uint64_t sequence, const struct ledger_reco
   bytes_append_text(&c->out, "{\"object\":\"price_explanation\",\"request_id\":");
   json_quote(&c->out, r->request_id);
   call_time(c, "time", (int64_t)r->time_ms);
-  append_text(&c->out, "model", r->model);
-  append_text(&c->out, "provider", r->provider);
-  append_text(&c->out, "upstream_model", r->upstream_model);
-  append_text(&c->out, "service_tier", r->service_tier);
-  append_text(&c->out, "price_version", r->price_version);
+  json_append_text(&c->out, "model", r->model);
+  json_append_text(&c->out, "provider", r->provider);
+  json_append_text(&c->out, "upstream_model", r->upstream_model);
+  json_append_text(&c->out, "service_tier", r->service_tier);
+  json_append_text(&c->out, "price_version", r->price_version);
   if (from_ms) call_time(c, "from", from_ms);
-  append_text(&c->out, "currency", r->currency);
+  json_append_text(&c->out, "currency", r->currency);
   bytes_printf(&c->out, ",\"cost_known\":%s,\"cost_nanousd\":%llu",
                r->cost_known ? "true" : "false", (unsigned long long)r->cost_nanousd);
   append_usage(&c->out, &r->usage);
   if (p)
     append_again(c, r, p);
   else
-    append_text(&c->out, "note",
-                r->cost_known ? SLICE("the price that it was billed by is not in the configuration "
-                                      "any more")
-                              : SLICE("nobody knew its price, or nothing was billed"));
+    json_append_text(&c->out, "note",
+                     r->cost_known
+                         ? SLICE("the price that it was billed by is not in the configuration "
+                                 "any more")
+                         : SLICE("nobody knew its price, or nothing was billed"));
   bytes_append_text(&c->out, "}\n");
 }
 

@@ -155,11 +155,11 @@ static void append_record(struct call *c, const struct ledger_record *r, bool is
   char time[25];
   clock_format((int64_t)r->time_ms, time);
   bytes_printf(out, "{\"object\":\"request\",\"time\":\"%s\"", time);
-#define TEXT(tag, column, member) call_add_text(out, #column, r->member);
+#define TEXT(tag, column, member) json_append_text(out, #column, r->member);
 #define NUMBER(tag, column, member)                                                                \
   bytes_printf(out, ",\"%s\":%llu", #column, (unsigned long long)r->member);
 #define JSON(tag, column, member)                                                                  \
-  if (is_whole && !is_told(#column)) call_add_json(out, #column, r->member);
+  if (is_whole && !is_told(#column)) json_append_json(out, #column, r->member);
 #include "model/ledger.def"
 #undef TEXT
 #undef NUMBER

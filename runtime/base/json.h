@@ -74,6 +74,10 @@ bool json_string(struct slice value, struct bytes *out);
 /* Appends text as a JSON string with its quotes. Each byte that is part of no valid UTF-8
  * sequence becomes U+FFFD; 0x7f and U+2028 stay as they are, as the grammar allows. */
 void json_quote(struct bytes *out, struct slice text);
+/* One more member of an object that has some: a text, or JSON as it stands, null when it is not
+ * valid. name needs no escapes. */
+void json_append_text(struct bytes *out, const char *name, struct slice text);
+void json_append_json(struct bytes *out, const char *name, struct slice json);
 
 /* An integer value, also written 1.0 or 1e3, in range; else false and *out is untouched. */
 bool json_to_u64(struct slice value, uint64_t *out);

@@ -134,6 +134,19 @@ void json_quote(struct bytes *out, struct slice text) {
   bytes_append_byte(out, '"');
 }
 
+void json_append_text(struct bytes *out, const char *name, struct slice text) {
+  bytes_printf(out, ",\"%s\":", name);
+  json_quote(out, text);
+}
+
+void json_append_json(struct bytes *out, const char *name, struct slice json) {
+  bytes_printf(out, ",\"%s\":", name);
+  if (json.len && json_validate(json, JSON_DEPTH_DEFAULT, NULL))
+    bytes_append_slice(out, json);
+  else
+    bytes_append_text(out, "null");
+}
+
 /* Up to 15 digits with a small exponent need no strtod: both parts are exact, one rounding. */
 static bool simple_double(struct slice text, double *out) {
   static const double powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,

@@ -171,9 +171,7 @@ static void run_hooks(struct trial *t) {
 static const char *const kinds[] = {"pass", "deny", "answer"};
 
 static void add_text(struct bytes *out, const char *name, struct slice text) {
-  if (!text.len) return;
-  bytes_printf(out, ",\"%s\":", name);
-  json_quote(out, text);
+  if (text.len) json_append_text(out, name, text);
 }
 
 static void add_list(struct bytes *out, const char *name, const struct slice *items, size_t count) {

@@ -59,21 +59,16 @@ struct listing {
   size_t count;
 };
 
-static void json_member(struct bytes *text, const char *name, struct slice value) {
-  bytes_printf(text, ",\"%s\":", name);
-  json_quote(text, value);
-}
-
 static void on_row(void *context, const struct entity *e) {
   struct listing *l = context;
   char time[25];
   clock_format(e->updated_ms, time);
   bytes_printf(&l->text, "%s{\"updated_at\":\"%s\"", l->count++ ? ",\n" : "", time);
-  json_member(&l->text, "id", e->id);
-  json_member(&l->text, "webhook", e->owner);
-  json_member(&l->text, "tenant", e->tenant);
-  json_member(&l->text, "type", e->name);
-  json_member(&l->text, "state", e->state);
+  json_append_text(&l->text, "id", e->id);
+  json_append_text(&l->text, "webhook", e->owner);
+  json_append_text(&l->text, "tenant", e->tenant);
+  json_append_text(&l->text, "type", e->name);
+  json_append_text(&l->text, "state", e->state);
   for (struct json_walk w = json_walk_of(e->body); json_walk_next(&w);) {
     bytes_append_text(&l->text, ",\"");
     bytes_append_slice(&l->text, w.key);

@@ -102,8 +102,7 @@ void shadow_describe(const struct verdict *v, struct bytes *out) {
 
 static void append_member(struct bytes *out, const char *name, struct slice text) {
   if (text.len > DECISION_BYTES) text.len = DECISION_BYTES;
-  bytes_printf(out, ",\"%s\":", name);
-  json_quote(out, text);
+  json_append_text(out, name, text);
 }
 
 static struct entry *entry_new(struct slice request_id, const struct shadow_difference *d) {

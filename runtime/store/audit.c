@@ -137,33 +137,20 @@ void audit_hash(const struct audit_entry *entry, uint64_t number,
   bytes_fini(&row);
 }
 
-static void write_text(struct bytes *out, const char *name, struct slice text) {
-  bytes_printf(out, ",\"%s\":", name);
-  json_quote(out, text);
-}
-
-static void write_json(struct bytes *out, const char *name, struct slice json) {
-  bytes_printf(out, ",\"%s\":", name);
-  if (json.len && json_validate(json, JSON_DEPTH_DEFAULT, NULL))
-    bytes_append_slice(out, json);
-  else
-    bytes_append_text(out, "null");
-}
-
 void audit_write_entry(const struct audit_entry *e, uint64_t number, struct bytes *out) {
   char time[25];
   clock_format(e->time_ms, time);
   bytes_printf(out, "{\"object\":\"audit\",\"number\":%llu,\"time\":\"%s\"",
                (unsigned long long)number, time);
-  write_text(out, "tenant", e->tenant);
-  write_text(out, "actor", e->actor);
-  write_text(out, "action", e->action);
-  write_text(out, "target", e->target);
-  write_text(out, "outcome", e->outcome);
-  write_json(out, "before", e->before);
-  write_json(out, "after", e->after);
-  write_text(out, "peer", e->peer);
-  write_text(out, "request_id", e->request_id);
+  json_append_text(out, "tenant", e->tenant);
+  json_append_text(out, "actor", e->actor);
+  json_append_text(out, "action", e->action);
+  json_append_text(out, "target", e->target);
+  json_append_text(out, "outcome", e->outcome);
+  json_append_json(out, "before", e->before);
+  json_append_json(out, "after", e->after);
+  json_append_text(out, "peer", e->peer);
+  json_append_text(out, "request_id", e->request_id);
   bytes_append_byte(out, '}');
 }
 

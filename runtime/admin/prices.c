@@ -317,11 +317,12 @@ static void on_record(void *context, uint64_t sequence, const struct ledger_reco
   if (p)
     append_again(c, r, p);
   else
-    json_append_text(&c->out, "note",
-                     r->cost_known
-                         ? SLICE("the price that it was billed by is not in the configuration "
-                                 "any more")
-                         : SLICE("nobody knew its price, or nothing was billed"));
+    json_append_text(
+        &c->out, "note",
+        r->cost_known ? SLICE("the price that it was billed by is not in the configuration "
+                              "any more")
+        : r->usage_source == USAGE_NONE ? SLICE("it used nothing, so nothing was billed")
+                                        : SLICE("nobody knew its price"));
   bytes_append_text(&c->out, "}\n");
 }
 

@@ -46,7 +46,13 @@ static struct slice member_of(struct slice row, struct slice name) {
   return (struct slice){NULL, 0};
 }
 
-/* Money is an integer of billionths under another name: people read it in their currency. */
+static bool is_none(struct slice row, struct slice name) {
+  struct slice value = member_of(row, name);
+  return value.data && (json_type(value) == JSON_FALSE || slice_equal_text(value, "0"));
+}
+
+/* Money is an integer of billionths under another name: people read it in their currency. What used
+ * nothing has no cost that somebody should know. */
 static bool append_money(const struct table *t, struct slice row, struct slice name,
                          struct bytes *out) {
   char key[64];
@@ -55,9 +61,8 @@ static bool append_money(const struct table *t, struct slice row, struct slice n
   struct slice value = member_of(row, slice_of(key)), own = member_of(row, SLICE("currency"));
   if (!value.data || !json_to_u64(value, &nano)) return false;
   snprintf(key, sizeof key, "%.*s_known", (int)name.len, name.data);
-  struct slice known = member_of(row, slice_of(key));
-  if (known.data && (json_type(known) == JSON_FALSE || slice_equal_text(known, "0"))) {
-    bytes_append_text(out, "unknown");
+  if (is_none(row, slice_of(key))) {
+    bytes_append_text(out, is_none(row, SLICE("usage_source")) ? "-" : "unknown");
     return true;
   }
   bytes_append_money(out, nano);

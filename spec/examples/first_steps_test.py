@@ -111,6 +111,7 @@ class Paying(Road):
         self.assertEqual(re.findall(r"HTTP/1.1 (\d+)", self.type(spend, **keys)), ["200", "200", "402"])
         self.assertIn("429", re.findall(r"HTTP/1.1 (\d+)", self.type(hurry, **keys)))
         wait_for(lambda: "402" in self.type("gateyes requests list --tenant acme --status 402", **keys), 60, "the ledger")
+        self.assertNotIn("unknown", self.type("gateyes requests list --tenant acme --status 402", **keys))
         shown = self.type(report, **keys)
         for words in ("0.90", "limit.create", "whole: "):
             self.assertIn(words, shown)

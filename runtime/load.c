@@ -262,9 +262,9 @@ static bool check_quotas(const struct config *config, struct config_problems *pr
 struct config *load_config_tree(const struct config_tree *tree, const char *path,
                                 struct config_problems *problems) {
   struct config *config = config_tree_build(tree, path, check_rest, problems);
-  if (!config || (check_scripts(config, problems) & load_tokenizers(config, problems) &
-                  check_quotas(config, problems)))
-    return config;
+  if (!config) return NULL;
+  bool scripts = check_scripts(config, problems), tokenizers = load_tokenizers(config, problems);
+  if (check_quotas(config, problems) && scripts && tokenizers) return config;
   config_unref(config);
   return NULL;
 }

@@ -164,7 +164,8 @@ const struct entry *directory_entry_find(const struct directory *d,
     if (slot_of(&candidate->hash) == slot_of(&hash)) break;
   }
   bool is_same = digest_equal(candidate->hash.bytes, hash.bytes);
-  return is_same & entry_is_live(candidate, now_ms) ? candidate : NULL;
+  bool is_live = entry_is_live(candidate, now_ms);
+  return (is_same & is_live) ? candidate : NULL;
 }
 
 const struct principal *directory_find(const struct directory *d, struct slice secret,

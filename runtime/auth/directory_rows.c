@@ -216,10 +216,10 @@ static void add_previous(struct directory *d, const struct entry *entry, struct 
 }
 
 static bool read_rules(struct directory *d, struct principal *p, struct slice body) {
-  return read_texts(d, json_find(body, "models"), &p->models, &p->model_count) &
-         read_texts(d, json_find(body, "paths"), &p->paths, &p->path_count) &
-         read_texts(d, json_find(body, "tags"), &p->tags, &p->tag_count) &
-         read_networks(d, json_find(body, "networks"), p);
+  bool models = read_texts(d, json_find(body, "models"), &p->models, &p->model_count);
+  bool paths = read_texts(d, json_find(body, "paths"), &p->paths, &p->path_count);
+  bool tags = read_texts(d, json_find(body, "tags"), &p->tags, &p->tag_count);
+  return read_networks(d, json_find(body, "networks"), p) && models && paths && tags;
 }
 
 /* A key of a service goes nowhere else, whatever paths its row names. One whose service is gone is

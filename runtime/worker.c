@@ -32,20 +32,20 @@ struct worker {
   bool drained;
 };
 
-/* Woken requests run before the loop sleeps and right after it read: a wake costs no turn. The log
- * is written once per turn, for the same reason after them. */
-static void run_turn(struct worker *w) {
-  exchange_run_ready(&w->host);
-  log_flush(w->host.log);
-}
-
-static void on_prepare(uv_prepare_t *handle) {
-  run_turn(handle->data);
-  clock_turn();
-}
-
+/* Woken requests run before the loop sleeps and right after it read: a wake costs no turn. */
 static void on_check(uv_check_t *handle) {
-  run_turn(handle->data);
+  struct worker *w = handle->data;
+  exchange_run_ready(&w->host);
+}
+
+/* The log is written once per turn, after everything that somebody waits for. */
+static void on_prepare(uv_prepare_t *handle) {
+  struct worker *w = handle->data;
+  exchange_run_ready(&w->host);
+  upstream_turn(w->host.upstream);
+  if (w->http) http_server_turn(w->http);
+  log_flush(w->host.log);
+  clock_turn();
 }
 
 static void start_turns(struct worker *w) {
@@ -309,6 +309,7 @@ static void on_upstream_closed(void *context) {
 
 static void on_http_closed(void *host) {
   struct worker *w = list_entry(host, struct worker, host);
+  w->http = NULL;
   exchange_cut_all(&w->host); /* what runs in the background has no connection that would end it */
   exchange_run_ready(&w->host);
   if (w->probes) load_probes_close(w->probes);

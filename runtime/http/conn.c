@@ -22,6 +22,7 @@ void conn_soon(struct conn *c) {
 }
 
 void conn_break(struct conn *c, const char *reason) {
+  queue_flush(c); /* what was written before still leaves */
   if (!c->broken) c->broken = reason;
   conn_soon(c);
 }
@@ -268,6 +269,7 @@ static void watch_eof(struct conn *c) {
 void conn_run(struct conn *c) {
   if (c->is_running || c->phase == CONN_CLOSING) return;
   list_remove(&c->soon);
+  queue_flush(c);
   c->is_running = true;
   do
     consume_backlog(c);
@@ -310,6 +312,7 @@ static struct conn *conn_new(struct listener *l) {
   c->is_unix = l->is_unix;
   wheel_entry_init(&c->timer);
   list_init(&c->soon);
+  list_init(&c->held);
   list_append(&server->conns, &c->link);
   c->phase_due = c->body_idle_due = c->stall_due = c->probe_due = WHEEL_NEVER;
   if (l->is_unix)

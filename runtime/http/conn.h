@@ -69,6 +69,9 @@ bool http_tls_check(const struct config *config, char *error, size_t error_bytes
  * way to tell. Any thread. */
 int64_t http_tls_ends_ms(const struct config *config);
 /* Stops accepting; every answer from now on closes its connection. */
+/* At the end of each turn of the loop, by its owner: small writes of a busy turn leave together.
+ * Without these calls each leaves at once. */
+void http_server_turn(struct http_server *server);
 void http_server_drain(struct http_server *server);
 /* Draining, and connections close that have been idle since idle_before (loop time, ms) or longer,
  * or come to be: who has not asked by now does not. */
@@ -101,8 +104,9 @@ void stream_respond(struct http_stream *s, int status, struct headers headers, s
 /* Streaming answer: the head waits for the first write, so both leave in one. Chunked, or
  * close-delimited for HTTP/1.0. */
 void stream_begin(struct http_stream *s, int status, struct headers headers);
-/* One piece, written at once. Returns false when the queue is now above limits.write_high: stop
- * producing until on_writable (the data is taken all the same). Empty data flushes the head. */
+/* One piece, in one write, before the loop sleeps. Returns false when the queue is now above
+ * limits.write_high: stop producing until on_writable (the data is taken all the same). Empty data
+ * flushes the head. */
 bool stream_write(struct http_stream *s, struct slice data);
 void stream_end(struct http_stream *s); /* last chunk */
 void stream_cut(

@@ -16,6 +16,7 @@ uint32_t connections_open(int change) {
 static void on_soon(uv_idle_t *idle) {
   struct http_server *server = idle->data;
   uv_idle_stop(idle);
+  queues_flush(server);
   while (!list_empty(&server->soon)) {
     struct conn *c = list_entry(server->soon.next, struct conn, soon);
     list_remove(&c->soon);
@@ -25,6 +26,11 @@ static void on_soon(uv_idle_t *idle) {
 
 void server_run_soon(struct http_server *server) {
   if (!server->is_closing) uv_idle_start(&server->idle, on_soon);
+}
+
+void http_server_turn(struct http_server *server) {
+  queues_flush(server);
+  gather_turn(&server->gather);
 }
 
 struct http_server *http_server_new(uv_loop_t *loop, struct config *config,
@@ -38,6 +44,7 @@ struct http_server *http_server_new(uv_loop_t *loop, struct config *config,
   list_init(&server->listeners);
   list_init(&server->conns);
   list_init(&server->soon);
+  list_init(&server->holding);
   list_init(&server->spare);
   server->input = must_alloc(READ_BYTES);
   wheel_init(&server->wheel, loop, conn_on_due);
@@ -124,6 +131,7 @@ void server_handle_closed(struct http_server *server) {
   void (*on_closed)(void *) = server->on_closed;
   void *context = server->context;
   streams_free_spare(server);
+  bytes_fini(&server->held);
   bytes_fini(&server->scratch);
   bytes_fini(&server->record);
   bytes_fini(&server->cipher);

@@ -199,7 +199,9 @@ bool stream_write(struct http_stream *s, struct slice data) {
   if (data.len)
     s->at_frame_end = data.len > 1 && data.data[data.len - 1] == '\n' &&
                       (data.data[data.len - 2] == '\n' || data.data[data.len - 2] == '\r');
-  if (queue_bytes(s->conn) > s->conn->config->limits.write_high_bytes) s->is_blocked = true;
+  size_t most = s->conn->config->limits.write_high_bytes;
+  if (queue_bytes(s->conn) > most) queue_flush(s->conn);
+  if (queue_bytes(s->conn) > most) s->is_blocked = true;
   return !s->is_blocked;
 }
 

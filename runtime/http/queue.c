@@ -3,12 +3,17 @@
 
 #include "http/server.h"
 
-enum { QUEUE_STEP_BYTES = 4096 };
+enum {
+  QUEUE_STEP_BYTES = 4096,
+  HELD_WRITE_BYTES = 16 * 1024, /* more leaves at once: it would be copied for nothing */
+  HELD_ALL_BYTES = 128 * 1024,
+};
 
 static void on_written(uv_write_t *request, int status);
 
 size_t queue_bytes(const struct conn *c) {
-  return c->queue.len + (c->inflight ? uv_stream_get_write_queue_size(&c->uv.stream) : 0);
+  return c->held_bytes + c->queue.len +
+         (c->inflight ? uv_stream_get_write_queue_size(&c->uv.stream) : 0);
 }
 
 void queue_fini(struct conn *c) {
@@ -58,12 +63,11 @@ static void append(struct conn *c, const uv_buf_t *parts, unsigned count, size_t
   }
 }
 
-void queue_raw(struct conn *c, const uv_buf_t *parts, unsigned count) {
+static void write_now(struct conn *c, const uv_buf_t *parts, unsigned count) {
   size_t total = 0;
   if (c->broken || c->phase == CONN_CLOSING) return;
   for (unsigned i = 0; i < count; i++)
     total += parts[i].len;
-  if (total == 0) return;
   if (c->inflight) {
     append(c, parts, count, 0);
     return;
@@ -80,6 +84,53 @@ void queue_raw(struct conn *c, const uv_buf_t *parts, unsigned count) {
   c->stall_due = conn_now(c) + c->config->client.write_stall_ms;
   c->stall_mark = queue_bytes(c);
   conn_soon(c);
+}
+
+void queue_flush(struct conn *c) {
+  struct http_server *server = c->server;
+  if (!c->held_bytes) return;
+  uv_buf_t part = uv_buf_init(server->held.data + c->held_at, (unsigned)c->held_bytes);
+  list_remove(&c->held);
+  c->held_bytes = 0;
+  server->gather.held--;
+  write_now(c, &part, 1);
+  if (list_empty(&server->holding)) bytes_clear(&server->held);
+}
+
+void queues_flush(struct http_server *server) {
+  while (!list_empty(&server->holding))
+    queue_flush(list_entry(server->holding.next, struct conn, held));
+}
+
+/* Behind what the connection holds already, which is one run of bytes. */
+static void hold(struct conn *c, const uv_buf_t *parts, unsigned count) {
+  struct http_server *server = c->server;
+  if (!c->held_bytes) {
+    list_append(&server->holding, &c->held);
+    server->gather.held++;
+    c->held_at = server->held.len;
+  }
+  for (unsigned i = 0; i < count; i++)
+    bytes_append(&server->held, parts[i].base, parts[i].len);
+  c->held_bytes = server->held.len - c->held_at;
+  if (server->gather.held >= GATHER_MOST || server->held.len >= HELD_ALL_BYTES)
+    queues_flush(server);
+}
+
+void queue_raw(struct conn *c, const uv_buf_t *parts, unsigned count) {
+  struct http_server *server = c->server;
+  size_t total = c->held_bytes;
+  bool may_wait = gather_write(&server->gather) && !c->is_running && !c->inflight;
+  for (unsigned i = 0; i < count; i++)
+    total += parts[i].len;
+  if (total == c->held_bytes) return;
+  bool is_last = !c->held_bytes || c->held_at + c->held_bytes == server->held.len;
+  if (may_wait && is_last && total < HELD_WRITE_BYTES && !c->broken && c->phase != CONN_CLOSING) {
+    hold(c, parts, count);
+    return;
+  }
+  queue_flush(c);
+  write_now(c, parts, count);
 }
 
 void queue_send(struct conn *c, const uv_buf_t *parts, unsigned count) {

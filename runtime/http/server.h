@@ -9,6 +9,7 @@
 #include <time.h>
 #include <uv.h>
 
+#include "base/gather.h"
 #include "http/chunked.h"
 #include "http/conn.h"
 #include "http/wheel.h"
@@ -91,8 +92,10 @@ struct conn {
   struct tls *tls;
   struct bytes backlog; /* read, not yet parsed; starts at backlog_at */
   size_t backlog_at;
-  size_t fresh_bytes; /* of the read in progress, not parsed yet */
-  struct bytes queue; /* waits until the write in flight is done */
+  size_t fresh_bytes;         /* of the read in progress, not parsed yet */
+  struct list held;           /* in holding while bytes wait for the end of the turn, */
+  size_t held_at, held_bytes; /* which lie here in the server's held */
+  struct bytes queue;         /* waits until the write in flight is done */
   char *inflight;
   uv_write_t write;
   enum conn_phase phase;
@@ -129,6 +132,9 @@ struct http_server {
   size_t conn_count, spare_count;
   size_t handle_count; /* not yet closed */
   uv_idle_t idle;      /* runs the soon list */
+  struct gather gather;
+  struct list holding; /* connections with held bytes */
+  struct bytes held;   /* of all of them; empty when holding is */
   struct wheel wheel;
   char *input, *plain;
   struct bytes scratch;        /* the head being written */
@@ -166,8 +172,10 @@ void server_handle_closed(struct http_server *server);
 /* queue.c: bytes towards the socket */
 void queue_send(struct conn *c, const uv_buf_t *parts, unsigned count);
 size_t queue_bytes(const struct conn *c);
+void queue_flush(struct conn *c); /* what is held leaves now */
+void queues_flush(struct http_server *server);
 void queue_fini(struct conn *c);
-/* queue.c, below TLS */
+/* queue.c, below TLS. While conn_run is at work, and on a quiet loop, it leaves at once. */
 void queue_raw(struct conn *c, const uv_buf_t *parts, unsigned count);
 
 /* tls.c */

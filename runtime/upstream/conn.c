@@ -14,8 +14,31 @@ static void on_closed(uv_handle_t *handle) {
   free(c);
 }
 
+bool conn_departs_later(struct conn *c) {
+  struct upstream *u = c->upstream;
+  if (!gather_write(&u->gather)) return false;
+  list_append(&u->departing, &c->departure);
+  if (++u->gather.held >= GATHER_MOST) conns_depart(u);
+  return true;
+}
+
+static void stay(struct conn *c) {
+  if (list_empty(&c->departure)) return;
+  list_remove(&c->departure);
+  c->upstream->gather.held--;
+}
+
+void conns_depart(struct upstream *u) {
+  while (!list_empty(&u->departing)) {
+    struct conn *c = list_entry(u->departing.next, struct conn, departure);
+    stay(c);
+    c->handler->on_writable(c, c->user);
+  }
+}
+
 void conn_close(struct conn *c) {
   if (c->state == CONN_CLOSED) return;
+  stay(c);
   c->state = CONN_CLOSED;
   list_remove(&c->link);
   deadline_disarm(&c->expiry);
@@ -122,6 +145,7 @@ struct conn *conn_dial(struct upstream *u, struct endpoint *e, const struct prov
   if (c->is_tls && !options.tls.ca_file) trust_give(&u->trusts, easy);
   deadline_init(&c->expiry, on_expiry);
   later_init(&c->again, on_again);
+  list_init(&c->departure);
   list_append(&e->busy, &c->link);
   u->pool.open++;
   c->dial.on_done = on_dialed;
@@ -157,6 +181,7 @@ void conn_release(struct conn *c) {
     conn_close(c);
     return;
   }
+  stay(c);
   list_remove(&c->link);
   list_prepend(&c->endpoint->idle, &c->link);
   later_cancel(&c->again);

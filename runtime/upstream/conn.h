@@ -32,7 +32,8 @@ struct conn {
   bool was_used;   /* has served a request before this one */
   bool has_lasted; /* and one before that */
   uint64_t created_ms, idle_since_ms;
-  unsigned moves; /* the endpoint's, when the connection came about */
+  struct list departure; /* in departing while its first write waits for the end of the turn */
+  unsigned moves;        /* the endpoint's, when the connection came about */
   struct deadline expiry;
   struct later again; /* on_readable without a poll event: bytes may lie inside TLS */
   const struct conn_events *handler;
@@ -52,6 +53,9 @@ void conn_close(struct conn *c); /* the memory follows when libuv lets go */
 
 enum conn_io conn_send(struct conn *c, const void *data, size_t len, size_t *sent);
 enum conn_io conn_receive(struct conn *c, void *data, size_t len, size_t *received);
+/* True: on_writable follows before the loop sleeps, unless the connection is released or closed. */
+bool conn_departs_later(struct conn *c);
+void conns_depart(struct upstream *u);
 void conn_want(struct conn *c, bool read, bool write);
 void conn_read_again(struct conn *c); /* on_readable in the next turn of the loop */
 /* "Connection reset by peer" or libcurl's words; valid until the next call on c. */

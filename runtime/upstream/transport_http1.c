@@ -300,7 +300,7 @@ static void begin(struct attempt *a, bool reused) {
   struct http1 *h = a->http1;
   reply_start(&h->reply, h->is_head_request, &reply_events, a);
   attempt_connected(a, reused);
-  send_more(a);
+  if (!conn_departs_later(h->conn)) send_more(a);
 }
 
 static void on_connected(struct conn *c, void *user) {

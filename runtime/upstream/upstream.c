@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "upstream/conn.h"
 #include "upstream/transport_http1.h"
 
 void later_init(struct later *l, void (*run)(struct later *l)) {
@@ -45,6 +46,7 @@ struct upstream *upstream_new(uv_loop_t *loop, const struct config *config, stru
   u->loop = loop;
   u->gates = gates;
   list_init(&u->later);
+  list_init(&u->departing);
   list_init(&u->attempts);
   list_init(&u->transfers);
   list_init(&u->fetches);
@@ -67,6 +69,11 @@ void upstream_reload(struct upstream *u, const struct config *config) {
   u->config = config;
   lookups_servers(&u->resolver.lookups, config->nameservers);
   pool_load(&u->pool, config);
+}
+
+void upstream_turn(struct upstream *u) {
+  conns_depart(u);
+  gather_turn(&u->gather);
 }
 
 size_t upstream_open(const struct upstream *u) {

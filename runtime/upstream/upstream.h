@@ -1,5 +1,6 @@
 /* What the files of this folder share on one loop. */
 #pragma once
+#include "base/gather.h"
 #include "base/mailbox.h"
 #include "upstream/attempt.h"
 #include "upstream/deadline.h"
@@ -29,6 +30,8 @@ struct upstream {
   struct mailbox mailbox; /* slots granted by other loops arrive here */
   uv_idle_t idle;         /* runs while `later` has members */
   struct list later;
+  struct gather gather;
+  struct list departing; /* connections whose request leaves at the end of this turn */
   struct list attempts;  /* alive */
   struct list transfers; /* of transport_curl, under way */
   struct list spare;     /* freed attempts, kept for the next requests */

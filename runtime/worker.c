@@ -22,6 +22,7 @@ struct worker {
   struct exchange_host host;
   struct http_server *http;
   struct mailbox mailbox;
+  struct gather gather;
   uv_prepare_t prepare;
   uv_check_t check;
   uv_timer_t drain_timer, ping_timer, retire_timer;
@@ -42,8 +43,9 @@ static void on_check(uv_check_t *handle) {
 static void on_prepare(uv_prepare_t *handle) {
   struct worker *w = handle->data;
   exchange_run_ready(&w->host);
-  upstream_turn(w->host.upstream);
-  if (w->http) http_server_turn(w->http);
+  upstream_flush(w->host.upstream);
+  if (w->http) http_server_flush(w->http);
+  gather_turn(&w->gather);
   log_flush(w->host.log);
   clock_turn();
 }
@@ -111,6 +113,8 @@ struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot
   set_ping(w);
   start_turns(w);
   w->http = http_server_new(&w->loop, config, exchange_handler(), &w->host);
+  upstream_gather(w->host.upstream, &w->gather);
+  http_server_gather(w->http, &w->gather);
   return w;
 }
 

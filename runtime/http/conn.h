@@ -10,6 +10,7 @@
 #pragma once
 #include <uv.h>
 
+#include "base/gather.h"
 #include "config/config.h"
 #include "model/header.h"
 
@@ -69,13 +70,14 @@ bool http_tls_check(const struct config *config, char *error, size_t error_bytes
  * way to tell. Any thread. */
 int64_t http_tls_ends_ms(const struct config *config);
 /* Stops accepting; every answer from now on closes its connection. */
-/* At the end of each turn of the loop, by its owner: small writes of a busy turn leave together.
- * Without these calls each leaves at once. */
-void http_server_turn(struct http_server *server);
 void http_server_drain(struct http_server *server);
 /* Draining, and connections close that have been idle since idle_before (loop time, ms) or longer,
  * or come to be: who has not asked by now does not. */
 void http_server_part(struct http_server *server, uint64_t idle_before);
+/* From now on small answers of busy turns are held back; the owner of the loop, whose gather this
+ * is, lets them go with http_server_flush before the loop sleeps. */
+void http_server_gather(struct http_server *server, struct gather *gather);
+void http_server_flush(struct http_server *server);
 size_t http_server_connections(const struct http_server *server);
 void http_server_close(struct http_server *server,
                        void (*on_closed)(void *context)); /* cuts all, then frees */

@@ -16,7 +16,7 @@ uint32_t connections_open(int change) {
 static void on_soon(uv_idle_t *idle) {
   struct http_server *server = idle->data;
   uv_idle_stop(idle);
-  queues_flush(server);
+  http_server_flush(server);
   while (!list_empty(&server->soon)) {
     struct conn *c = list_entry(server->soon.next, struct conn, soon);
     list_remove(&c->soon);
@@ -28,9 +28,8 @@ void server_run_soon(struct http_server *server) {
   if (!server->is_closing) uv_idle_start(&server->idle, on_soon);
 }
 
-void http_server_turn(struct http_server *server) {
-  queues_flush(server);
-  gather_turn(&server->gather);
+void http_server_gather(struct http_server *server, struct gather *gather) {
+  server->gather = gather;
 }
 
 struct http_server *http_server_new(uv_loop_t *loop, struct config *config,

@@ -92,12 +92,12 @@ void queue_flush(struct conn *c) {
   uv_buf_t part = uv_buf_init(server->held.data + c->held_at, (unsigned)c->held_bytes);
   list_remove(&c->held);
   c->held_bytes = 0;
-  server->gather.held--;
+  server->holding_count--;
   write_now(c, &part, 1);
   if (list_empty(&server->holding)) bytes_clear(&server->held);
 }
 
-void queues_flush(struct http_server *server) {
+void http_server_flush(struct http_server *server) {
   while (!list_empty(&server->holding))
     queue_flush(list_entry(server->holding.next, struct conn, held));
 }
@@ -107,20 +107,20 @@ static void hold(struct conn *c, const uv_buf_t *parts, unsigned count) {
   struct http_server *server = c->server;
   if (!c->held_bytes) {
     list_append(&server->holding, &c->held);
-    server->gather.held++;
+    server->holding_count++;
     c->held_at = server->held.len;
   }
   for (unsigned i = 0; i < count; i++)
     bytes_append(&server->held, parts[i].base, parts[i].len);
   c->held_bytes = server->held.len - c->held_at;
-  if (server->gather.held >= GATHER_MOST || server->held.len >= HELD_ALL_BYTES)
-    queues_flush(server);
+  if (server->holding_count >= GATHER_MOST || server->held.len >= HELD_ALL_BYTES)
+    http_server_flush(server);
 }
 
 void queue_raw(struct conn *c, const uv_buf_t *parts, unsigned count) {
   struct http_server *server = c->server;
   size_t total = c->held_bytes;
-  bool may_wait = gather_write(&server->gather) && !c->is_running && !c->inflight;
+  bool may_wait = gather_write(server->gather) && !c->is_running && !c->inflight;
   for (unsigned i = 0; i < count; i++)
     total += parts[i].len;
   if (total == c->held_bytes) return;

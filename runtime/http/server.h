@@ -9,7 +9,6 @@
 #include <time.h>
 #include <uv.h>
 
-#include "base/gather.h"
 #include "http/chunked.h"
 #include "http/conn.h"
 #include "http/wheel.h"
@@ -130,11 +129,12 @@ struct http_server {
   SSL_CTX *tls; /* of the current configuration; NULL without a certificate */
   struct list listeners, conns, soon, spare;
   size_t conn_count, spare_count;
-  size_t handle_count; /* not yet closed */
-  uv_idle_t idle;      /* runs the soon list */
-  struct gather gather;
-  struct list holding; /* connections with held bytes */
-  struct bytes held;   /* of all of them; empty when holding is */
+  size_t handle_count;   /* not yet closed */
+  uv_idle_t idle;        /* runs the soon list */
+  struct gather *gather; /* NULL: every write leaves at once */
+  struct list holding;   /* connections with held bytes */
+  unsigned holding_count;
+  struct bytes held; /* of all of them; empty when holding is */
   struct wheel wheel;
   char *input, *plain;
   struct bytes scratch;        /* the head being written */
@@ -173,7 +173,6 @@ void server_handle_closed(struct http_server *server);
 void queue_send(struct conn *c, const uv_buf_t *parts, unsigned count);
 size_t queue_bytes(const struct conn *c);
 void queue_flush(struct conn *c); /* what is held leaves now */
-void queues_flush(struct http_server *server);
 void queue_fini(struct conn *c);
 /* queue.c, below TLS. While conn_run is at work, and on a quiet loop, it leaves at once. */
 void queue_raw(struct conn *c, const uv_buf_t *parts, unsigned count);

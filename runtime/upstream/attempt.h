@@ -14,6 +14,7 @@
 #pragma once
 #include <uv.h>
 
+#include "base/gather.h"
 #include "config/config.h"
 #include "model/failure.h"
 #include "model/header.h"
@@ -62,9 +63,10 @@ struct upstream *upstream_new(uv_loop_t *loop, const struct config *config, stru
 void upstream_close(struct upstream *u, void (*on_closed)(void *context), void *context);
 /* After a reload: idle connections of providers that changed or went away are closed. */
 void upstream_reload(struct upstream *u, const struct config *config);
-/* At the end of each turn of the loop, by its owner: small requests of a busy turn leave together.
- * Without these calls each leaves at once. */
-void upstream_turn(struct upstream *u);
+/* From now on requests of busy turns are held back; the owner of the loop, whose gather this is,
+ * lets them go with upstream_flush before the loop sleeps. */
+void upstream_gather(struct upstream *u, struct gather *gather);
+void upstream_flush(struct upstream *u);
 size_t upstream_open(const struct upstream *u); /* connections, idle ones included */
 
 /* Never calls back before it returns. After on_end or on_failure the attempt is dead: the pointer

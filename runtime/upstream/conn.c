@@ -16,19 +16,19 @@ static void on_closed(uv_handle_t *handle) {
 
 bool conn_departs_later(struct conn *c) {
   struct upstream *u = c->upstream;
-  if (!gather_write(&u->gather)) return false;
+  if (!gather_write(u->gather)) return false;
   list_append(&u->departing, &c->departure);
-  if (++u->gather.held >= GATHER_MOST) conns_depart(u);
+  if (++u->departing_count >= GATHER_MOST) upstream_flush(u);
   return true;
 }
 
 static void stay(struct conn *c) {
   if (list_empty(&c->departure)) return;
   list_remove(&c->departure);
-  c->upstream->gather.held--;
+  c->upstream->departing_count--;
 }
 
-void conns_depart(struct upstream *u) {
+void upstream_flush(struct upstream *u) {
   while (!list_empty(&u->departing)) {
     struct conn *c = list_entry(u->departing.next, struct conn, departure);
     stay(c);

@@ -55,7 +55,6 @@ enum conn_io conn_send(struct conn *c, const void *data, size_t len, size_t *sen
 enum conn_io conn_receive(struct conn *c, void *data, size_t len, size_t *received);
 /* True: on_writable follows before the loop sleeps, unless the connection is released or closed. */
 bool conn_departs_later(struct conn *c);
-void conns_depart(struct upstream *u);
 void conn_want(struct conn *c, bool read, bool write);
 void conn_read_again(struct conn *c); /* on_readable in the next turn of the loop */
 /* "Connection reset by peer" or libcurl's words; valid until the next call on c. */

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "upstream/conn.h"
 #include "upstream/transport_http1.h"
 
 void later_init(struct later *l, void (*run)(struct later *l)) {
@@ -71,9 +70,8 @@ void upstream_reload(struct upstream *u, const struct config *config) {
   pool_load(&u->pool, config);
 }
 
-void upstream_turn(struct upstream *u) {
-  conns_depart(u);
-  gather_turn(&u->gather);
+void upstream_gather(struct upstream *u, struct gather *gather) {
+  u->gather = gather;
 }
 
 size_t upstream_open(const struct upstream *u) {

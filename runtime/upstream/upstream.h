@@ -1,6 +1,5 @@
 /* What the files of this folder share on one loop. */
 #pragma once
-#include "base/gather.h"
 #include "base/mailbox.h"
 #include "upstream/attempt.h"
 #include "upstream/deadline.h"
@@ -30,7 +29,8 @@ struct upstream {
   struct mailbox mailbox; /* slots granted by other loops arrive here */
   uv_idle_t idle;         /* runs while `later` has members */
   struct list later;
-  struct gather gather;
+  struct gather *gather; /* NULL: every request leaves at once */
+  unsigned departing_count;
   struct list departing; /* connections whose request leaves at the end of this turn */
   struct list attempts;  /* alive */
   struct list transfers; /* of transport_curl, under way */

@@ -92,7 +92,7 @@ void limit_rows_renew(struct limiter *limiter, struct store *store, const struct
   enum store_result result = limit_rows_apply(limiter, store, config, &problems);
   if (result != STORE_FINE)
     log_process(LOG_ERROR, "limits stay as they were, since the store is %s",
-                store_result_name(result));
+                store_trouble(result));
   for (size_t i = 0; i < problems.count; i++)
     log_process(LOG_WARN, "%s", problems.items[i]);
   config_problems_fini(&problems);

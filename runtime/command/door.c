@@ -63,7 +63,7 @@ static bool read_config(const char *command, const char *given, struct admin_doo
   config_problems_fini(&problems);
   if (!door->config) {
     fprintf(stderr,
-            "gateyes %s: it could not be read where the gateway listens; or say it: "
+            "gateyes %s: so it is not known where the gateway listens; mend that, or set "
             "GATEYES_ADMIN_URL=http://127.0.0.1:8081\n",
             command);
     return false;

@@ -54,9 +54,12 @@ void tenants_each(const char *root, void (*visit)(void *context, const char *fol
                   void *context) {
   struct dirent **names;
   int count = scandir(root, &names, NULL, by_name);
+  size_t len = strlen(root);
+  while (len > 1 && root[len - 1] == '/')
+    len--;
   for (int i = 0; i < count; i++) {
     char path[4096];
-    snprintf(path, sizeof path, "%s/%s", root, names[i]->d_name);
+    snprintf(path, sizeof path, "%.*s/%s", (int)len, root, names[i]->d_name);
     if (names[i]->d_name[0] != '.' && tenants_is_folder(path)) visit(context, path);
     free(names[i]);
   }

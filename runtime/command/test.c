@@ -1,8 +1,10 @@
 /* `gateyes test [path]`: the specs of tenants, as the gateway runs them before it takes a
  * generation. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "command/commands.h"
@@ -77,7 +79,9 @@ static void test_path(struct testing *t, const char *given) {
   size_t len = strlen(path);
   while (len > 1 && path[len - 1] == '/')
     path[--len] = 0;
-  if (!tenants_is_folder(path))
+  if (access(path, F_OK) != 0)
+    config_problem(&t->problems, "%s: %s", given, strerror(errno));
+  else if (!tenants_is_folder(path))
     test_file(t, path);
   else if (tenants_is_one(path))
     test_folder(t, path, NULL);

@@ -158,9 +158,11 @@ static bool load_main(lua_State *lua, const struct mock_settings *settings) {
   lua_pushstring(lua, "mock.main");
   if (lua_pcall(lua, 1, 1, 0)) return false;
   lua_setfield(lua, LUA_REGISTRYINDEX, "mock.main");
+  lua_getfield(lua, LUA_REGISTRYINDEX, "mock.main");
+  lua_getfield(lua, -1, "configure");
   lua_pushstring(lua, settings->knobs);
   lua_pushstring(lua, settings->scenario);
-  return call(lua, "configure", 2, 0);
+  return lua_pcall(lua, 2, 0, 0) == 0; /* what is wrong is said in one sentence, without a trace */
 }
 
 struct mock_state *mock_state_new(const struct mock_settings *settings, struct bytes *problem) {

@@ -62,7 +62,6 @@ bool server_bootstrap(const struct config *config, struct store *store,
             "gateyes: it is shown this once; keep it, or set admin.key in the configuration\n",
             key);
   else
-    log_process(LOG_WARN, "no admin key was made, since the store is %s",
-                store_result_name(result));
+    log_process(LOG_WARN, "no admin key was made, since the store is %s", store_trouble(result));
   return true;
 }

@@ -133,8 +133,7 @@ static void look_free(struct look *l) {
 
 static void say_result(struct server_directory *s, enum store_result result) {
   if (result != STORE_FINE && s->result == STORE_FINE)
-    log_process(LOG_ERROR, "keys go on from memory, since the store is %s",
-                store_result_name(result));
+    log_process(LOG_ERROR, "keys go on from memory, since the store is %s", store_trouble(result));
   if (result == STORE_FINE && s->result != STORE_FINE)
     log_process(LOG_INFO, "keys are read from the store again");
   s->result = result;

@@ -49,7 +49,7 @@ static void on_new_limit(void *context, struct limit_seeding *seeding,
   enum store_result result = server_seed_limit(&settings, seeding, definition);
   if (result != STORE_FINE)
     log_process(LOG_ERROR, "the limit %.*s counts from now on, since the store is %s",
-                (int)definition->id.len, definition->id.data, store_result_name(result));
+                (int)definition->id.len, definition->id.data, store_trouble(result));
 }
 
 void server_ledger_seed(struct server_ledger *l, const struct config *config,
@@ -66,7 +66,7 @@ void server_ledger_seed(struct server_ledger *l, const struct config *config,
   enum store_result result = server_seed_limits(&settings);
   if (result != STORE_FINE)
     log_process(LOG_ERROR, "limits and budgets begin at zero, since the store is %s",
-                store_result_name(result));
+                store_trouble(result));
 }
 
 static void grow(enum metric family, uint64_t before, uint64_t now) {

@@ -7,6 +7,16 @@ const char *store_result_name(enum store_result result) {
   return result_names[result];
 }
 
+const char *store_trouble(enum store_result result) {
+  switch (result) {
+  case STORE_BUSY: return "locked: end what holds its file";
+  case STORE_FULL: return "full: make room on its disk";
+  case STORE_READ_ONLY: return "read-only: mend the rights of its file and folder";
+  case STORE_CORRUPT: return "damaged: repair its file, or move it away";
+  default: return store_result_name(result);
+  }
+}
+
 struct store *store_new(struct slice url, struct bytes *error) {
   struct slice scheme = SLICE("sqlite:");
   if (slice_equal_text(url, "none")) {

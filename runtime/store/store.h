@@ -97,4 +97,6 @@ struct store_calls {
 struct store *store_new(struct slice url, struct bytes *error);
 void store_free(struct store *s);
 const char *store_result_name(enum store_result result); /* "busy", … */
+/* Ends a sentence that begins with "the store is", and says what to do. */
+const char *store_trouble(enum store_result result);
 struct store *sqlite_store_new(const char *path);

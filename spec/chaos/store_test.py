@@ -93,6 +93,16 @@ class Store(GatewayCase):
         self.assertEqual((status, report["ok"], report["broken_at"]), (1, False, 3))
         database.close()
 
+    def test_a_store_that_is_not_there_is_not_whole(self):
+        other = os.path.join(self.gateway.folder, "other.lua")
+        with open(other, "w") as file:
+            file.write('return { listen = { "127.0.0.1:1" }, admin = { listen = { "127.0.0.1:2" } }, store = "sqlite:nowhere.db" }')
+        for words in (["audit", "verify"], ["audit", "list"], ["webhooks", "list"]):
+            done = subprocess.run([BINARY, *words, "--config", other], capture_output=True, text=True, check=False)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), words)
+            self.assertIn("there is no %s/nowhere.db" % self.gateway.folder, done.stderr)
+        self.assertFalse(os.path.exists(os.path.join(self.gateway.folder, "nowhere.db")))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -151,6 +151,8 @@ class Trouble(unittest.TestCase):
         with open(self.database, "wb") as file:
             file.write(b"this is no database" * 400)
         self.gateway.crash()
+        self.assertIn("keys go on from memory, since the store is damaged: repair its file, or move it away",
+                      self.gateway.process_log())
         for path, body in (("/v1/chat/completions", chat_body("m")), ("/v1/messages", dict(chat_body("m"), max_tokens=5))):
             with self.gateway.client() as client:
                 reply = client.ask(path, body, key=self.key)

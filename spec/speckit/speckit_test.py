@@ -35,6 +35,10 @@ class SpecKit(unittest.TestCase):
         self.assertEqual(verdicts(ours[1]), verdicts(theirs[1]))
         return ours, theirs
 
+    def test_a_path_that_is_not_there(self):
+        status, text = run([BINARY, "test", "nowhere"], ".")
+        self.assertEqual((status, text), (1, "nowhere: No such file or directory\n"))
+
     def test_what_passes(self):
         ours, theirs = self.both("kit", "lib/words_spec.lua")
         self.assertEqual((ours[0], theirs[0]), (0, 0), ours[1])

@@ -225,6 +225,8 @@ class Process(unittest.TestCase):
                                   timeout=10)
             self.assertEqual(done.returncode, status, options)
             self.assertTrue(done.stderr.startswith("gateyes mock: "), done.stderr)
+            if status == 1:
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
 
     def test_many_clients_at_once(self):
         mock = Mock()

@@ -186,7 +186,6 @@ void conn_release(struct conn *c) {
   list_prepend(&c->endpoint->idle, &c->link);
   later_cancel(&c->again);
   c->state = CONN_IDLE;
-  c->has_lasted = c->was_used;
   c->was_used = true;
   c->idle_since_ms = now;
   c->handler = NULL;

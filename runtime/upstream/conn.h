@@ -26,11 +26,10 @@ struct conn {
   uv_poll_t poll;
   int fd, events;
   bool is_tls, has_poll;
-  bool is_plain;   /* bytes on the socket are the bytes of HTTP */
-  bool is_direct;  /* the socket is ours, libcurl knows nothing of it any more */
-  bool is_broken;  /* the socket reported an error: no poll event comes any more */
-  bool was_used;   /* has served a request before this one */
-  bool has_lasted; /* and one before that */
+  bool is_plain;  /* bytes on the socket are the bytes of HTTP */
+  bool is_direct; /* the socket is ours, libcurl knows nothing of it any more */
+  bool is_broken; /* the socket reported an error: no poll event comes any more */
+  bool was_used;  /* has served a request before this one */
   uint64_t created_ms, idle_since_ms;
   struct list departure; /* in departing while its first write waits for the end of the turn */
   unsigned moves;        /* the endpoint's, when the connection came about */

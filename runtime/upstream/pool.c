@@ -11,7 +11,6 @@ void pool_init(struct pool *p, struct upstream *u) {
 }
 
 enum { UNLISTED_MAX = 64 }; /* unused ones beyond it are freed */
-enum { FRESH_MS = 1 };
 
 static void endpoint_free(struct pool *p, struct endpoint *e) {
   if (e->is_unlisted) p->unlisted--;
@@ -162,10 +161,9 @@ struct conn *pool_take(struct pool *p, struct endpoint *e) {
   while (!list_empty(&e->idle)) {
     struct conn *c = list_entry(e->idle.next, struct conn, link);
     bool is_old = e->timers.pool_lifetime_ms && now >= c->created_ms + e->timers.pool_lifetime_ms;
-    /* A server that has kept a connection open after an answer does not close it behind the next
-     * one without a word: it would have to be dying right now, as it may at any later moment. */
-    bool is_fresh = c->has_lasted && now - c->idle_since_ms <= FRESH_MS;
-    if (!is_old && (is_fresh || conn_is_quiet(c))) return c;
+    /* However short it lay here: a server that stops closes right behind its last answer, and what
+     * is sent into that close fails, as it may not be sent twice. */
+    if (!is_old && conn_is_quiet(c)) return c;
     conn_close(c);
   }
   return NULL;

@@ -377,6 +377,39 @@ static void test_idle_close(void) {
   finish();
 }
 
+static atomic_bool may_close;
+
+static void serve_some_then_close(struct fake_conn *c) {
+  enum { ANSWERS = 4 };
+  char head[4096];
+  for (int i = 0; i < ANSWERS; i++) {
+    if (!fake_request(c, head, sizeof head, NULL)) return;
+    fake_say(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  }
+  while (!atomic_load(&may_close))
+    usleep(100);
+}
+
+/* As a server does that stops while it answers: however long it kept the connection before, and
+ * however little time has passed since. */
+static void test_close_behind_answer(void) {
+  enum { ROUNDS = 20, ANSWERS = 4 };
+  begin(serve_some_then_close, NULL);
+  rig_open(&r);
+  for (int i = 0; i < ROUNDS * ANSWERS; i++) {
+    struct probe p = {0};
+    probe_post(&p, &r, false);
+    probe_wait(&p, &r, 2000);
+    CHECK(p.is_ended && p.timing.reused == (i % ANSWERS != 0));
+    probe_fini(&p);
+    if (i % ANSWERS != ANSWERS - 1) continue;
+    atomic_store(&may_close, true); /* nothing polls until the next request */
+    fake_settle(&f);
+    atomic_store(&may_close, false);
+  }
+  finish();
+}
+
 static void serve_ok(struct fake_conn *c) {
   char head[4096];
   while (fake_request(c, head, sizeof head, NULL))
@@ -455,6 +488,7 @@ int main(void) {
   test_cancel();
   test_no_silent_resend();
   test_idle_close();
+  test_close_behind_answer();
   test_pool_times_and_reload();
   return checks_end();
 }

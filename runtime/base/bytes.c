@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 struct slice slice_of(const char *text) {
   return (struct slice){text ? text : "", text ? strlen(text) : 0};
@@ -22,12 +21,6 @@ bool slice_equal(struct slice a, struct slice b) {
 
 bool slice_equal_text(struct slice a, const char *text) {
   return slice_equal(a, slice_of(text));
-}
-
-bool slice_equal_nocase(struct slice a, struct slice b) {
-  if (a.len != b.len || a.len == 0) return a.len == b.len;
-  /* Most texts of one length differ at once. */
-  return ((*a.data ^ *b.data) & ~0x20) == 0 && strncasecmp(a.data, b.data, a.len) == 0;
 }
 
 bool slice_starts(struct slice text, struct slice prefix) {

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/must.h"
 
@@ -19,7 +20,6 @@ struct slice slice_of(const char *text); /* NULL gives an empty slice */
 bool slice_equal(struct slice a, struct slice b);
 uint64_t slice_hash(struct slice s); /* FNV-1a; not for secrets, not for hostile keys */
 bool slice_equal_text(struct slice a, const char *text);
-bool slice_equal_nocase(struct slice a, struct slice b); /* ASCII only */
 bool slice_starts(struct slice text, struct slice prefix);
 struct slice slice_trim(struct slice text); /* spaces and tabs at both ends */
 struct slice slice_skip(struct slice text, size_t count);
@@ -27,6 +27,12 @@ struct slice slice_skip(struct slice text, size_t count);
 struct slice slice_cut(struct slice text, char separator, struct slice *rest);
 /* Decimal digits only, no sign, no overflow: else false and *out is untouched. */
 bool slice_to_u64(struct slice text, uint64_t *out);
+
+/* ASCII only. Most texts differ in their lengths or first letters: that much without a call. */
+static inline bool slice_equal_nocase(struct slice a, struct slice b) {
+  if (a.len != b.len || a.len == 0) return a.len == b.len;
+  return ((*a.data ^ *b.data) & ~0x20) == 0 && strncasecmp(a.data, b.data, a.len) == 0;
+}
 
 struct bytes {
   char *data;

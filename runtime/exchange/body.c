@@ -55,9 +55,7 @@ static void write_model(struct exchange *x) {
   for (size_t i = 0; i < count; i++)
     bytes_append_slice(&body, pieces[i]);
   bytes_fini(&name);
-  body_index_drop(x);
-  bytes_fini(&x->body);
-  x->body = body;
+  body_replace(x, &body);
   must(body_find_fields(bytes_slice(&x->body), &x->fields));
 }
 
@@ -121,6 +119,13 @@ void body_index_drop(struct exchange *x) {
   struct slice *text = &x->host->body_index.text;
   bool is_ours = text->data == x->body.data || text->data == x->sent_body.data;
   if (is_ours) *text = (struct slice){NULL, 0};
+}
+
+void body_replace(struct exchange *x, struct bytes *body) {
+  body_index_drop(x);
+  bytes_fini(&x->body);
+  x->body = *body;
+  bytes_init(body);
 }
 
 /* A short body's places are found once, for all who read it. */

@@ -129,8 +129,7 @@ enum step_result invoke_apply(struct exchange *x) {
   if (result == STEP_NEXT) {
     bytes_init(&body);
     write_request(x, given, bytes_slice(&text), &body);
-    bytes_fini(&x->body);
-    x->body = body;
+    body_replace(x, &body);
   }
   bytes_fini(&text);
   return result;

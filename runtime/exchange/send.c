@@ -28,7 +28,7 @@ static bool is_shown(const struct exchange *x, struct slice name) {
                                         SLICE("openai-version"), SLICE("openai-model"),
                                         SLICE("request-id")};
   for (size_t i = 0; i < sizeof always / sizeof *always; i++)
-    if (name.len == always[i].len && slice_equal_nocase(name, always[i])) return true;
+    if (slice_equal_nocase(name, always[i])) return true;
   for (size_t i = 0; x->is_native && i < sizeof native / sizeof *native; i++) {
     size_t len = native[i].len;
     if (name.len >= len && slice_equal_nocase((struct slice){name.data, len}, native[i]))

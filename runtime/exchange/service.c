@@ -131,8 +131,7 @@ static void replace_body(struct exchange *x, struct json_edits *edits) {
   bytes_reserve(&body, total);
   for (size_t i = 0; i < count; i++)
     bytes_append_slice(&body, pieces[i]);
-  bytes_fini(&x->body);
-  x->body = body;
+  body_replace(x, &body);
 }
 
 static void insert_members(struct exchange *x, struct slice members) {

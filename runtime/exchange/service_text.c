@@ -103,8 +103,7 @@ static void put_value(struct exchange *x, const struct json_member *m, struct sl
     bytes_append_slice(&body, value);
     bytes_append_slice(&body, slice_skip(text, at + old.len));
   }
-  bytes_fini(&x->body);
-  x->body = body;
+  body_replace(x, &body);
 }
 
 enum step_result service_put_system(struct exchange *x, const struct service_version *v) {

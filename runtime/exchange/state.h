@@ -213,6 +213,8 @@ enum step_result body_read_fields(struct exchange *x);
 bool body_find_fields(struct slice body, struct request_fields *fields);
 /* Where everything is in x->body; NULL: it is long, or another request's has been read since. */
 const struct json_index *body_index(const struct exchange *x);
+/* body, which is empty then, comes in the place of x->body. */
+void body_replace(struct exchange *x, struct bytes *body);
 /* The memory of a body goes, or gets another text. */
 void body_index_drop(struct exchange *x);
 

@@ -2,10 +2,9 @@
 
 #include <string.h>
 
-/* Most names are not the wanted one, and tell by their length or the first letter. */
 struct slice header_find_slice(struct headers h, struct slice name) {
   for (const struct header *item = h.items; item < h.items + h.count; item++)
-    if (item->name.len == name.len && slice_equal_nocase(item->name, name)) return item->value;
+    if (slice_equal_nocase(item->name, name)) return item->value;
   return (struct slice){NULL, 0};
 }
 

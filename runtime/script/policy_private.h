@@ -129,7 +129,7 @@ struct policy_run {
   enum policy_hook call, hook; /* what C asked for; the hook that serves it */
   uint32_t at;                 /* policy */
   bool in_call, is_waiting;    /* is_waiting: POLICY_WAITING was answered */
-  uint64_t started_ns;         /* 0: it sleeps */
+  uint64_t started_ns;         /* 0: nothing woke it */
   uint64_t cpu_ns;             /* used by all parts of it */
   size_t traces_before, edits;
   struct wait wait;

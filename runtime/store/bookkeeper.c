@@ -24,12 +24,10 @@ enum {
 struct bookkeeper {
   struct bookkeeper_settings settings;
   uv_timer_t timer;
+  uv_thread_t thread; /* begins with the first piece of work, ends with the last */
+  uv_sem_t asked;
   uv_async_t done;
-  uv_thread_t thread;
-  uv_mutex_t desk; /* of is_asked */
-  uv_cond_t asked;
-  bool is_asked, has_thread;
-  bool is_working, is_closing;
+  bool has_thread, is_working, is_closing;
   bool is_last; /* of the piece of work that runs: what is_closing was when it began */
   uint64_t retry_ms, wait_ms; /* the store was refused: when to try again */
   uint64_t drain_ms;          /* not before, unless much waits */
@@ -55,8 +53,7 @@ struct bookkeeper *bookkeeper_new(const struct bookkeeper_settings *settings) {
   b->retain_ms = now_ms() + RETAIN_FIRST_MS;
   b->wait_ms = RETRY_FIRST_MS;
   text_queue_init(&b->texts, settings->text_bytes);
-  must(uv_mutex_init(&b->lock) == 0 && uv_mutex_init(&b->desk) == 0);
-  must(uv_cond_init(&b->asked) == 0);
+  must(uv_mutex_init(&b->lock) == 0 && uv_sem_init(&b->asked, 0) == 0);
   must(uv_timer_init(settings->loop, &b->timer) == 0);
   must(uv_async_init(settings->loop, &b->done, on_done) == 0);
   uv_unref((uv_handle_t *)&b->done);
@@ -252,11 +249,7 @@ static void run(void *context) {
   struct bookkeeper *b = context;
   give_way();
   for (bool is_over = false; !is_over;) {
-    uv_mutex_lock(&b->desk);
-    while (!b->is_asked)
-      uv_cond_wait(&b->asked, &b->desk);
-    b->is_asked = false;
-    uv_mutex_unlock(&b->desk);
+    uv_sem_wait(&b->asked);
     is_over = b->is_last;
     work(b);
     must(uv_async_send(&b->done) == 0);
@@ -269,10 +262,7 @@ static void start_work(struct bookkeeper *b) {
   uv_ref((uv_handle_t *)&b->done);
   if (!b->has_thread) must(uv_thread_create(&b->thread, run, b) == 0);
   b->has_thread = true;
-  uv_mutex_lock(&b->desk);
-  b->is_asked = true;
-  uv_cond_signal(&b->asked);
-  uv_mutex_unlock(&b->desk);
+  uv_sem_post(&b->asked);
 }
 
 static void on_done_closed(uv_handle_t *handle) {
@@ -281,8 +271,7 @@ static void on_done_closed(uv_handle_t *handle) {
   store_free(b->settings.store);
   text_queue_fini(&b->texts);
   uv_mutex_destroy(&b->lock);
-  uv_mutex_destroy(&b->desk);
-  uv_cond_destroy(&b->asked);
+  uv_sem_destroy(&b->asked);
   bytes_fini(&b->frames);
   free(b->records);
   free(b);
@@ -295,7 +284,6 @@ static void on_timer_closed(uv_handle_t *handle) {
 
 static void on_done(uv_async_t *done) {
   struct bookkeeper *b = done->data;
-  if (!b->is_working) return;
   b->is_working = false;
   uv_unref((uv_handle_t *)done);
   if (b->is_last) {

@@ -30,41 +30,53 @@ static bool is_index_of(const struct json_index *index, struct slice body) {
   return index && index->text.data == body.data && index->text.len == body.len;
 }
 
+static bool is_unused(const struct body_reading *r) {
+  return !r->index.nodes && !r->texts.items;
+}
+
+static void take_memory(struct policy_run *run) {
+  struct policy_pool *pool = pool_of(run);
+  if (!pool || !is_unused(&run->reading)) return;
+  run->reading = pool->reading;
+  pool->reading = (struct body_reading){0};
+}
+
+static void give_memory(struct policy_run *run) {
+  struct policy_pool *pool = pool_of(run);
+  struct body_reading *r = &run->reading;
+  bool is_small = r->index.room <= SPARE_NODES && r->texts.room <= SPARE_TEXTS;
+  run->has_index = run->has_texts = false;
+  if (pool && is_small && is_unused(&pool->reading))
+    pool->reading = *r;
+  else
+    policy_reading_fini(r);
+  *r = (struct body_reading){0};
+}
+
+void policy_reading_fini(struct body_reading *r) {
+  json_index_fini(&r->index);
+  body_texts_fini(&r->texts);
+}
+
 const struct json_index *policy_index(struct policy_run *run) {
-  struct policy_pool *pool = pool_of(run);
-  if (run->has_index) return &run->index;
+  if (run->has_index) return &run->reading.index;
   if (is_index_of(run->request.index, current(run))) return run->request.index;
-  if (!run->index.nodes && pool) {
-    run->index = pool->index;
-    pool->index = (struct json_index){0};
-  }
-  json_index_read(&run->index, current(run));
+  take_memory(run);
+  json_index_read(&run->reading.index, current(run));
   run->has_index = true;
-  return &run->index;
+  return &run->reading.index;
 }
 
-static void give_index(struct policy_run *run) {
-  struct policy_pool *pool = pool_of(run);
-  run->has_index = false;
-  if (pool && !pool->index.nodes && run->index.room <= SPARE_NODES)
-    pool->index = run->index;
-  else
-    json_index_fini(&run->index);
-  run->index = (struct json_index){0};
-}
-
-static void give_texts(struct policy_run *run) {
-  struct policy_pool *pool = pool_of(run);
-  run->has_texts = false;
-  if (pool && !pool->texts.items && run->texts.room <= SPARE_TEXTS)
-    pool->texts = run->texts;
-  else
-    body_texts_fini(&run->texts);
-  run->texts = (struct body_texts){0};
+struct body_texts *policy_texts(struct policy_run *run) {
+  if (run->has_texts) return &run->reading.texts;
+  take_memory(run);
+  body_texts_read(&run->reading.texts, run->request.dialect, policy_index(run));
+  run->has_texts = true;
+  return &run->reading.texts;
 }
 
 static void drop_edits(struct policy_run *run) {
-  for (size_t i = 0; i < run->texts.count; i++) {
+  for (size_t i = 0; i < run->reading.texts.count; i++) {
     if (!run->replaced[i]) continue;
     bytes_fini(run->replaced[i]);
     free(run->replaced[i]);
@@ -76,26 +88,12 @@ static void drop_edits(struct policy_run *run) {
 static void drop_texts(struct policy_run *run) {
   policy_scans_drop(run);
   if (run->replaced) drop_edits(run);
-  give_index(run);
-  give_texts(run);
+  give_memory(run);
   run->has_pending = false;
 }
 
 void policy_reading_end(struct policy_run *run) {
-  give_index(run);
-  if (!run->replaced) give_texts(run);
-}
-
-struct body_texts *policy_texts(struct policy_run *run) {
-  struct policy_pool *pool = pool_of(run);
-  if (run->has_texts) return &run->texts;
-  if (!run->texts.items && pool) {
-    run->texts = pool->texts;
-    pool->texts = (struct body_texts){0};
-  }
-  body_texts_read(&run->texts, run->request.dialect, policy_index(run));
-  run->has_texts = true;
-  return &run->texts;
+  if (!run->replaced) give_memory(run);
 }
 
 bool policy_text_is_sent(const struct policy_run *run, size_t index) {
@@ -113,7 +111,7 @@ void policy_text(struct policy_run *run, size_t index, struct bytes *out) {
 
 struct bytes *policy_text_edit(struct policy_run *run, size_t index) {
   must(index < policy_texts(run)->count);
-  if (!run->replaced) run->replaced = must_calloc(run->texts.count, sizeof(struct bytes *));
+  if (!run->replaced) run->replaced = must_calloc(run->reading.texts.count, sizeof(struct bytes *));
   if (!run->replaced[index]) {
     run->replaced[index] = must_alloc(sizeof(struct bytes));
     bytes_init(run->replaced[index]);
@@ -136,7 +134,7 @@ struct slice policy_body(struct policy_run *run) {
   if (run->has_pending) {
     struct bytes fresh;
     bytes_init(&fresh);
-    body_edit_texts(current(run), &run->texts, run->replaced, &fresh);
+    body_edit_texts(current(run), &run->reading.texts, run->replaced, &fresh);
     replace_body(run, &fresh);
   }
   return current(run);

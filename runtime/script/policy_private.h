@@ -98,11 +98,15 @@ struct run_timer { /* freed by its own close callback: a run may end first */
   struct policy_run *run; /* NULL: closing */
 };
 
+struct body_reading {
+  struct json_index index;
+  struct body_texts texts;
+};
+
 struct policy_pool {
   struct policy_run *first;
   size_t count;
-  struct json_index index; /* what runs read bodies into, one after the other: so it stays near */
-  struct body_texts texts;
+  struct body_reading reading; /* memory for one run after the other: so it stays near */
 };
 
 struct policy_run {
@@ -139,8 +143,7 @@ struct policy_run {
   struct bytes body; /* after the first structural edit or flush; else the client's is in force */
   bool owns_body, has_texts, has_pending, has_index;
   /* Of the body without pending edits, while a call of hooks lasts; the pool's memory. */
-  struct json_index index;
-  struct body_texts texts;
+  struct body_reading reading;
   struct bytes **replaced; /* beside the texts; NULL where a text stays, and where all do */
   struct scans scans;      /* of the texts as they now are */
   uint32_t version;        /* counts structural edits: texts taken before are stale */
@@ -181,6 +184,7 @@ size_t policy_body_bytes(const struct policy_run *run); /* without pending edits
 struct body_texts *policy_texts(struct policy_run *run);
 /* Of the body as it is without the edits of its texts. */
 const struct json_index *policy_index(struct policy_run *run);
+void policy_reading_fini(struct body_reading *r);
 void policy_reading_end(struct policy_run *run); /* texts and index are made again when needed */
 bool policy_text_is_sent(const struct policy_run *run, size_t index); /* no hook has changed it */
 /* The text as it now is, appended to out. */

@@ -54,8 +54,7 @@ void policy_pool_free(struct policy_pool *pool) {
     run_drop(pool->first);
     pool->first = next;
   }
-  json_index_fini(&pool->index);
-  body_texts_fini(&pool->texts);
+  policy_reading_fini(&pool->reading);
   free(pool);
 }
 

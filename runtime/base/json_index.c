@@ -9,6 +9,15 @@
 
 enum { BYTES_A_NODE = 48, LEAST_ROOM = 24 };
 
+/* Uninitialized, behind all others. */
+static inline struct json_node *next_node(struct json_index *index) {
+  if (index->count == index->room) {
+    index->room *= 2;
+    index->nodes = must_realloc(index->nodes, index->room * sizeof *index->nodes);
+  }
+  return &index->nodes[index->count++];
+}
+
 /* ---- text that is right and not nested deeply, which is nearly all ---- */
 
 enum { FAST_DEPTH = 64 };
@@ -25,11 +34,7 @@ static inline bool is_member(const struct way *w) {
 }
 
 static inline struct json_node *add_node(struct json_index *index, const struct way *w) {
-  if (index->count == index->room) {
-    index->room *= 2;
-    index->nodes = must_realloc(index->nodes, index->room * sizeof *index->nodes);
-  }
-  struct json_node *node = &index->nodes[index->count++];
+  struct json_node *node = next_node(index);
   *node =
       is_member(w) ? w->key : (struct json_node){.key = w->level ? w->elements[w->level - 1] : 0};
   return node;
@@ -145,12 +150,7 @@ struct builder {
 };
 
 static uint32_t node_add(struct builder *b, const char *start) {
-  struct json_index *index = b->index;
-  if (index->count == index->room) {
-    index->room *= 2;
-    index->nodes = must_realloc(index->nodes, index->room * sizeof *index->nodes);
-  }
-  struct json_node *node = &index->nodes[index->count];
+  struct json_node *node = next_node(b->index);
   *node = (struct json_node){.start = (uint32_t)(start - b->start)};
   if (b->key) {
     node->key = (uint32_t)(b->key - b->start);
@@ -160,7 +160,7 @@ static uint32_t node_add(struct builder *b, const char *start) {
   } else if (b->depth) {
     node->key = b->elements[b->depth - 1];
   }
-  return index->count++;
+  return b->index->count - 1;
 }
 
 static void node_end(struct builder *b, uint32_t node) {

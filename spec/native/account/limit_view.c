@@ -1,18 +1,10 @@
 /* What a worker keeps of the limiter changes no answer: two limiters of the same definitions, of
  * which one is asked through a view. */
 #include "account/limit.h"
+#include "dice.h"
 #include "limit_kit.h"
 
 enum { OPEN = 64, STEPS = 20000, DEFINITIONS = 12 };
-
-static uint64_t state = 88172645463325252u;
-
-static uint64_t dice(uint64_t sides) {
-  state ^= state << 13;
-  state ^= state >> 7;
-  state ^= state << 17;
-  return state % sides;
-}
 
 #define HOUR                                                                                       \
   { .unit = LIMIT_ROLLING, .rolling_ns = 3600000000000u }

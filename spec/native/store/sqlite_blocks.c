@@ -1,19 +1,11 @@
 /* Requests that stand together in blocks are found, summed, deleted and moved like rows. */
+#include "dice.h"
 #include "sqlite_kit.h"
 #include "store/sqlite_private.h"
 
 enum { COUNT = 2000, SPAN_MS = 20000 };
 
 static const uint64_t start_ms = 1767225590000; /* ten seconds before a day begins */
-
-static uint64_t state = 88172645463325252u;
-
-static uint64_t dice(uint64_t sides) {
-  state ^= state << 13;
-  state ^= state >> 7;
-  state ^= state << 17;
-  return state % sides;
-}
 
 struct known {
   struct ledger_record record;

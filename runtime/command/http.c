@@ -91,6 +91,11 @@ bool admin_ask(const struct admin_door *door, const struct admin_call *call,
   if (!fine)
     fprintf(stderr, "gateyes: no answer from the gateway at %.*s; is it running?\n",
             (int)door->address.text.len, door->address.text.data);
+  if (fine && reply->status == 401)
+    fprintf(stderr, "gateyes: %s\n",
+            door->key.len ? "the gateway does not know that key; it is GATEYES_ADMIN_KEY, else "
+                            "admin.key of the configuration"
+                          : "set GATEYES_ADMIN_KEY to the key that the first start has shown");
   bytes_fini(&request);
   bytes_fini(&whole);
   return fine;

@@ -127,10 +127,15 @@ class Lists(GatewayCase):
             self.assertGreaterEqual(status, 400)
             self.assertEqual(set(answer["error"]), {"code", "message", "field"}, (path, answer))
 
-    def command(self, *words):
+    def command(self, *words, key=ADMIN_KEY):
         done = subprocess.run([BINARY, *words, "--config", self.gateway.path], capture_output=True, text=True, timeout=30, check=False,
-                              env=dict(os.environ, GATEYES_ADMIN_KEY=ADMIN_KEY))
+                              env=dict(os.environ, GATEYES_ADMIN_KEY=key))
         return done.returncode, done.stdout, done.stderr
+
+    def test_a_key_that_is_not_known(self):
+        status, _, said = self.command("keys", "list", key="gy-nobody")
+        self.assertEqual(status, 1)
+        self.assertIn("the gateway does not know that key; it is GATEYES_ADMIN_KEY", said)
 
     def test_the_log_reads_the_same_with_and_without_a_gateway(self):
         self.assertEqual(self.command("audit", "verify"), self.command("audit", "verify", "--offline"))

@@ -122,7 +122,7 @@ struct policy_request { /* borrowed as long as the run */
   struct headers headers; /* the client's; scripts never see credentials among them */
   struct slice model;     /* as the client named it */
   struct slice body;      /* valid JSON, one object */
-  /* If its text is the body (as it is now and then): where everything is there. Or NULL. */
+  /* Or NULL. Serves only while its text is the body: it comes to hold that of other requests. */
   const struct json_index *index;
   struct slice session; /* empty: taken from x-session-id, the body's metadata or its user */
   bool is_stream;

@@ -1,6 +1,7 @@
 #include "store/bookkeeper.h"
 
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
@@ -247,6 +248,7 @@ static void give_way(void) {
 
 static void run(void *context) {
   struct bookkeeper *b = context;
+  prctl(PR_SET_NAME, "ledger"); /* as `top -H` shows it */
   give_way();
   for (bool is_over = false; !is_over;) {
     uv_sem_wait(&b->asked);

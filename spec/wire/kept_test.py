@@ -71,6 +71,8 @@ FREE = [
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "ok"}]}]),
     messages(container={"skills": [{"type": "anthropic", "skill_id": "pptx", "version": "latest"}]}),
 ]
+# Of short bodies the gateway looks at the names alone, as it has found them anyway; in long ones it searches.
+LONG = {"padding": "x" * 65536}
 REPLIES = {
     "r": {"id": "resp_1", "object": "response", "status": "completed", "model": "r", "output": [
         {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
@@ -128,18 +130,21 @@ class Kept(GatewayCase):
 
     def test_ids_are_refused_where_tenants_share_a_provider(self):
         self.upstream.forget()
-        for field, request in KEPT:
-            self.refused(self.send(request), field)
-        escaped = json.dumps(item(FILE)[1]).replace('"file_id"', '"\\u0066ile_id"').encode()
-        self.refused(self.ask("/v1/responses", escaped, key="gy-tenant-b"), "file_id")
+        for field, (path, body) in KEPT:
+            self.refused(self.send((path, body)), field)
+            self.refused(self.send((path, dict(LONG, **body))), field)
+        for body in (item(FILE)[1], dict(LONG, **item(FILE)[1])):
+            escaped = json.dumps(body).replace('"file_id"', '"\\u0066ile_id"').encode()
+            self.refused(self.ask("/v1/responses", escaped, key="gy-tenant-b"), "file_id")
         # A target that has no use for ids is no way around.
         self.refused(self.send(("/v1/responses", dict(item(FILE)[1], model="a"))), "file_id")
         self.assertEqual(self.upstream.records, [])
 
     def test_words_of_the_clients_own_are_no_ids(self):
-        for request in FREE:
-            reply = self.send(request)
-            self.assertEqual(reply.status, 200, (request, reply.body))
+        for path, body in FREE:
+            for sent in (body, dict(LONG, **body)):
+                reply = self.send((path, sent))
+                self.assertEqual(reply.status, 200, (path, body, reply.body))
 
     def test_a_tenants_own_provider(self):
         for model in ("mine", "both"):

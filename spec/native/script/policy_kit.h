@@ -23,8 +23,9 @@ struct kit {
   struct policy_entry entries[KIT_MODULES];
   size_t count;
   bool done;
-  const char *secrets_path; /* NULL: none */
-  uint32_t cpu_ms;          /* 0: as ever */
+  const char *secrets_path;       /* NULL: none */
+  uint32_t cpu_ms;                /* 0: as ever */
+  const struct json_index *index; /* what requests are given; NULL: none */
 };
 
 static bool kit_find(void *context, const struct sandbox_wanted *wanted,
@@ -108,6 +109,7 @@ static struct policy_run *kit_run(struct kit *kit, enum dialect dialect, const c
                                    .path = SLICE("/v1/chat/completions"),
                                    .dialect = dialect,
                                    .body = slice_of(body),
+                                   .index = kit->index,
                                    .principal = &kit_principal};
   request.model = json_string_raw(json_find(request.body, "model"));
   kit->done = false;

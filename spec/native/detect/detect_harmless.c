@@ -114,9 +114,9 @@ static void quote(struct slice text, struct bytes *out, uint32_t *state) {
   for (size_t i = 0; i < text.len; i++) {
     unsigned char c = (unsigned char)text.data[i];
     unsigned how = next_random(state) % 40;
-    const char *short_form = c == '\n' ? "\\n" : c == '\r' ? "\\r" : c == '\t' ? "\\t" : NULL;
-    if (short_form && how)
-      bytes_append_text(out, short_form);
+    const char *controls = "\bb\nn\rr\tt", *control = c && c < 0x20 ? strchr(controls, c) : NULL;
+    if (control && how)
+      bytes_printf(out, "\\%c", control[1]);
     else if (c < 0x20 || (c < 0x80 && how == 0))
       bytes_printf(out, "\\u%04x", c);
     else if (c == '"' || c == '\\' || (c == '/' && how < 20))
@@ -128,6 +128,9 @@ static void quote(struct slice text, struct bytes *out, uint32_t *state) {
 
 static size_t test_quoted(const struct detect_rules *rules) {
   static const char letters[] = "nightingaleoxb-52a .N\n\n\r\t\"\"=+/Zz9";
+  static const struct slice hidden[] = {SLICE("nightingale"), SLICE("ox"),
+                                        SLICE("b-52"),        SLICE("a b"),
+                                        SLICE("o\bx"),        SLICE("b3g/b3g/b3g/b3g/b3g/")};
   uint32_t state = 43;
   size_t passed = 0;
   struct bytes raw, text;
@@ -139,9 +142,9 @@ static size_t test_quoted(const struct detect_rules *rules) {
     for (size_t i = 0; i < len; i++)
       plain[i] = next_random(&state) % 4 ? "eeste. "[i % 7]
                                          : letters[next_random(&state) % (sizeof letters - 1)];
-    size_t word = next_random(&state) % 4;
-    if (len > 20 && round % 3 == 0)
-      memcpy(plain + next_random(&state) % (len - 12), words[word].data, words[word].len);
+    struct slice word = hidden[next_random(&state) % (sizeof hidden / sizeof *hidden)];
+    if (len > 30 && round % 3 == 0)
+      memcpy(plain + next_random(&state) % (len - word.len), word.data, word.len);
     bytes_clear(&raw);
     bytes_clear(&text);
     quote((struct slice){plain, len}, &raw, &state);

@@ -1,18 +1,20 @@
 /* What wakes a hook, looked for without Lua: whatever the hook would find must wake it. */
 #include "policy_kit.h"
 
-static const char waking[] =
-    "local gateyes, words = require 'gateyes', nil\n"
-    "return { name = 'p', check = function()\n"
-    "    words = gateyes.detector { kinds = { 'payment_card' },\n"
-    "      lists = { { name = 'w', words = { 'nightingale' } } } }\n"
-    "  end,\n"
-    "  wakes = function() return { on_request = { detector = words, attachments = true,\n"
-    "    session = true } } end,\n"
-    "  on_request = function(_, context) context:tag('woken', 'yes') end }";
+#define WAKING(kinds)                                                                              \
+  "local gateyes, words = require 'gateyes', nil\n"                                                \
+  "return { name = 'p', check = function()\n"                                                      \
+  "    words = gateyes.detector { kinds = { " kinds " },\n"                                        \
+  "      lists = { { name = 'w', words = { 'nightingale' } } } }\n"                                \
+  "  end,\n"                                                                                       \
+  "  wakes = function() return { on_request = { detector = words, attachments = true,\n"           \
+  "    session = true } } end,\n"                                                                  \
+  "  on_request = function(_, context) context:tag('woken', 'yes') end }"
 
-static bool wakes(struct kit *kit, const char *body) {
-  kit_add(kit, "p", waking);
+static const char few_words[] = WAKING(""), all[] = WAKING("'payment_card'");
+
+static bool wakes_of(struct kit *kit, const char *policy, const char *body) {
+  kit_add(kit, "p", policy);
   bool fine = kit_load(kit);
   if (!fine) fprintf(stderr, "%s", bytes_text(&kit->error));
   must(fine);
@@ -24,6 +26,10 @@ static bool wakes(struct kit *kit, const char *body) {
   CHECK_TEXT(policy_trace_get(run, kit->count - 1)->what, woken ? "tag" : "pass");
   kit_end(kit, run);
   return woken;
+}
+
+static bool wakes(struct kit *kit, const char *body) {
+  return wakes_of(kit, all, body);
 }
 
 #define USER(text) "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":" text "}]}"
@@ -76,10 +82,20 @@ static void test_session(struct kit *kit) {
 }
 
 /* Every policy looks at what those before it left. */
-static void test_edited(struct kit *kit) {
+static void test_edited(struct kit *kit, const char *policy) {
   kit_add(kit, "q",
           "return { name = 'q', on_request = function(r) r.texts[1]:set 'nightingale' end }");
-  CHECK(wakes(kit, USER("\"good morning\"")));
+  CHECK(wakes_of(kit, policy, USER("\"good morning\"")));
+}
+
+/* Texts are glanced at as they stand where a detector knows a few words and nothing else. */
+static void test_few_words(struct kit *kit) {
+  CHECK(!wakes_of(kit, few_words, USER("\"good\\nmorning, \\\"ann\\\"\"")));
+  CHECK(wakes_of(kit, few_words, USER("\"good\\nnightingale\"")));
+  CHECK(wakes_of(kit, few_words, USER("\"a n\\u0069ghtingale\"")));
+  CHECK(wakes_of(kit, few_words,
+                 USER("[{\"type\":\"text\",\"text\":\"a nightin\"},"
+                      "{\"type\":\"text\",\"text\":\"gale\"}]")));
 }
 
 static void test_problems(struct kit *kit) {
@@ -121,7 +137,9 @@ int main(void) {
   test_attachments(&kit);
   test_long(&kit);
   test_session(&kit);
-  test_edited(&kit);
+  test_edited(&kit, all);
+  test_edited(&kit, few_words);
+  test_few_words(&kit);
   test_problems(&kit);
   kit_fini(&kit);
   return checks_end();

@@ -1,8 +1,10 @@
 /* Finds the subcommand; each one parses its own words. Exit status: 0 done, 1 refused or failed,
  * 2 wrong usage. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command/commands.h"
 #include "mock/mock.h"
@@ -76,7 +78,17 @@ static const struct command *find_command(const char *name) {
   return NULL;
 }
 
+/* Started with one of them closed, the next file or socket would get its number, and what is meant
+ * for standard error would be written into it. */
+static void keep_standard_files(void) {
+  int fd = open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO)
+    fd = open("/dev/null", O_RDWR);
+  if (fd >= 0) close(fd);
+}
+
 int main(int argc, char **argv) {
+  keep_standard_files();
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk, not the end */
   const struct command *command = argc > 1 ? find_command(argv[1]) : NULL;

@@ -86,6 +86,16 @@ class Machine(unittest.TestCase):
         for _ in range(20):
             self.assertTrue(is_complete("chat", self.ask()))
 
+    def test_standard_files_that_are_closed(self):
+        """The places of 0, 1 and 2 must not go to a socket or a file: log lines would be written into it."""
+        self.start(wrap=["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"], wait=False)
+        wait_for(self.works_again, 10, "the gateway to serve")
+        folder = "/proc/%d/fd/" % self.gateway.process.pid
+        if os.access(folder, os.R_OK):
+            self.assertEqual({os.readlink(folder + name) for name in "012"}, {"/dev/null"})
+        for _ in range(20):
+            self.assertTrue(is_complete("chat", self.ask()))
+
     def works_again(self):
         try:
             reply = self.ask()

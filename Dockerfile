@@ -9,9 +9,10 @@ RUN scripts/setup build
 COPY CMakeLists.txt CMakePresets.json ./
 COPY scripts/build scripts/tokenizers scripts/
 COPY cmake cmake
+COPY bench bench
 COPY lua lua
 COPY runtime runtime
-RUN scripts/build release && strip build/release/gateyes
+RUN scripts/build trained && strip build/trained/gateyes
 
 FROM ${BASE}
 RUN apt-get update -q && \
@@ -20,8 +21,8 @@ RUN apt-get update -q && \
     useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin gateyes && \
     install -d -m 0700 -o 10001 -g 10001 /var/lib/gateyes
 COPY examples/container/gateyes.lua /etc/gateyes/gateyes.lua
-COPY --from=build /src/build/release/gateyes /usr/local/bin/gateyes
-COPY --from=build /src/build/release/tokenizers /usr/local/share/gateyes/tokenizers
+COPY --from=build /src/build/trained/gateyes /usr/local/bin/gateyes
+COPY --from=build /src/build/trained/tokenizers /usr/local/share/gateyes/tokenizers
 USER 10001:10001
 WORKDIR /etc/gateyes
 EXPOSE 8080

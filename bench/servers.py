@@ -147,11 +147,11 @@ class Process:
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE if pipe else out, stderr=out,
             preexec_fn=lambda: pin(core))
 
-    def stop(self):
+    def stop(self, seconds=3):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(3)
+                self.process.wait(seconds)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

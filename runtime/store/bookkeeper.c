@@ -11,7 +11,7 @@
 enum {
   TEND_MS = 100,
   DRAIN_EVERY_MS = 1000,
-  DRAIN_BYTES = 2 << 20,
+  DRAIN_BYTES = 8 << 20,
   BATCHES_PER_TURN = 16,
   TEXTS_PER_TURN = 256,
   RETRY_FIRST_MS = 250,
@@ -214,7 +214,8 @@ static void retain(struct bookkeeper *b) {
 static void drain_due(struct bookkeeper *b) {
   struct journal_stats journal;
   journals_stats(b->settings.journals, &journal);
-  if (now_ms() < b->drain_ms && journal.undrained_bytes < DRAIN_BYTES) return;
+  uint64_t many = journal.limit_bytes / 4 < DRAIN_BYTES ? journal.limit_bytes / 4 : DRAIN_BYTES;
+  if (now_ms() < b->drain_ms && journal.undrained_bytes < many) return;
   uint64_t before = atomic_load(&b->stored);
   drain(b, BATCHES_PER_TURN);
   if (atomic_load(&b->stored) != before) b->drain_ms = now_ms() + DRAIN_EVERY_MS;

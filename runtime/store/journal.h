@@ -41,6 +41,7 @@ struct journal_stats {
   uint64_t spilled_records;           /* that went through memory */
   uint64_t lost_records;              /* that found no room anywhere */
   uint64_t undrained_bytes, segments; /* on disk now */
+  uint64_t limit_bytes;               /* of undrained_bytes: ledger.disk */
   uint64_t damaged_bytes;             /* found in segments, no whole record */
   bool is_usable;
 };

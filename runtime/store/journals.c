@@ -205,6 +205,7 @@ void journals_tend(struct journals *set) {
 
 void journals_stats(const struct journals *set, struct journal_stats *stats) {
   *stats = (struct journal_stats){.undrained_bytes = atomic_load(&set->undrained_bytes),
+                                  .limit_bytes = set->settings.disk_bytes,
                                   .segments = atomic_load(&set->segment_count),
                                   .damaged_bytes = atomic_load(&set->damaged_bytes),
                                   .is_usable = true};

@@ -34,14 +34,14 @@ struct house {
   struct bookkeeper *bookkeeper;
 };
 
-static void house_open(struct house *h) {
+static void house_open_small(struct house *h, uint64_t disk_bytes) {
   char folder[200];
   snprintf(folder, sizeof folder, "%s.journal", kit_path);
   struct journal_settings journal = {.folder = folder,
                                      .writers = 2,
                                      .segment_bytes = 16 << 10,
                                      .spill_bytes = 1 << 20,
-                                     .disk_bytes = 64 << 20,
+                                     .disk_bytes = disk_bytes,
                                      .fsync_ms = 1000,
                                      .say = say};
   struct bytes error;
@@ -57,6 +57,10 @@ static void house_open(struct house *h) {
                                          .text_bytes = 1 << 20,
                                          .say = say};
   h->bookkeeper = bookkeeper_new(&settings);
+}
+
+static void house_open(struct house *h) {
+  house_open_small(h, 64 << 20);
 }
 
 static void house_close(struct house *h) {
@@ -124,6 +128,31 @@ static void test_drain(void) {
   CHECK(kit_number("SELECT sum(requests) FROM rollups") == 1500);
   CHECK(kit_number("SELECT sum(cost_nanousd) FROM rollups") == 1499 * 1500 / 2);
   CHECK(kit_number("SELECT count(*) FROM segments") == 0 && journal_files() == 0);
+  kit_end(NULL);
+}
+
+/* A steady flow is stored once a second, but not where the disk that it may take were full by then.
+ * On a machine with other work one second of five is enough. */
+static void test_small_disk(void) {
+  enum { RECORDS = 1000, SECOND_NS = 1000000000 };
+  store_free(kit_begin());
+  struct house h;
+  struct journal_stats journal;
+  unsigned count = 0;
+  bool was_soon = false;
+  house_open_small(&h, 192 << 10);
+  bookkeeper_start(h.bookkeeper);
+  for (unsigned i = 0; i < 6 && !was_soon; i++) {
+    uint64_t begin_ns = clock_mono_ns();
+    for (unsigned end = count + RECORDS; count < end; count++)
+      CHECK(append(&h, count) == FAILURE_NONE);
+    journals_stats(h.journals, &journal);
+    CHECK(journal.bytes / (i + 1) > journal.limit_bytes / 4);
+    CHECK(runs_until(&h, count));
+    was_soon = i > 0 && clock_mono_ns() - begin_ns < SECOND_NS * 3u / 4;
+  }
+  CHECK(was_soon);
+  house_close(&h);
   kit_end(NULL);
 }
 
@@ -292,6 +321,7 @@ static void test_texts_at_the_end(void) {
 
 int main(void) {
   test_drain();
+  test_small_disk();
   for (unsigned i = 0; i < 4; i++)
     test_kill(i * 110 + 5);
   test_store_away();

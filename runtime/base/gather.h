@@ -14,11 +14,15 @@ struct gather { /* one for each loop, of its owner */
   unsigned writes, writes_before;
 };
 
-/* Counts a write of this turn; true: it may be held back. NULL: never. */
+/* May writes of this turn be held back? NULL: never. */
+static inline bool gather_is_busy(const struct gather *g) {
+  return g && g->writes_before >= GATHER_FROM;
+}
+
+/* The same, and counts one. */
 static inline bool gather_write(struct gather *g) {
-  if (!g) return false;
-  g->writes++;
-  return g->writes_before >= GATHER_FROM;
+  if (g) g->writes++;
+  return gather_is_busy(g);
 }
 
 /* At the end of each turn, by the owner, when nothing is held back any more. */

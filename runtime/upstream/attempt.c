@@ -220,6 +220,12 @@ struct attempt *attempt_start(struct upstream *u, const struct attempt_request *
   return a;
 }
 
+void attempt_reconnect(struct attempt *a) {
+  a->phase = PHASE_CONNECT;
+  a->phase_due_ms = 0;
+  a->transport->start(a);
+}
+
 void attempt_connected(struct attempt *a, bool reused) {
   a->timing.connected = clock_mono_ns();
   a->timing.reused = reused;

@@ -1,6 +1,7 @@
 #include "upstream/conn.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,11 +29,30 @@ static void stay(struct conn *c) {
   c->upstream->departing_count--;
 }
 
-void upstream_flush(struct upstream *u) {
-  while (!list_empty(&u->departing)) {
-    struct conn *c = list_entry(u->departing.next, struct conn, departure);
-    stay(c);
+/* A request leaves unless its pooled connection has been closed meanwhile: then another takes it.
+ */
+static void depart(struct conn *c, bool is_silent) {
+  must(c->state == CONN_BUSY);
+  if (is_silent || !c->was_used || conn_is_quiet(c))
     c->handler->on_writable(c, c->user);
+  else
+    c->handler->on_gone(c, c->user);
+}
+
+void upstream_flush(struct upstream *u) {
+  struct conn *conns[GATHER_MOST];
+  struct pollfd looks[GATHER_MOST];
+  while (!list_empty(&u->departing)) {
+    nfds_t count = 0;
+    while (count < GATHER_MOST && !list_empty(&u->departing)) {
+      struct conn *c = list_entry(u->departing.next, struct conn, departure);
+      stay(c);
+      conns[count] = c;
+      looks[count++] = (struct pollfd){.fd = c->fd, .events = POLLIN | POLLRDHUP};
+    }
+    bool is_known = poll(looks, count, 0) >= 0; /* one look at all */
+    for (nfds_t i = 0; i < count; i++)
+      depart(conns[i], is_known && looks[i].revents == 0);
   }
 }
 

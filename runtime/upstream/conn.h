@@ -13,6 +13,8 @@ struct conn_events { /* of the request that has the connection now */
   void (*on_refused)(struct conn *c, enum failure_kind kind, const char *sentence, void *user);
   void (*on_writable)(struct conn *c, void *user);
   void (*on_readable)(struct conn *c, void *user); /* there may be bytes, or the end */
+  /* Closed by the other side before anything was written: in place of on_writable. */
+  void (*on_gone)(struct conn *c, void *user);
 };
 
 enum conn_state { CONN_DIALING, CONN_BUSY, CONN_IDLE, CONN_CLOSED };

@@ -162,8 +162,9 @@ struct conn *pool_take(struct pool *p, struct endpoint *e) {
     struct conn *c = list_entry(e->idle.next, struct conn, link);
     bool is_old = e->timers.pool_lifetime_ms && now >= c->created_ms + e->timers.pool_lifetime_ms;
     /* However short it lay here: a server that stops closes right behind its last answer, and what
-     * is sent into that close fails, as it may not be sent twice. */
-    if (!is_old && conn_is_quiet(c)) return c;
+     * is sent into that close fails, as it may not be sent twice. In a busy turn it is looked at
+     * when its request departs. */
+    if (!is_old && (gather_is_busy(p->upstream->gather) || conn_is_quiet(c))) return c;
     conn_close(c);
   }
   return NULL;

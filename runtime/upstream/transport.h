@@ -49,6 +49,8 @@ struct attempt {
 /* Reports. After failed and ended the transport must not touch a again. The ones that call back to
  * the user may end the attempt: look at attempt_is_over before going on. */
 void attempt_connected(struct attempt *a, bool reused);
+/* The connection went before a byte of the request had: it begins again on another. */
+void attempt_reconnect(struct attempt *a);
 void attempt_progress(struct attempt *a); /* the provider took bytes of the request */
 void attempt_sent(struct attempt *a);
 void attempt_head(struct attempt *a, int status, struct headers headers);

@@ -313,7 +313,15 @@ static void on_refused(struct conn *c, enum failure_kind kind, const char *sente
   attempt_failed(user, kind, "%s", sentence);
 }
 
-static const struct conn_events conn_events = {on_connected, on_refused, on_writable, on_readable};
+static void on_gone(struct conn *c, void *user) {
+  struct attempt *a = user;
+  a->http1->conn = NULL;
+  conn_close(c);
+  attempt_reconnect(a);
+}
+
+static const struct conn_events conn_events = {on_connected, on_refused, on_writable, on_readable,
+                                               on_gone};
 
 static void start_request(struct attempt *a) {
   struct upstream *u = a->upstream;

@@ -379,6 +379,12 @@ static void test_idle_close(void) {
 
 static atomic_bool may_close;
 
+static void serve_once_then_wait(struct fake_conn *c) {
+  serve_once_then_close(c);
+  while (!atomic_load(&may_close))
+    usleep(100);
+}
+
 static void serve_some_then_close(struct fake_conn *c) {
   enum { ANSWERS = 4 };
   char head[4096];
@@ -407,6 +413,49 @@ static void test_close_behind_answer(void) {
     fake_settle(&f);
     atomic_store(&may_close, false);
   }
+  finish();
+}
+
+static void on_turn(uv_prepare_t *prepare) {
+  (void)prepare;
+  upstream_flush(r.upstream);
+}
+
+/* A request that is held back in a busy turn has not left: a close meanwhile takes nothing with it,
+ * however many connections it meets. */
+static void test_close_while_held(void) {
+  enum { ROUNDS = 10, TOGETHER = GATHER_MOST - 2 };
+  struct gather gather = {.writes_before = GATHER_FROM};
+  struct probe probes[TOGETHER];
+  uv_prepare_t prepare;
+  begin(serve_once_then_wait, NULL);
+  rig_open(&r);
+  uv_prepare_init(&r.loop, &prepare);
+  uv_prepare_start(&prepare, on_turn);
+  uv_unref((uv_handle_t *)&prepare);
+  upstream_gather(r.upstream, &gather);
+  for (int i = 0; i < 2 * ROUNDS; i++) {
+    memset(probes, 0, sizeof probes);
+    for (int k = 0; k < TOGETHER; k++)
+      probe_post(&probes[k], &r, false);
+    if (i % 2) { /* they lie ready to leave on connections that go now */
+      atomic_store(&may_close, true);
+      fake_settle(&f);
+      atomic_store(&may_close, false);
+    }
+    for (int k = 0; k < TOGETHER; k++) {
+      probe_wait(&probes[k], &r, 5000);
+      CHECK(probes[k].is_ended && !probes[k].timing.reused);
+      probe_fini(&probes[k]);
+    }
+    if (i % 2 == 0) continue;
+    atomic_store(&may_close, true);
+    fake_settle(&f);
+    rig_run(&r, NULL, 3);
+    atomic_store(&may_close, false);
+  }
+  CHECK(atomic_load(&f.requests) == 2 * ROUNDS * TOGETHER);
+  uv_close((uv_handle_t *)&prepare, NULL);
   finish();
 }
 
@@ -489,6 +538,7 @@ int main(void) {
   test_no_silent_resend();
   test_idle_close();
   test_close_behind_answer();
+  test_close_while_held();
   test_pool_times_and_reload();
   return checks_end();
 }

@@ -1,5 +1,7 @@
 #include "detect/number.h"
 
+enum { SPREAD_BLANKS = 3, SPREAD_DIGITS_MIN = 14 };
+
 static bool is_separator(char c) {
   return c == ' ' || c == '-' || c == '.' || c == '/';
 }
@@ -70,7 +72,59 @@ static void number_views(struct scan *s, const struct number *n) {
   }
 }
 
+static bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Behind the blanks, or the one other separator, at `at`; `at` itself where there are none, or too
+ * many. */
+static size_t gap_end(const struct scan *s, size_t at) {
+  size_t end = at;
+  while (end - at < SPREAD_BLANKS && is_blank(scan_byte(s, end)))
+    end++;
+  if (end == at && is_separator(scan_byte(s, at))) end++;
+  return end;
+}
+
+static bool spread_read(struct scan *s, struct number *n, size_t start, bool *is_wide) {
+  size_t at = n->start = start;
+  unsigned digits = 0;
+  for (;;) {
+    struct number_group *g = &n->groups[n->group_count++];
+    for (g->start = at; digits < NUMBER_DIGITS_MAX && is_digit(scan_byte(s, at)); at++)
+      n->digit[digits++] = (uint8_t)(s->text[at] - '0');
+    g->end = at;
+    g->digits = digits;
+    size_t next = gap_end(s, at);
+    if (next == s->len && !s->ended) return scan_wait(s, scan_sign(s, start));
+    if (!is_digit(scan_byte(s, next))) return !is_alnum(scan_byte(s, at));
+    if (next == at || digits == NUMBER_DIGITS_MAX) return false;
+    *is_wide = *is_wide || next - at > 1 || !is_separator(s->text[at]);
+    at = next;
+  }
+}
+
+/* A long number in the groups that such numbers have, with tabs, line ends or several blanks
+ * between them, as in columns and broken lines. Columns hold other numbers as well: only behind a
+ * word that speaks of cards, and with a check digit. */
+static void number_spread(struct scan *s, size_t start) {
+  if (!scan_near(s, CONTEXT_CARD, start)) return;
+  size_t back = start;
+  while (start - back < SPREAD_BLANKS && is_blank(scan_before(s, back)))
+    back--;
+  if (back == start && is_separator(scan_before(s, back))) back--;
+  if (is_digit(scan_before(s, back))) return; /* somewhere in a column */
+  struct number n = {0};
+  bool is_wide = false;
+  if (!spread_read(s, &n, start, &is_wide) || !is_wide) return;
+  struct number_view v = {.number = &n, .groups = n.group_count, .separator = '?', .whole = true};
+  v.digits = n.groups[n.group_count - 1].digits;
+  view_shape(&v);
+  if (v.digits >= SPREAD_DIGITS_MIN && v.shape) number_rules(s, &v);
+}
+
 void match_number(struct scan *s, size_t start) {
+  number_spread(s, start);
   struct number n = {0};
   char before = scan_before(s, start);
   char earlier = start > 1 ? s->text[start - 2] : 0;

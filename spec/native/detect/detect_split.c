@@ -3,6 +3,7 @@
 #include "detect_kit.h"
 
 static const char *const texts[] = {
+    "card:\n4111 1111\r\n1111  1111\tand 4111\t1111\n1111 1111",
     "mail jane.doe@example.com, tel +86 138 1234 5679, card 4111 1111 1111 1111; iban DE89 3704 "
     "0044 0532 "
     "0130 00 and nino AB 12 34 56 C, nhs 943 476 5919",

@@ -12,6 +12,12 @@ SOURCES = {"load": ["load.c", "options.c", "response.c", "samples.c", "process.c
            "upstream": ["upstream.c"]}
 
 
+def gateyes():
+    """The one that was built last of those that are compiled for speed; where it would be, if there is none."""
+    found = [os.path.join(ROOT, "build", preset, "gateyes") for preset in ("trained", "release")]
+    return max(found, key=lambda path: os.path.getmtime(path) if os.path.exists(path) else 0)
+
+
 def build():
     os.makedirs(FOLDER, exist_ok=True)
     folder = os.path.join(HERE, "tools")

@@ -52,12 +52,16 @@ static void on_written(uv_write_t *request, int status) {
   conn_run(c);
 }
 
+static size_t bytes_of(const uv_buf_t *parts, unsigned count) {
+  size_t sum = 0;
+  for (unsigned i = 0; i < count; i++)
+    sum += parts[i].len;
+  return sum;
+}
+
 /* What waits here waits for a client that does not read: thousands may do so at once. */
 static void append(struct conn *c, const uv_buf_t *parts, unsigned count, size_t skip) {
-  size_t total = 0;
-  for (unsigned i = 0; i < count; i++)
-    total += parts[i].len;
-  bytes_fit(&c->queue, total - skip, QUEUE_STEP_BYTES);
+  bytes_fit(&c->queue, bytes_of(parts, count) - skip, QUEUE_STEP_BYTES);
   for (unsigned i = 0; i < count; i++) {
     size_t hop = skip < parts[i].len ? skip : parts[i].len;
     bytes_append(&c->queue, parts[i].base + hop, parts[i].len - hop);
@@ -76,10 +80,7 @@ static int try_write(struct conn *c, const uv_buf_t *parts, unsigned count) {
 }
 
 static void write_now(struct conn *c, const uv_buf_t *parts, unsigned count) {
-  size_t total = 0;
   if (c->broken || c->phase == CONN_CLOSING) return;
-  for (unsigned i = 0; i < count; i++)
-    total += parts[i].len;
   if (c->inflight) {
     append(c, parts, count, 0);
     return;
@@ -90,7 +91,7 @@ static void write_now(struct conn *c, const uv_buf_t *parts, unsigned count) {
     return;
   }
   if (sent < 0) sent = 0;
-  if ((size_t)sent == total) return;
+  if ((size_t)sent == bytes_of(parts, count)) return;
   append(c, parts, count, (size_t)sent);
   launch(c);
   c->stall_due = conn_now(c) + c->config->client.write_stall_ms;
@@ -129,15 +130,18 @@ static void hold(struct conn *c, const uv_buf_t *parts, unsigned count) {
     http_server_flush(server);
 }
 
+/* What a connection holds is one run of bytes, and nothing of it waits for the client. */
+static bool may_hold(const struct conn *c, size_t bytes) {
+  bool is_run = !c->held_bytes || c->held_at + c->held_bytes == c->server->held.len;
+  bool is_open = !c->broken && c->phase != CONN_CLOSING;
+  return is_run && is_open && !c->is_running && !c->inflight &&
+         c->held_bytes + bytes < HELD_WRITE_BYTES;
+}
+
 void queue_raw(struct conn *c, const uv_buf_t *parts, unsigned count) {
-  struct http_server *server = c->server;
-  size_t total = c->held_bytes;
-  bool may_wait = gather_write(server->gather) && !c->is_running && !c->inflight;
-  for (unsigned i = 0; i < count; i++)
-    total += parts[i].len;
-  if (total == c->held_bytes) return;
-  bool is_last = !c->held_bytes || c->held_at + c->held_bytes == server->held.len;
-  if (may_wait && is_last && total < HELD_WRITE_BYTES && !c->broken && c->phase != CONN_CLOSING) {
+  size_t bytes = bytes_of(parts, count);
+  if (bytes == 0) return;
+  if (gather_write(c->server->gather) && may_hold(c, bytes)) {
     hold(c, parts, count);
     return;
   }

@@ -33,10 +33,11 @@ static void stay(struct conn *c) {
  */
 static void depart(struct conn *c, bool is_silent) {
   must(c->state == CONN_BUSY);
-  if (is_silent || !c->was_used || conn_is_quiet(c))
-    c->handler->on_writable(c, c->user);
-  else
+  bool is_gone = c->was_used && (c->is_broken || !(is_silent || conn_is_quiet(c)));
+  if (is_gone)
     c->handler->on_gone(c, c->user);
+  else
+    c->handler->on_writable(c, c->user);
 }
 
 void upstream_flush(struct upstream *u) {
@@ -217,6 +218,11 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   struct conn *c = poll->data;
   if (c->state == CONN_IDLE) {
     if (status < 0 || !conn_is_quiet(c)) conn_close(c);
+    return;
+  }
+  bool is_held = c->was_used && !list_empty(&c->departure);
+  if (is_held) { /* nothing of what comes is an answer; depart() looks at it */
+    c->is_broken |= status < 0;
     return;
   }
   if (status < 0) { /* libuv has stopped watching; bytes may still lie before the error */

@@ -459,6 +459,53 @@ static void test_close_while_held(void) {
   finish();
 }
 
+static void on_asked(uv_poll_t *poll, int status, int events) {
+  (void)status;
+  (void)events;
+  uv_poll_stop(poll);
+  probe_post(poll->data, &r, false);
+}
+
+/* The close is among what the turn found, behind the client's request, which is held back. */
+static void test_close_in_turn(void) {
+  enum { ROUNDS = 10 };
+  struct gather gather = {.writes_before = GATHER_FROM};
+  uv_prepare_t prepare;
+  begin(serve_once_then_wait, NULL);
+  rig_open(&r);
+  uv_prepare_init(&r.loop, &prepare);
+  uv_prepare_start(&prepare, on_turn);
+  uv_unref((uv_handle_t *)&prepare);
+  upstream_gather(r.upstream, &gather);
+  for (int i = 0; i < ROUNDS; i++) {
+    struct probe first = {0}, second = {0};
+    uv_poll_t client;
+    int ends[2];
+    must(pipe(ends) == 0 && uv_poll_init(&r.loop, &client, ends[0]) == 0);
+    client.data = &second;
+    uv_poll_start(&client, UV_READABLE, on_asked);
+    probe_post(&first, &r, false);
+    probe_wait(&first, &r, 5000);
+    must(write(ends[1], "x", 1) == 1);
+    atomic_store(&may_close, true);
+    fake_settle(&f);
+    atomic_store(&may_close, false);
+    probe_wait(&second, &r, 5000);
+    CHECK(first.is_ended && second.is_ended && !second.timing.reused);
+    uv_close((uv_handle_t *)&client, NULL);
+    atomic_store(&may_close, true);
+    fake_settle(&f);
+    rig_run(&r, NULL, 3);
+    atomic_store(&may_close, false);
+    probe_fini(&first);
+    probe_fini(&second);
+    close(ends[0]);
+    close(ends[1]);
+  }
+  uv_close((uv_handle_t *)&prepare, NULL);
+  finish();
+}
+
 static void serve_ok(struct fake_conn *c) {
   char head[4096];
   while (fake_request(c, head, sizeof head, NULL))
@@ -539,6 +586,7 @@ int main(void) {
   test_idle_close();
   test_close_behind_answer();
   test_close_while_held();
+  test_close_in_turn();
   test_pool_times_and_reload();
   return checks_end();
 }

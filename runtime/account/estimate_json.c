@@ -224,7 +224,7 @@ static bool has_carried(const struct pass *p) {
 INLINE void take_content(struct pass *p, const char *at, struct masks *m, uint64_t content,
                          const struct escapes *x) {
   struct estimate *e = p->estimate;
-  keep_only(m, content);
+  if (~content) keep_only(m, content); /* long texts fill their blocks */
   if (x->wide) e->milli += count(x->wide & content) * WIDE_MILLI;
   if (m->other | p->skipped) {
     struct masks mixed = *m; /* so that the others may stay in registers */
@@ -244,7 +244,9 @@ INLINE void take_masks(struct pass *p, const char *at, struct masks *m, uint64_t
   } else {
     m->line = 0; /* a string holds none as it is */
   }
-  uint64_t in = odd_so_far(m->quote) ^ p->in_string, content = in & ~m->quote & within;
+  uint64_t in = p->in_string;
+  if (m->quote) in ^= odd_so_far(m->quote);
+  uint64_t content = in & ~m->quote & within;
   if (p->is_left_out || (m->quote & in)) content &= ~left_out(p, at, m->quote & in, m->quote & ~in);
   p->in_string = -(in >> (BLOCK - 1));
   if (content) {

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { U64_DIGITS = 20 };
+
 struct slice slice_of(const char *text) {
   return (struct slice){text ? text : "", text ? strlen(text) : 0};
 }
@@ -61,10 +63,11 @@ bool slice_to_u64(struct slice text, uint64_t *out) {
   uint64_t value = 0;
   if (text.len == 0) return false;
   for (size_t i = 0; i < text.len; i++) {
-    if (text.data[i] < '0' || text.data[i] > '9') return false;
-    uint64_t digit = (uint64_t)(text.data[i] - '0');
-    if (__builtin_mul_overflow(value, 10u, &value)) return false;
-    if (__builtin_add_overflow(value, digit, &value)) return false;
+    unsigned digit = (unsigned)(unsigned char)text.data[i] - '0';
+    if (digit > 9) return false;
+    bool may_overflow = i >= U64_DIGITS - 1;
+    if (may_overflow && value > (UINT64_MAX - digit) / 10) return false;
+    value = value * 10 + digit;
   }
   *out = value;
   return true;
@@ -119,15 +122,14 @@ static char *write_digits(char *end, uint64_t value) {
 }
 
 char *bytes_write_u64(char *at, uint64_t value) {
-  char digits[20], *end = digits + sizeof digits, *first = write_digits(end, value);
-  size_t len = (size_t)(end - first);
-  memcpy(at, first, len);
-  return at + len;
+  char digits[2 * U64_DIGITS], *end = digits + U64_DIGITS, *first = write_digits(end, value);
+  memcpy(at, first, U64_DIGITS); /* with some behind it: a length that the compiler knows */
+  return at + (end - first);
 }
 
 void bytes_append_u64(struct bytes *b, uint64_t value) {
-  char digits[20], *end = digits + sizeof digits, *at = write_digits(end, value);
-  bytes_append(b, at, (size_t)(end - at));
+  char *at = bytes_reserve(b, U64_DIGITS);
+  b->len = (size_t)(bytes_write_u64(at, value) - b->data);
 }
 
 void bytes_vprintf(struct bytes *b, const char *format, va_list list) {

@@ -79,7 +79,8 @@ static inline void bytes_append_byte(struct bytes *b, char c) {
 }
 
 void bytes_append_u64(struct bytes *b, uint64_t value); /* decimal */
-char *bytes_write_u64(char *at, uint64_t value);        /* room for 20; returns the end */
+/* at has room for 20 bytes, and all of them are written; returns the end of the digits. */
+char *bytes_write_u64(char *at, uint64_t value);
 /* value / 10^decimals, with that many decimals: 1234567, 3 -> "1234.567". decimals at most 9. */
 /* 9 decimals, of which zeros at the end are left out down to the second: "12.50". */
 void bytes_append_money(struct bytes *b, uint64_t nano);

@@ -22,19 +22,35 @@ void json_forget(struct json_member *wanted, size_t count);
 static const bool json_special[256] = {
     [0 ... 0x1f] = true, ['"'] = true, ['\\'] = true, [0x80 ... 0xff] = true};
 
+#ifdef __SSE2__
+/* One bit for each special byte. */
+static inline unsigned special_bits(__m128i chunk) {
+  const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+  /* Signed comparison: bytes from 0x80 on count as negative, so below space too. */
+  __m128i hit =
+      _mm_or_si128(_mm_cmplt_epi8(chunk, _mm_set1_epi8(0x20)),
+                   _mm_or_si128(_mm_cmpeq_epi8(chunk, quote), _mm_cmpeq_epi8(chunk, backslash)));
+  return (unsigned)_mm_movemask_epi8(hit);
+}
+
+/* Eight to sixteen bytes, as the first eight and the last eight. */
+static inline unsigned special_bits_short(const char *at, const char *end) {
+  __m128i first = _mm_loadl_epi64((const __m128i *)at);
+  __m128i last = _mm_loadl_epi64((const __m128i *)(end - 8));
+  return (special_bits(first) & 0xff) | (special_bits(last) & 0xff) << (end - at - 8);
+}
+#endif
+
 /* First byte that a plain run of string text cannot hold (json_plain_end). */
 static inline const char *plain_end(const char *at, const char *end) {
 #ifdef __SSE2__
-  const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
-  const __m128i space = _mm_set1_epi8(0x20);
   for (; end - at >= 16; at += 16) {
-    __m128i chunk = _mm_loadu_si128((const __m128i *)at);
-    /* Signed comparison: bytes from 0x80 on count as negative, so below space too. */
-    __m128i hit =
-        _mm_or_si128(_mm_cmplt_epi8(chunk, space),
-                     _mm_or_si128(_mm_cmpeq_epi8(chunk, quote), _mm_cmpeq_epi8(chunk, backslash)));
-    int mask = _mm_movemask_epi8(hit);
-    if (mask) return at + __builtin_ctz((unsigned)mask);
+    unsigned found = special_bits(_mm_loadu_si128((const __m128i *)at));
+    if (found) return at + __builtin_ctz(found);
+  }
+  if (end - at >= 8) {
+    unsigned found = special_bits_short(at, end);
+    return found ? at + __builtin_ctz(found) : end;
   }
 #endif
   while (at < end && !json_special[(unsigned char)*at])

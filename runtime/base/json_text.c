@@ -206,7 +206,8 @@ static bool whole_double(struct slice value, double *out) {
 
 bool json_to_u64(struct slice value, uint64_t *out) {
   double number;
-  if (value.len && value.data[0] != '0' && slice_to_u64(value, out)) return true;
+  if (value.len && (value.len == 1 || value.data[0] != '0') && slice_to_u64(value, out))
+    return true;
   if (!whole_double(value, &number) || number < 0) return false;
   *out = (uint64_t)number;
   return true;

@@ -36,6 +36,14 @@ static void test_edges(void) {
     clock_format(cases[i].ms, text);
     CHECK_TEXT(slice_of(text), cases[i].text);
   }
+  clock_format(1000, text);
+  CHECK_TEXT(slice_of(text), "1970-01-01T00:00:01.000Z");
+  clock_format(1999, text); /* of the same second, and the one after it and before it */
+  CHECK_TEXT(slice_of(text), "1970-01-01T00:00:01.999Z");
+  clock_format(2000, text);
+  CHECK_TEXT(slice_of(text), "1970-01-01T00:00:02.000Z");
+  clock_format(1001, text);
+  CHECK_TEXT(slice_of(text), "1970-01-01T00:00:01.001Z");
 }
 
 int main(void) {

@@ -1,3 +1,6 @@
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/json.h"
 
 #include "check.h"
@@ -228,6 +231,24 @@ static void test_quote_positions(void) {
   bytes_fini(&back);
 }
 
+/* Texts are looked at in pieces of several sizes: none may hide a byte, or end too early. */
+static void test_plain_ends(void) {
+  static const char special[] = {'"', '\\', 0x1f, 0, (char)0x80, (char)0xff};
+  char text[40];
+  for (size_t len = 0; len <= sizeof text; len++) {
+    memset(text, 'x', sizeof text);
+    CHECK(json_plain_end(text, text + len) == text + len);
+    for (size_t at = 0; at < len; at++)
+      for (size_t i = 0; i < sizeof special; i++) {
+        memset(text, 'x', sizeof text);
+        memset(text + at, special[i], len - at);
+        CHECK(json_plain_end(text, text + len) == text + at);
+        memset(text + at + 1, 'x', len - at - 1);
+        CHECK(json_plain_end(text, text + len) == text + at);
+      }
+  }
+}
+
 static void check_u64(const char *text, bool ok, uint64_t want) {
   uint64_t value = 0;
   CHECK(json_to_u64(slice_of(text), &value) == ok && value == want);
@@ -258,6 +279,11 @@ static void test_numbers(void) {
   check_u64("1.5", false, 0);
   check_u64("-1", false, 0);
   check_u64("01", false, 0);
+  check_u64("00", false, 0);
+  check_u64("18446744073709551609", true, UINT64_MAX - 6);
+  check_u64("18446744073709551620", false, 0);
+  check_u64("99999999999999999999", false, 0);
+  check_u64("184467440737095516150", false, 0);
   check_u64("", false, 0);
   check_u64("\"1\"", false, 0);
   check_u64("1e400", false, 0);
@@ -276,6 +302,24 @@ static void test_numbers(void) {
   double number = 7;
   CHECK(!json_to_double(SLICE("1e999"), &number) && number == 7);
   CHECK(!json_to_double(SLICE("1x"), &number) && !json_to_double(SLICE(""), &number));
+}
+
+static void test_digits(void) {
+  uint64_t number = 0;
+  struct bytes out;
+  bytes_init(&out);
+  for (int count = 1; count <= 20; count++) {
+    number = count < 20 ? number * 10 + 7 : UINT64_MAX;
+    const uint64_t values[] = {number, number / 7 - (count == 20), count < 20 ? number + 2 : 0};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+      char want[32];
+      snprintf(want, sizeof want, "%" PRIu64, values[i]);
+      bytes_clear(&out);
+      bytes_append_u64(&out, values[i]);
+      CHECK_TEXT(bytes_slice(&out), want);
+    }
+  }
+  bytes_fini(&out);
 }
 
 /* Deep inside lists a text is read token by token, else without: both must say the same of
@@ -313,6 +357,8 @@ int main(void) {
   test_find_and_walk();
   test_strings();
   test_quote_positions();
+  test_plain_ends();
   test_numbers();
+  test_digits();
   return checks_end();
 }

@@ -150,6 +150,24 @@ class Addresses(unittest.TestCase):
         four.close()
         six.close()
 
+    def test_a_unix_socket_stays_plain_beside_tls(self):
+        upstream = Upstream()
+        upstream.plays = {"m": [stream(BODIES["chat"])]}
+        four = Port()
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "g.sock")
+            certificate, key = make(folder, "own", ("localhost", "127.0.0.1"))
+            gateway = Gateway({"listen": [four.text, "unix:" + path], "models": {"m": {"targets": ["o/m"]}},
+                               "tls": {"certificate": certificate, "key": key},
+                               "providers": {"o": {"adapter": "openai", "base_url": upstream.url + "/v1"}}})
+            for options in ({"port": four.number, "tls": client_context(certificate)}, {"port": 0, "unix": path}):
+                with Client(**options) as client:
+                    self.assertTrue(is_complete("chat", client.ask(PATHS["chat"], chat_body("m", True))))
+            self.assertEqual(gateway.stop(), 0)
+            gateway.remove()
+        upstream.close()
+        four.close()
+
     def test_a_second_gateway_does_not_share_the_port(self):
         first = Gateway({"models": {}})
         for taken in ({"listen": [first.listen.text]}, {"admin": {"listen": [first.admin.text]}}):

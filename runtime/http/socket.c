@@ -62,16 +62,19 @@ static int tcp_socket(const struct address *a, char *error, size_t error_bytes) 
   return fd;
 }
 
-/* A socket file that nobody answers was left by a process that died. */
-static void remove_stale(const struct sockaddr_un *name) {
+/* A socket file that nobody answers was left by a process that died. False: it is something else,
+ * which is not ours to remove. */
+static bool remove_stale(const struct sockaddr_un *name) {
   struct stat info;
-  if (stat(name->sun_path, &info) != 0 || !S_ISSOCK(info.st_mode)) return;
+  if (stat(name->sun_path, &info) != 0) return true;
+  if (!S_ISSOCK(info.st_mode)) return false;
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return;
+  if (fd < 0) return true;
   bool is_stale =
       connect(fd, (const struct sockaddr *)name, sizeof *name) != 0 && errno == ECONNREFUSED;
   close(fd);
   if (is_stale) unlink(name->sun_path);
+  return true;
 }
 
 static int unix_socket(const struct address *a, char *error, size_t error_bytes) {
@@ -79,7 +82,13 @@ static int unix_socket(const struct address *a, char *error, size_t error_bytes)
   errno = ENAMETOOLONG;
   if (strlen(a->host) >= sizeof name.sun_path) return fail(-1, a, error, error_bytes);
   strcpy(name.sun_path, a->host);
-  remove_stale(&name);
+  if (!remove_stale(&name)) {
+    snprintf(error, error_bytes,
+             "cannot listen on %.*s: there is a file of that name that is no socket; remove it or "
+             "choose another path",
+             (int)a->text.len, a->text.data);
+    return -1;
+  }
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return fail(fd, a, error, error_bytes);
   if (bind(fd, (struct sockaddr *)&name, sizeof name) != 0 || listen(fd, LISTEN_BACKLOG) != 0)

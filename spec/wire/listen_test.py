@@ -150,6 +150,19 @@ class Addresses(unittest.TestCase):
         four.close()
         six.close()
 
+    def test_a_file_in_the_place_of_a_unix_socket_is_kept_and_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "notes.txt")
+            with open(path, "w") as file:
+                file.write("mine")
+            gateway = Gateway({"listen": ["unix:" + path], "models": {}}, wait=False)
+            self.addCleanup(gateway.remove)
+            self.assertEqual(gateway.stop(sign=None), 1)
+            with open(gateway.error_path) as log:
+                self.assertIn("cannot listen on unix:%s: there is a file of that name that is no socket" % path, log.read())
+            with open(path) as file:
+                self.assertEqual(file.read(), "mine")
+
     def test_a_unix_socket_stays_plain_beside_tls(self):
         upstream = Upstream()
         upstream.plays = {"m": [stream(BODIES["chat"])]}

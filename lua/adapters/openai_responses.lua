@@ -20,13 +20,17 @@ local adapter = {
   end_stream = events.finish,
 }
 
--- A failure inside a stream comes as the data of its event: OpenAI's error event has its fields at the top.
+-- A failure inside a stream comes as the data of its event: OpenAI's error event has its fields at the top. One that
+-- comes with status 200 is a whole response that failed.
 function adapter.decode_error(status, headers, text)
   local event = json.decode(text or "")
   if type(event) == "table" and event.type == "response.failed" and type(event.response) == "table" then
     return reply.failure(event.response.error)
   end
   if type(event) == "table" and event.type == "error" and event.error == nil then return reply.failure(event) end
+  if type(event) == "table" and event.object == "response" and type(event.error) == "table" then
+    return reply.failure(event.error)
+  end
   return openai_errors.decode(status, headers, text)
 end
 

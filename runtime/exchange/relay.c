@@ -32,13 +32,14 @@ static void fail_relay(struct exchange *x, enum failure_kind kind, const char *s
 /* An error event of the provider. Before the first content it is a failed attempt like any other;
  * after it the client gets it in its own protocol. */
 static void on_error_event(struct exchange *x, const struct error_detail *detail) {
-  struct error_detail kept = *detail;
-  if (kept.status < 400) kept.status = 502;
+  struct error_detail event = *detail, told;
+  if (event.status < 400) event.status = 502;
   if (is_before_content(x)) {
-    send_refuse(x, &kept);
+    send_refuse(x, &event);
     return;
   }
-  exchange_fail_with(x, FAILURE_UPSTREAM_ERROR, &kept);
+  bool is_operators = send_event(x, &event, &told) == FAILURE_UPSTREAM_AUTH;
+  exchange_fail_with(x, is_operators ? FAILURE_UPSTREAM_AUTH : FAILURE_UPSTREAM_ERROR, &told);
   send_cancel(x);
   exchange_wake(x);
 }
@@ -116,6 +117,13 @@ static void write_native(struct exchange *x, const struct sse_frame *frame) {
   bytes_append_text(&x->out, "\n\n");
 }
 
+/* May the client read the provider's own error event? */
+static bool is_for_clients(struct exchange *x, const struct error_detail *event) {
+  struct error_detail told;
+  return send_event(x, event, &told) != FAILURE_UPSTREAM_AUTH &&
+         slice_equal(told.message, event->message);
+}
+
 /* The provider's error in the client's own protocol: behind content it is passed on as it is. A
  * bare `error` event of Responses becomes response.failed: clients take only that for an end. */
 static void relay_native_error(struct exchange *x, const struct sse_frame *frame) {
@@ -125,7 +133,7 @@ static void relay_native_error(struct exchange *x, const struct sse_frame *frame
                         &x->arena, &detail);
   bool ends =
       x->route.dialect != DIALECT_RESPONSES || slice_equal(frame->name, SLICE("response.failed"));
-  if (!is_before_content(x) && ends) {
+  if (!is_before_content(x) && ends && is_for_clients(x, &detail)) {
     write_native(x, frame);
     x->error_relayed = true;
   }

@@ -213,21 +213,30 @@ static struct error_detail account_refused(struct exchange *x, int status) {
                                    name, status))};
 }
 
-void send_refuse(struct exchange *x, const struct error_detail *event) {
+enum failure_kind send_event(struct exchange *x, const struct error_detail *event,
+                             struct error_detail *told) {
   enum failure_kind kind = kind_of_status(event->status);
-  struct error_detail kept = {.status = event->status,
-                              .type = arena_slice(&x->arena, event->type),
-                              .code = arena_slice(&x->arena, event->code),
-                              .message = arena_slice(&x->arena, event->message),
-                              .param = arena_slice(&x->arena, event->param)};
-  const char *sentence =
-      arena_printf(&x->arena, "the provider reported an error in its stream: %.*s",
-                   (int)kept.message.len, kept.message.data);
+  *told = (struct error_detail){.status = event->status,
+                                .type = arena_slice(&x->arena, event->type),
+                                .code = arena_slice(&x->arena, event->code),
+                                .message = arena_slice(&x->arena, event->message),
+                                .param = arena_slice(&x->arena, event->param)};
   if (kind == FAILURE_UPSTREAM_AUTH)
-    kept = account_refused(x, event->status);
-  else if (!kept.message.len || repeats_credential(x, kept.message))
-    kept.message = status_told(x, event->status);
-  if (x->attempt) record_of(x)->event = kept;
+    *told = account_refused(x, event->status);
+  else if (!told->message.len || repeats_credential(x, told->message))
+    told->message = status_told(x, event->status);
+  return kind;
+}
+
+void send_refuse(struct exchange *x, const struct error_detail *event) {
+  struct error_detail told;
+  enum failure_kind kind = send_event(x, event, &told);
+  /* The log is the operator's: it has the provider's own words. */
+  struct slice said =
+      event->message.len && !repeats_credential(x, event->message) ? event->message : told.message;
+  const char *sentence = arena_printf(
+      &x->arena, "the provider reported an error in its stream: %.*s", (int)said.len, said.data);
+  if (x->attempt) record_of(x)->event = told;
   send_abandon(x, kind, sentence);
 }
 
@@ -324,11 +333,23 @@ static bool is_no_answer(int status) {
 }
 
 /* Reads the figures of a relayed reply. True for {"error": …} with status 200, as some servers and
- * proxies answer; a Responses object has an error of its own, which is an answer. */
+ * proxies answer; a Responses object has an error of its own, which is an answer to those who speak
+ * Responses. */
 static bool is_error_body(struct exchange *x) {
-  if (!x->is_native || x->route.endpoint != ENDPOINT_GENERATE) return false;
-  unsigned flags = meter_body(&x->meter, bytes_slice(&x->reply));
-  return (flags & METER_ERROR) && x->route.dialect != DIALECT_RESPONSES;
+  if (x->route.endpoint != ENDPOINT_GENERATE) return false;
+  struct slice reply = bytes_slice(&x->reply);
+  if (x->is_native)
+    return (meter_body(&x->meter, reply) & METER_ERROR) && x->route.dialect != DIALECT_RESPONSES;
+  struct slice error = json_find(reply, "error");
+  return error.len && (error.data[0] == '{' || error.data[0] == '"');
+}
+
+/* The status that such a body stands for, by its own words. */
+static int status_of_body(struct exchange *x) {
+  struct error_detail detail = {0};
+  struct provider_error reply = {x->adapter->name, bytes_slice(&x->reply), 0};
+  script_provider_error(policies_generation(x, record_of(x)->target), &reply, &x->arena, &detail);
+  return detail.status < 400 ? 502 : detail.status;
 }
 
 /* The client is told the status; the log also what a proxy on the way has to say. Not where it may
@@ -362,8 +383,8 @@ static enum step_result attempt_ended(struct exchange *x) {
     return attempt_failed(x, FAILURE_UPSTREAM_PROTOCOL);
   }
   if (!x->is_stream && is_error_body(x)) {
-    record_of(x)->status = x->upstream_status = 502;
-    return attempt_failed(x, FAILURE_UPSTREAM_ERROR);
+    record_of(x)->status = x->upstream_status = status_of_body(x);
+    return attempt_failed(x, kind_of_status(x->upstream_status));
   }
   if (x->is_stream && !x->relay_ended) {
     record_of(x)->sentence = "the provider ended its stream before the first token";

@@ -268,7 +268,11 @@ void send_cancel(struct exchange *x);
 /* The running attempt has failed for a reason seen here, and the next target may be tried. sentence
  * lives as long as x. */
 void send_abandon(struct exchange *x, enum failure_kind kind, const char *sentence);
-/* The same for an error event of the provider that came instead of content. */
+/* What the client is told of an error event of the provider: its words, but for those that are the
+ * operator's affair. -> the kind of failure that its status is. */
+enum failure_kind send_event(struct exchange *x, const struct error_detail *event,
+                             struct error_detail *told);
+/* send_abandon for an error event of the provider that came instead of content. */
 void send_refuse(struct exchange *x, const struct error_detail *event);
 /* Why the newest attempt failed, for the client. */
 const char *send_failure(struct exchange *x);

@@ -18,6 +18,21 @@ REPLY = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "ch
     {"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}
 ENDS = b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m",' \
     b'"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+LOCKED = b'data: {"error":{"message":"no such key sk-of-the-operator","code":401,"metadata":{}}}\n\n'
+CLAUDE_SPEAKS = b"".join(b"event: %s\ndata: %s\n\n" % (body["type"].encode(), json.dumps(body).encode()) for body in (
+    {"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [],
+                                          "stop_reason": None, "usage": {"input_tokens": 1, "output_tokens": 1}}},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "one "}}))
+CLAUDE_LOCKED = b'event: error\ndata: {"type":"error","error":{"type":"authentication_error",' \
+    b'"message":"no such key sk-of-the-operator"}}\n\n'
+
+
+def failed_response(code):
+    return whole({"id": "resp_1", "object": "response", "created_at": 1, "status": "failed", "model": "m", "output": [],
+                  "error": {"code": code, "message": "it failed"}})
+
+
 PLAYS = {
     "odd999": lambda r: [whole({"error": {"message": "denied"}}, 999)],
     "moved": lambda r: [whole({}, 302, location="http://elsewhere/")],
@@ -37,6 +52,14 @@ PLAYS = {
     "mixed": lambda r: [whole({"error": {"message": "no"}}, 500)] if r.json.get("user") == "fail" else [STALL],
     "fine": lambda r: [whole(REPLY)],
     "sorry": lambda r: [whole({"error": {"message": "out of memory", "type": "server_error"}})],
+    "slow-down": lambda r: [whole({"error": {"message": "slow down", "code": 429}})],
+    "mistaken": lambda r: [whole({"error": {"message": "no such field", "code": 400}})],
+    "locked-out": lambda r: [whole({"error": {"message": "no such key sk-of-the-operator", "code": 401}})],
+    "overloaded": lambda r: [whole({"error": {"message": "overloaded", "code": 503}})],
+    "failed": lambda r: [failed_response("rate_limit_exceeded")],
+    "forbidden": lambda r: [failed_response("invalid_prompt")],
+    "locked-midway": lambda r: [stream(SPEAKS + LOCKED)],
+    "claude-locked-midway": lambda r: [stream(CLAUDE_SPEAKS + CLAUDE_LOCKED)],
     "lingers": lambda r: [head() + CHUNKED + chunk(SPEAKS + ENDS + DONE), STALL],
 }
 
@@ -53,8 +76,16 @@ class Attempts(GatewayCase):
         models["speaks-then-dies-then-fine"] = {"targets": ["o/speaks-then-dies", "o/fine"]}
         models["limited-then-reset"] = {"targets": ["o/limited", "o/reset"]}
         models["sorry-then-fine"] = {"targets": ["o/sorry", "o/fine"]}
+        for name in ("slow-down", "mistaken", "locked-out", "overloaded"):
+            models[name + "-then-fine"] = {"targets": ["o/" + name, "o/fine"]}
+        for name in ("failed", "forbidden"):
+            models[name] = {"targets": ["r/" + name]}
+            models[name + "-then-fine"] = {"targets": ["r/" + name, "o/fine"]}
+        models["claude-locked-midway"] = {"targets": ["a/claude-locked-midway"]}
         models["meta/llama 3"] = {"targets": ["o/fine"]}
-        return {"providers": {"o": {"adapter": "openai", "base_url": cls.upstream.url + "/v1"}}, "models": models,
+        return {"providers": {"o": {"adapter": "openai", "base_url": cls.upstream.url + "/v1"},
+                              "r": {"adapter": "openai_responses", "base_url": cls.upstream.url + "/v1"},
+                              "a": {"adapter": "anthropic", "base_url": cls.upstream.url}}, "models": models,
                 "limits": {"retry_min": 1000, "body": "64KiB"}}
 
     def unusable(self):
@@ -139,6 +170,37 @@ class Attempts(GatewayCase):
         self.assertEqual((reply.status, reply.headers["x-gateyes-attempts"]), (200, "2"))
         reply = self.chat("sorry")
         self.assertEqual((reply.status, reply.error()["message"]), (502, "out of memory"))
+
+    def test_an_error_with_status_200_has_the_status_that_it_names(self):
+        asked = {"/v1/chat/completions": chat_body, "/v1/messages": messages_body,
+                 "/v1/responses": lambda model: {"model": model, "input": "Hello"}}
+        for path, body in asked.items():
+            for model, status, code in (("slow-down", 429, "rate_limit_exceeded"), ("mistaken", 400, "upstream_refused"),
+                                        ("locked-out", 502, "upstream_auth"), ("overloaded", 503, "upstream_error")):
+                with self.subTest(path=path, model=model):
+                    reply = self.ask(path, body(model))
+                    self.assertEqual(reply.status, status, reply.body)
+                    self.assertEqual(b"sk-of-the-operator" in reply.body, False)
+                    self.assertEqual(self.gateway.row(reply.id)["failure"], code)
+                    reply = self.ask(path, body(model + "-then-fine"))
+                    self.assertEqual(reply.status, 400 if status == 400 else 200, reply.body)
+
+    def test_a_failed_response_of_the_provider_lets_the_next_target_try(self):
+        for path, body in (("/v1/chat/completions", chat_body), ("/v1/messages", messages_body)):
+            self.assertEqual(self.ask(path, body("failed-then-fine")).status, 200, path)
+            self.assertEqual(self.ask(path, body("failed")).status, 429, path)
+            self.assertEqual(self.ask(path, body("forbidden-then-fine")).status, 400, path)
+
+    def test_a_lost_credential_in_the_middle_of_a_stream_is_the_operators_affair(self):
+        for path, body in (("/v1/chat/completions", chat_body), ("/v1/messages", messages_body)):
+            for model in ("locked-midway", "claude-locked-midway"):
+                with self.subTest(path=path, model=model):
+                    reply = self.ask(path, body(model, True))
+                    self.assertIn(b"one ", reply.body)
+                    for words in (b"sk-of-the-operator", b"authentication_error", b"401,"):
+                        self.assertNotIn(words, reply.body)
+                    self.assertIn(b"must mend them", reply.body)
+                    self.assertEqual(self.gateway.row(reply.id)["failure"], "upstream_auth")
 
     def test_a_client_that_leaves_pays_for_the_prompt(self):
         with self.gateway.client() as client:

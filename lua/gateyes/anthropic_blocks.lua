@@ -34,6 +34,12 @@ local function string_at(object, name, path)
   return nil, invalid(path .. "." .. name, "Input should be a valid string")
 end
 
+-- A member that may be missing. -> text or nil, failure
+function blocks.string_or_nil(object, name, path)
+  if given(object[name]) == nil then return nil end
+  return string_at(object, name, path)
+end
+
 function blocks.cache_of(block)
   local mark = given(block.cache_control)
   if type(mark) ~= "table" then return nil end
@@ -111,10 +117,12 @@ function readers.image(block, path, context)
 end
 
 function readers.document(block, path, context)
-  local part = {
-    type = "file", title = given(block.title), context = given(block.context),
-    citations = raw_or_nil(block.citations), cache = blocks.cache_of(block),
-  }
+  local part = { type = "file", citations = raw_or_nil(block.citations), cache = blocks.cache_of(block) }
+  for _, name in ipairs { "title", "context" } do
+    local text, failure = blocks.string_or_nil(block, name, path)
+    if failure then return nil, failure end
+    part[name] = text
+  end
   local failure = read_source(block, path, part, context)
   if failure then return nil, failure end
   if part.url or part.file_id then part.media_type = part.url and "application/pdf" or nil end
@@ -131,6 +139,11 @@ function readers.search_result(block, path, context)
     if type(block[name]) == "string" then head[#head + 1] = block[name] end
   end
   head[#head + 1] = canonical.text_of(inner, "\n")
+  local wish = raw_or_nil(block.citations)
+  local citations = wish and json.decode(json.raw_text(wish))
+  if type(citations) == "table" and citations.enabled == true then
+    context.drop("messages.citations", "only Anthropic cites from search results")
+  end
   return { type = "text", text = table.concat(head, "\n"), cache = blocks.cache_of(block) }
 end
 
@@ -172,7 +185,10 @@ end
 function readers.thinking(block, path)
   local text, failure = string_at(block, "thinking", path)
   if failure then return nil, failure end
-  local issued = words.read_signature(given(block.signature))
+  local signature
+  signature, failure = blocks.string_or_nil(block, "signature", path)
+  if failure then return nil, failure end
+  local issued = words.read_signature(signature)
   issued.type, issued.text = "reasoning", text
   return issued
 end

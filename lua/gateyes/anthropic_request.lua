@@ -149,12 +149,18 @@ local tool_members = {
 local function read_tool(text, path, context)
   local tool = json.decode(text, { input_schema = true, input_examples = true })
   if type(tool) ~= "table" then return nil, invalid(path, "Input should be an object") end
-  local kind, name = given(tool.type), given(tool.name)
+  local name, description, failure
+  name, failure = blocks.string_or_nil(tool, "name", path)
+  if failure then return nil, failure end
+  local kind = given(tool.type)
   if kind and kind ~= "custom" then
     local search = web_search.of_tool(tool)
-    return { type = "provider", format = "anthropic", raw = json.raw(text), name = name, search = search }
+    return { type = "provider", format = "anthropic", raw = json.raw(text), search = search,
+      name = name or search and web_search.name or nil }
   end
-  if type(name) ~= "string" then return nil, invalid(path .. ".name", "Field required") end
+  if not name then return nil, invalid(path .. ".name", "Field required") end
+  description, failure = blocks.string_or_nil(tool, "description", path)
+  if failure then return nil, failure end
   local schema = raw_or_nil(tool.input_schema)
   if not schema then return nil, invalid(path .. ".input_schema", "Field required") end
   for option, value in pairs(tool) do
@@ -163,7 +169,7 @@ local function read_tool(text, path, context)
     end
   end
   return {
-    type = "function", name = name, description = given(tool.description), parameters = schema,
+    type = "function", name = name, description = description, parameters = schema,
     strict = given(tool.strict), cache = blocks.cache_of(tool),
   }
 end

@@ -247,7 +247,7 @@ end
 local function format(writer)
   local output = writer.request.output
   if not output or output.type == "text" then return nil end
-  if output.type == "json_object" then return '{"type":"json_object"}' end
+  if output.type == "json_object" or not output.schema then return '{"type":"json_object"}' end
   return text.object("type", '"json_schema"', "name", quote(output.name or "structured_output"),
     "description", output.description and quote(output.description), "schema", json.raw_text(output.schema),
     "strict", strict_of(writer, "output", output.strict, output.schema))

@@ -217,6 +217,17 @@ describe("messages.decode", function()
     end
   end)
 
+  it("reports that nobody else cites from search results", function()
+    local context = support.context()
+    local block = [==[{"type":"search_result","title":"t","source":"s","content":[{"type":"text","text":"b"}]%s}]==]
+    for wish, reported in pairs { [""] = false, [',"citations":{"enabled":false}'] = false,
+      [',"citations":{"enabled":true}'] = true } do
+      context.dropped = {}
+      decode({ messages = json.array { { role = "user", content = json.raw("[" .. block:format(wish) .. "]") } } }, context)
+      assert.equal(reported, context.dropped["messages.citations"] ~= nil)
+    end
+  end)
+
   it("reports a word for an output format", function()
     assert.equal("\"markdown\"", json.raw_text(decode({ output_format = "markdown" }).extra.output_format))
   end)

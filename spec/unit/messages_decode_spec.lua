@@ -223,7 +223,8 @@ describe("messages.decode", function()
     for wish, reported in pairs { [""] = false, [',"citations":{"enabled":false}'] = false,
       [',"citations":{"enabled":true}'] = true } do
       context.dropped = {}
-      decode({ messages = json.array { { role = "user", content = json.raw("[" .. block:format(wish) .. "]") } } }, context)
+      local content = json.raw("[" .. block:format(wish) .. "]")
+      decode({ messages = json.array { { role = "user", content = content } } }, context)
       assert.equal(reported, context.dropped["messages.citations"] ~= nil)
     end
   end)

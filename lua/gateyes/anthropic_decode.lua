@@ -41,10 +41,10 @@ function decode.reply(body, context)
   if refusal then parts[#parts + 1] = { type = "refusal", text = refusal } end
   local counted = given(message.usage)
   return {
-    id = given(message.id), model = given(message.model), created = context.now,
+    id = stream_in.word(message.id), model = stream_in.word(message.model), created = context.now,
     choices = { {
       index = 0, parts = parts, finish = stream_in.finish_of(given(message.stop_reason), answered, called),
-      stop_sequence = given(message.stop_sequence),
+      stop_sequence = stream_in.word(message.stop_sequence),
     } },
     usage = usage.from_anthropic(counted),
     service_tier = type(counted) == "table" and words.tier_of_reply(given(counted.service_tier)) or nil,

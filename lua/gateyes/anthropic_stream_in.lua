@@ -42,6 +42,12 @@ local function note_usage(state, counted, events)
   events[#events + 1] = { type = "usage", usage = state.usage }
 end
 
+-- Providers that merely speak the protocol may put anything in any place.
+local function word(value)
+  return type(value) == "string" and value or nil
+end
+stream_in.word = word
+
 local handlers = {}
 
 function handlers.message_start(state, body, events)
@@ -49,7 +55,7 @@ function handlers.message_start(state, body, events)
   if type(message) ~= "table" then message = {} end
   local counted = given(message.usage)
   local start = {
-    type = "start", id = given(message.id), model = given(message.model), created = state.context.now,
+    type = "start", id = word(message.id), model = word(message.model), created = state.context.now,
     service_tier = type(counted) == "table" and words.tier_of_reply(given(counted.service_tier)) or nil,
   }
   events[#events + 1] = start
@@ -94,7 +100,7 @@ local function put_delta(open, fields, events)
 end
 
 function handlers.content_block_start(state, body, events)
-  if not json.is_raw(body.content_block) then return end
+  if not json.is_raw(body.content_block) or type(body.index) ~= "number" then return end
   local part = blocks.part(json.raw_text(body.content_block), "content_block", state.context)
   if not part then return end
   local open = { index = state.next_index }
@@ -136,20 +142,21 @@ end
 
 local deltas = {}
 
-function deltas.text_delta(open, delta, events) put_delta(open, { text = delta.text }, events) end
-function deltas.thinking_delta(open, delta, events) put_delta(open, { text = delta.thinking }, events) end
-function deltas.signature_delta(open, delta, events) put_delta(open, { signature = delta.signature }, events) end
+function deltas.text_delta(open, delta, events) put_delta(open, { text = word(delta.text) }, events) end
+function deltas.thinking_delta(open, delta, events) put_delta(open, { text = word(delta.thinking) }, events) end
+function deltas.signature_delta(open, delta, events) put_delta(open, { signature = word(delta.signature) }, events) end
 
 function deltas.citations_delta(open, delta, events)
   if json.is_raw(delta.citation) then put_delta(open, { citation = delta.citation }, events) end
 end
 
 function deltas.input_json_delta(open, delta, events)
-  if delta.partial_json ~= "" then add_arguments(open, delta.partial_json, events) end
+  local text = word(delta.partial_json)
+  if text and text ~= "" then add_arguments(open, text, events) end
 end
 
 function handlers.content_block_delta(state, body, events)
-  local open, delta = state.open[body.index], given(body.delta)
+  local open, delta = type(body.index) == "number" and state.open[body.index], given(body.delta)
   local handler = open and type(delta) == "table" and deltas[delta.type]
   if handler then handler(open, delta, events) end
 end
@@ -165,7 +172,7 @@ local function end_call(open, events)
 end
 
 function handlers.content_block_stop(state, body, events)
-  local open = state.open[body.index]
+  local open = type(body.index) == "number" and state.open[body.index]
   if not open then return end
   if open.call then end_call(open, events) end
   if open.answer then state.answered = true elseif open.call then state.called = true end
@@ -192,7 +199,7 @@ function handlers.message_delta(state, body, events)
   local reason = type(delta) == "table" and given(delta.stop_reason)
   if not reason then return end
   state.finish = stream_in.finish_of(reason, state.answered, state.called)
-  state.stop_sequence = given(delta.stop_sequence)
+  state.stop_sequence = word(delta.stop_sequence)
   state.refusal = stream_in.refusal_of(delta)
 end
 

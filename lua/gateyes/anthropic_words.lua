@@ -67,10 +67,14 @@ function words.signature_of(part)
     .. (part.signature or part.encrypted or "")
 end
 
+function words.is_marked(signature)
+  return signature:sub(1, #mark) == mark
+end
+
 -- The reasoning fields that a signature stands for. An empty signature gives none: the text is unsigned.
 function words.read_signature(signature)
   if not signature or signature == "" then return {} end
-  if signature:sub(1, #mark) ~= mark then return { signature = signature, format = "anthropic" } end
+  if not words.is_marked(signature) then return { signature = signature, format = "anthropic" } end
   local format_end = signature:find(".", #mark + 1, true)
   local id_end = format_end and signature:find(".", format_end + 1, true)
   local kind_end = id_end and signature:find(".", id_end + 1, true)

@@ -62,7 +62,7 @@ struct slice clamp_native(struct exchange *x, const struct model_target *target,
   uint64_t tokens = clamp_tokens(x, target);
   if (!tokens) return nothing;
   if (x->route.dialect == DIALECT_RESPONSES && tokens < RESPONSES_LEAST) tokens = RESPONSES_LEAST;
-  (void)!json_members(x->forward_body, members, NAMES, JSON_DEPTH_MAX, NULL);
+  (void)!json_members(edits->text, members, NAMES, JSON_DEPTH_MAX, NULL);
   struct slice name = name_for(x, target);
   if (lower(x, members, NAMES, tokens, edits) || !name.len) return nothing;
   clamp_note(x, name, tokens);

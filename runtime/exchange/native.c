@@ -162,6 +162,29 @@ enum step_result native_expand(struct exchange *x) {
   return STEP_NEXT;
 }
 
+/* Could there be thinking in the history that this provider did not sign? The gateway's own mark,
+ * or no signature at all. */
+static bool may_be_unsigned(struct slice body) {
+  static const char *const marks[] = {"\"gateyes.", "\"signature\":\"\"", "\"signature\": \"\""};
+  for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+    if (memmem(body.data, body.len, marks[i], strlen(marks[i]))) return true;
+  return false;
+}
+
+/* The body that this target gets of what is relayed. */
+static enum step_result sign_body(struct exchange *x, const struct model_target *target,
+                                  struct slice *body) {
+  *body = x->forward_body;
+  if (x->route.dialect != DIALECT_MESSAGES || !may_be_unsigned(*body)) return STEP_NEXT;
+  struct error_detail error = {0};
+  struct signed_body wanted = {.body = *body, .model = target->model};
+  if (!script_signed_body(x->generation, &wanted, &x->arena, &error))
+    return exchange_fail_with(x, FAILURE_TRANSLATION, &error);
+  *body = wanted.body;
+  x->dropped = wanted.gone;
+  return STEP_NEXT;
+}
+
 static struct slice join_members(struct exchange *x, struct slice a, struct slice b) {
   if (!a.len || !b.len) return a.len ? a : b;
   return arena_join(&x->arena, (struct slice[]){a, SLICE(","), b}, 3);
@@ -174,11 +197,13 @@ enum step_result native_encode(struct exchange *x, const struct model_target *ta
   x->upstream_path = native_path(x, pattern, target);
   if (!x->forward_body.data && native_expand(x) == STEP_FAIL) return STEP_FAIL;
   struct request_fields fields = x->fields;
-  if (x->forward_body.data != x->body.data && !body_find_fields(x->forward_body, &fields))
+  struct slice body;
+  if (sign_body(x, target, &body) == STEP_FAIL) return STEP_FAIL;
+  if (body.data != x->body.data && !body_find_fields(body, &fields))
     return exchange_fail(x, FAILURE_TRANSLATION,
                          "the stored context could not be put into the request");
   struct json_edits edits;
-  json_edits_init(&edits, x->forward_body);
+  json_edits_init(&edits, body);
   struct slice model = edit_model(x, &fields, target, &edits),
                usage = edit_usage(x, &fields, &edits),
                limit = count_tokens ? (struct slice){"", 0} : clamp_native(x, target, &edits);

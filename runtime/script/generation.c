@@ -29,6 +29,7 @@ static const struct {
     [ENTRY_STORE_ANSWER] = {"gateyes.responses_store", "answer"},
     [ENTRY_EXPAND] = {"gateyes.translate", "expand"},
     [ENTRY_FOREIGN] = {"gateyes.translate", "foreign"},
+    [ENTRY_SIGNED] = {"gateyes.anthropic_history", "for_provider"},
     [ENTRY_FAILED_FRAMES] = {"dialects.responses", "failed_frames"},
 };
 

@@ -21,6 +21,7 @@ enum entry { /* functions of lua/gateyes/translate.lua, held in the registry */
              ENTRY_STORE_ANSWER,
              ENTRY_EXPAND,
              ENTRY_FOREIGN,
+             ENTRY_SIGNED,
              ENTRY_FAILED_FRAMES,
              ENTRY_COUNT
 };

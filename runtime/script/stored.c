@@ -105,6 +105,17 @@ bool script_stored_foreign(struct generation *g, const struct stored_body *reque
   return true;
 }
 
+bool script_signed_body(struct generation *g, struct signed_body *request, struct arena *arena,
+                        struct error_detail *error) {
+  lua_State *L = generation_enter(g, ENTRY_SIGNED);
+  push(L, request->body);
+  push(L, request->model);
+  if (!script_call(L, 2, 2, error)) return false;
+  request->gone = arena_slice(arena, state_text(L, 2));
+  if (request->gone.len) request->body = arena_slice(arena, state_text(L, 1));
+  return true;
+}
+
 void script_failed_frames(struct generation *g, const struct broken_stream *stream,
                           const struct error_detail *error, struct bytes *out) {
   lua_State *L = generation_enter(g, ENTRY_FAILED_FRAMES);

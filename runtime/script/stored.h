@@ -49,6 +49,15 @@ MUST_CHECK bool script_stored_expand(struct generation *g, const struct stored_b
 MUST_CHECK bool script_stored_foreign(struct generation *g, const struct stored_body *request,
                                       struct arena *arena, struct slice *id,
                                       struct error_detail *error);
+/* A Messages body for a provider of the same protocol, without the thinking that other providers
+ * issued (struct slice and names of what is gone in arena). *gone is empty where nothing is: then
+ * *body is untouched. False: *error. */
+struct signed_body {
+  struct slice body, model; /* the provider's name of the model */
+  struct slice gone;
+};
+MUST_CHECK bool script_signed_body(struct generation *g, struct signed_body *request,
+                                   struct arena *arena, struct error_detail *error);
 struct broken_stream {
   struct slice
       created;       /* data of the newest event that carried the response object; may be empty */

@@ -87,3 +87,80 @@ describe("whatever a Messages client sends", function()
     assert.is_true(asked > 1000)
   end)
 end)
+
+local events = json.decode [=[[{"type":"message_start","message":{"id":"msg_1","model":"c","content":[],
+  "usage":{"input_tokens":1,"output_tokens":1,"cache_creation":{"ephemeral_5m_input_tokens":3},
+  "service_tier":"standard"}}},
+  {"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}},
+  {"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}},
+  {"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"S"}},
+  {"type":"content_block_stop","index":0},
+  {"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}},
+  {"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"hello"}},
+  {"type":"content_block_delta","index":1,"delta":{"type":"citations_delta",
+  "citation":{"type":"web_search_result_location","url":"u","title":"t"}}},
+  {"type":"content_block_stop","index":1},
+  {"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"t","name":"w","input":{}}},
+  {"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"a\":1}"}},
+  {"type":"content_block_stop","index":2},
+  {"type":"message_delta","delta":{"stop_reason":"refusal","stop_sequence":"x",
+  "stop_details":{"type":"refusal","explanation":"e"}},"usage":{"output_tokens":3}},
+  {"type":"message_stop"}]]=]
+
+local whole = json.decode [[{"id":"msg_1","type":"message","role":"assistant","model":"c","stop_reason":"refusal",
+  "stop_sequence":"x","stop_details":{"type":"refusal","explanation":"e"},
+  "content":[{"type":"thinking","thinking":"hm","signature":"S"},{"type":"redacted_thinking","data":"d"},
+  {"type":"text","text":"t","citations":[{"type":"web_search_result_location","url":"u","title":"t"}]},
+  {"type":"tool_use","id":"t","name":"w","input":{"a":1}}],
+  "usage":{"input_tokens":1,"output_tokens":1,"service_tier":"standard"}}]]
+
+describe("whatever an Anthropic server answers", function()
+  local anthropic = require "adapters.anthropic"
+  local dialects = { "chat", "responses", "completions" }
+
+  local function context_of(name)
+    return support.context { dialect = name, request = { fields = {} }, include_usage = true }
+  end
+
+  local function play(texts, name)
+    local context, dialect = context_of(name), require("dialects." .. name)
+    local state, client = anthropic.new_stream(context), dialect.new_stream(context)
+    for _, text in ipairs(texts) do
+      for _, event in ipairs(anthropic.decode_event(state, "message", text)) do
+        assert(type(dialect.encode_event(client, event)) == "string")
+      end
+    end
+  end
+
+  it("makes a stream or an error of each stream", function()
+    local texts = {}
+    for i, event in ipairs(events) do texts[i] = json.encode(event) end
+    for i, event in ipairs(events) do
+      local own = texts[i]
+      mutate(event, event, "event " .. i, function(text, where)
+        texts[i] = text
+        for _, name in ipairs(dialects) do
+          local ok, message = pcall(play, texts, name)
+          assert.is_true(ok, where .. " for " .. name .. ": " .. tostring(message))
+        end
+      end)
+      texts[i] = own
+    end
+  end)
+
+  it("makes an answer or an error of each body", function()
+    mutate(whole, whole, "body", function(text, where)
+      for _, name in ipairs(dialects) do
+        local context = context_of(name)
+        local ok, reply, failure = pcall(anthropic.decode, text, context)
+        assert.is_true(ok, where .. ": " .. tostring(reply))
+        if reply == nil then
+          assert.equal("string", type(failure.message), where)
+        else
+          local fine, encoded = pcall(require("dialects." .. name).encode, reply, context)
+          assert.is_true(fine and json.valid(encoded), where .. " for " .. name .. ": " .. tostring(encoded))
+        end
+      end
+    end)
+  end)
+end)

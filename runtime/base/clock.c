@@ -20,14 +20,20 @@ int64_t clock_wall_ms(void) {
 
 static _Thread_local struct {
   bool has_turns;
+  uint64_t number;
   uint64_t mono_ns; /* 0: not read in this turn */
   int64_t wall_ms;
 } turn;
 
 void clock_turn(void) {
   turn.has_turns = true;
+  turn.number++;
   turn.mono_ns = 0;
   turn.wall_ms = 0;
+}
+
+uint64_t clock_turn_number(void) {
+  return turn.number;
 }
 
 uint64_t clock_turn_mono_ns(void) {

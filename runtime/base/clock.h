@@ -11,5 +11,6 @@ int64_t clock_wall_ms(void); /* milliseconds since 1970-01-01 UTC */
 uint64_t clock_turn_mono_ns(void);
 int64_t clock_turn_wall_ms(void);
 void clock_turn(void); /* the loop is about to wait */
+uint64_t clock_turn_number(void);
 /* RFC 3339 with milliseconds and Z, 24 characters and a zero byte. */
 void clock_format(int64_t wall_ms, char out[25]);

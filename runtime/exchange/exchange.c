@@ -61,6 +61,7 @@ static struct exchange *exchange_new(struct exchange_host *host, struct http_str
   x->stream = stream;
   x->started_ns = clock_mono_ns();
   x->started_ms = clock_turn_wall_ms();
+  x->started_turn = clock_turn_number();
   request_id_new(x);
   list_init(&x->ready_link);
   list_append(&host->exchanges, &x->link);

@@ -32,7 +32,7 @@ static bool reached_model(const struct exchange *x) {
   if (x->failure == FAILURE_NONE || x->has_content) return true;
   bool gave_up = x->failure == FAILURE_CLIENT_GONE || x->failure == FAILURE_TRANSLATION ||
                  x->failure == FAILURE_DRAINING || policies_denied(x);
-  return gave_up && last_record(x)->timing.sent > 0;
+  return gave_up && last_record(x)->timing.is_sent;
 }
 
 static bool is_reported(const struct exchange *x) {

@@ -83,7 +83,8 @@ struct exchange {
   const struct principal *principal;
   const struct service *service;         /* borrowed from the directory; NULL: none was asked for */
   const struct service_version *version; /* which one of it answers */
-  uint64_t started_ns, body_done_ns, first_content_ns, settled_ns, upstream_ns;
+  uint64_t started_ns, first_content_ns, settled_ns, upstream_ns;
+  uint64_t started_turn, body_done_ns; /* of the loop; 0: the body came in that turn */
   int64_t started_ms;
 
   struct bytes body;

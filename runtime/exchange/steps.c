@@ -87,7 +87,7 @@ static enum step_result step_body(struct exchange *x) {
     if (x->body_bytes <= limit) bytes_reserve(&x->body, (size_t)x->body_bytes);
     return STEP_PARK;
   }
-  x->body_done_ns = clock_mono_ns();
+  if (x->started_turn != clock_turn_number()) x->body_done_ns = clock_mono_ns();
   switch (x->route.endpoint) {
   case ENDPOINT_GENERATE:
   case ENDPOINT_COUNT_TOKENS:

@@ -4,7 +4,7 @@
 #include "base/json.h"
 #include "store/sqlite_blocks.h"
 
-static const char read_sql[] = "SELECT first, requests, rows, "
+static const char read_sql[] = "SELECT first, requests, rows, coalesce(trace, ''), "
 #define NUMBER(column, member) #column ","
     BLOCK_COMMON(NUMBER)
 #undef NUMBER
@@ -15,8 +15,9 @@ static const char read_sql[] = "SELECT first, requests, rows, "
 
 /* Where they stand is known when all of them are there: texts moves while it grows. */
 static void copy_common(const struct query *q, struct bytes *texts, struct ledger_record *r) {
-  int column = 3;
-  *r = (struct ledger_record){0};
+  int column = 4;
+  *r = (struct ledger_record){.trace = query_column(q, 3)};
+  bytes_append_slice(texts, r->trace);
 #define NUMBER(name, member) r->member = (uint64_t)query_column_number(q, column++);
   BLOCK_COMMON(NUMBER)
 #undef NUMBER
@@ -26,6 +27,8 @@ static void copy_common(const struct query *q, struct bytes *texts, struct ledge
   ROLLUP_TEXTS(GROUP_TEXT)
 #undef GROUP_TEXT
   const char *at = texts->data ? texts->data : "";
+  r->trace.data = at;
+  at += r->trace.len;
 #define GROUP_TEXT(name)                                                                           \
   r->name.data = at;                                                                               \
   at += r->name.len;
@@ -38,7 +41,9 @@ static uint64_t number_of(struct slice value) {
   return json_to_u64(value, &number) ? number : 0;
 }
 
-static struct slice container_of(struct slice value) {
+/* shared: what a number stands for. */
+static struct slice container_of(struct slice value, struct slice shared) {
+  if (json_type(value) == JSON_NUMBER) return shared;
   return json_type(value) == JSON_STRING ? (struct slice){"", 0} : value;
 }
 
@@ -66,14 +71,17 @@ static bool is_times(struct slice attempts) {
   return attempts.len > 1 && attempts.data[1] >= '0' && attempts.data[1] <= '9';
 }
 
+/* r: what its block shares. */
 static int64_t read_row(struct slice row, struct ledger_record *r) {
   struct json_walk w = json_walk_of(row);
+  struct slice shared = r->trace;
+  r->trace = (struct slice){"", 0};
   int64_t delta = json_walk_next(&w) ? (int64_t)number_of(w.value) : 0;
   if (json_walk_next(&w)) r->request_id = json_string_raw(w.value);
 #define NUMBER(column, member)                                                                     \
   if (json_walk_next(&w)) r->member = number_of(w.value);
 #define JSON(column, member)                                                                       \
-  if (json_walk_next(&w)) r->member = container_of(w.value);
+  if (json_walk_next(&w)) r->member = container_of(w.value, shared);
   BLOCK_FIELDS(NUMBER, JSON)
 #undef NUMBER
 #undef JSON

@@ -12,11 +12,13 @@ struct common {
 
 enum { HEAD, DURATION, TIMES };
 enum { BLOCK_TIMES_attempts = true, BLOCK_TIMES_trace = false, BLOCK_TIMES_tags = false };
+enum { BLOCK_SHARES_attempts = false, BLOCK_SHARES_trace = true, BLOCK_SHARES_tags = false };
 
 struct block {
   struct block *next;       /* of the same group */
   struct bytes usual;       /* what its attempts begin with, up to the first of their times */
   struct slice trace, tags; /* the newest that were looked at, of a record of the batch */
+  struct slice shared;      /* the first row's trace */
   struct common common;
   uint64_t first_ms;
   int64_t last;      /* sequence */
@@ -140,6 +142,12 @@ static inline void put_json(struct row_writer *w, struct slice text) {
   if (text.len) w->end = w->out->len;
 }
 
+/* For a text that stands with the block. */
+static void put_shared(struct row_writer *w) {
+  bytes_append(w->out, ",1", 2);
+  w->end = w->out->len;
+}
+
 static void put_times(struct row_writer *w, const struct slice times[TIMES]) {
   bytes_append(w->out, ",[", 2);
   bytes_append_slice(w->out, times[HEAD]);
@@ -150,8 +158,11 @@ static void put_times(struct row_writer *w, const struct slice times[TIMES]) {
 }
 
 /* times: of attempts, unless they are empty. */
-static void put_row(struct bytes *out, const struct ledger_record *record, uint64_t delta,
+static void put_row(struct block *b, const struct ledger_record *record,
                     const struct slice times[TIMES]) {
+  uint64_t delta = (uint64_t)b->last - b->first_ms * SEQUENCES_PER_MS;
+  bool is_shared = record->trace.len && slice_equal(record->trace, b->shared);
+  struct bytes *out = &b->rows;
   char *at = bytes_reserve(out, 2 * NUMBER_BYTES + record->request_id.len);
   *at++ = out->len ? ',' : '[';
   *at++ = '[';
@@ -167,6 +178,8 @@ static void put_row(struct bytes *out, const struct ledger_record *record, uint6
 #define JSON(column, member)                                                                       \
   if (BLOCK_TIMES_##column && times[HEAD].len)                                                     \
     put_times(&w, times);                                                                          \
+  else if (BLOCK_SHARES_##column && is_shared)                                                     \
+    put_shared(&w);                                                                                \
   else                                                                                             \
     put_json(&w, record->member);
   BLOCK_FIELDS(NUMBER, JSON)
@@ -183,11 +196,11 @@ static const char block_sql[] =
 #define NUMBER(column, member) #column ","
     BLOCK_COMMON(NUMBER)
 #undef NUMBER
-        "rows, sequence) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,"
+        "rows, trace, sequence) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,"
 #define NUMBER(column, member) "?,"
     BLOCK_COMMON(NUMBER)
 #undef NUMBER
-        "?,?)";
+        "?,?,?)";
 
 static void bind_sums(struct query *q, const struct used *u) {
   const uint64_t sums[] = {u->requests,           u->failures,      u->unpriced,
@@ -209,6 +222,7 @@ static enum store_result block_insert(struct sqlite *s, const struct block *b, i
     BLOCK_COMMON(NUMBER)
 #undef NUMBER
     query_text(&q, bytes_slice(&b->rows));
+    query_text(&q, b->shared);
     query_number(&q, sequence);
     query_next(&q);
     bool is_done = q.result != STORE_FINE || sqlite3_changes(s->writer) > 0;
@@ -257,9 +271,12 @@ enum store_result blocks_add(struct sqlite *s, struct block **blocks, int64_t gr
   if (b->rows.len && (b->used.requests == BLOCK_ROWS || b->rows.len > BLOCK_BYTES ||
                       record->time_ms - b->first_ms >= BLOCK_MS))
     result = block_end(s, b, group);
-  if (!b->rows.len) b->first_ms = record->time_ms;
+  if (!b->rows.len) {
+    b->first_ms = record->time_ms;
+    b->shared = record->trace;
+  }
   b->last = add->sequence;
-  put_row(&b->rows, record, (uint64_t)b->last - b->first_ms * SEQUENCES_PER_MS, times);
+  put_row(b, record, times);
   used_add(&b->used, record);
   return result;
 }

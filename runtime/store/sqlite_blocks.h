@@ -2,7 +2,8 @@
  * request_blocks, up to a second and BLOCK_ROWS of them, with their sums. What is their own is a
  * JSON array in its column `rows`, the oldest first, which SQL can read, too:
  *   [sequence - first, id, then BLOCK_FIELDS without the empty ones at the end]
- * Of attempts the usual single one is only its times: [head_ms, duration_ms].
+ * Of attempts the usual single one is only its times: [head_ms, duration_ms]. A trace of 1 is the
+ * block's own, in its column `trace`: that of its first request.
  * The block's own sequence is that of its newest request, or a little more. */
 #pragma once
 #include "base/arena.h"

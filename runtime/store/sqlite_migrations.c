@@ -222,6 +222,34 @@ static const char *const migrations[SQLITE_SCHEMA_VERSION] = {
     "old.first_token_us, old.overhead_us, old.attempt_count, old.attempts, old.generation, "
     "old.config_version, old.tags, old.trace FROM request_blocks WHERE sequence = "
     "old.block; " TAKE_OUT " END;",
+
+    /* 9: the trace that rows of a block share stands once. */
+    "ALTER TABLE request_blocks ADD COLUMN trace;"
+    "DROP VIEW requests_packed;"
+    "CREATE VIEW requests_packed AS SELECT json_extract(value, '$[1]') AS request_id, (first + "
+    "json_extract(value, '$[0]')) / 4096 AS time_ms, tenant, project, user, key_id, customer, "
+    "requested_model, model, provider, upstream_model, residency, dialect, status, failure, "
+    "finish_reason, stream, usage_source, coalesce(json_extract(value, '$[4]'), 0) AS "
+    "input_tokens, coalesce(json_extract(value, '$[11]'), 0) AS cache_read_tokens, "
+    "coalesce(json_extract(value, '$[13]'), 0) AS cache_write_5m_tokens, "
+    "coalesce(json_extract(value, '$[14]'), 0) AS cache_write_1h_tokens, "
+    "coalesce(json_extract(value, '$[5]'), 0) AS output_tokens, coalesce(json_extract(value, "
+    "'$[12]'), 0) AS reasoning_tokens, coalesce(json_extract(value, '$[15]'), 0) AS "
+    "audio_input_tokens, coalesce(json_extract(value, '$[16]'), 0) AS audio_output_tokens, "
+    "coalesce(json_extract(value, '$[17]'), 0) AS images, coalesce(json_extract(value, "
+    "'$[6]'), 0) AS cost_nanousd, cost_known, price_version, currency, "
+    "coalesce(json_extract(value, '$[2]'), 0) AS duration_us, coalesce(json_extract(value, "
+    "'$[8]'), 0) AS first_token_us, coalesce(json_extract(value, '$[3]'), 0) AS overhead_us, "
+    "attempt_count, iif(json_type(value, '$[7][0]') IN ('real', 'integer'), "
+    "printf('[{\"provider\":%s,\"model\":%s,\"status\":%d,\"head_ms\":%s,\"duration_ms\":%s}]', "
+    "json_quote(provider), json_quote(upstream_model), status, json_extract(value, '$[7][0]'), "
+    "json_extract(value, '$[7][1]')), coalesce(json_extract(value, '$[7]'), '')) AS attempts, "
+    "generation, config_version, coalesce(json_extract(value, '$[10]'), '') AS tags, "
+    "iif(json_type(value, '$[9]') = 'integer', request_blocks.trace, "
+    "coalesce(json_extract(value, '$[9]'), '')) AS trace, service_tier, first + "
+    "json_extract(value, '$[0]') AS sequence, request_blocks.sequence AS block, first FROM "
+    "request_blocks CROSS JOIN request_groups ON request_groups.id = group_id CROSS JOIN "
+    "json_each(rows);",
 #undef ENTITY
 #undef TAKE_OUT
 };

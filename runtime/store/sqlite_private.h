@@ -76,7 +76,7 @@ enum store_result query_run(struct query *q);
 enum store_result sqlite_run(struct sqlite *s, sqlite3 *db, const char *sql);
 
 /* sqlite_migrations.c: to the newest schema, in a transaction. */
-enum { SQLITE_SCHEMA_VERSION = 8 };
+enum { SQLITE_SCHEMA_VERSION = 9 };
 enum store_result sqlite_migrate(struct sqlite *s, sqlite3 *db);
 
 /* The sequence of a request is its time times SEQUENCES_PER_MS, or one of the next ones: it may be

@@ -227,8 +227,8 @@ void attempt_reconnect(struct attempt *a) {
 }
 
 void attempt_connected(struct attempt *a, bool reused) {
-  a->timing.connected = clock_mono_ns();
-  a->timing.reused = reused;
+  a->timing.is_reused = reused;
+  a->timing.connected = reused ? 0 : clock_mono_ns();
   enter_phase(a, PHASE_SEND, a->provider->timers.idle_ms);
 }
 
@@ -237,7 +237,7 @@ void attempt_progress(struct attempt *a) {
 }
 
 void attempt_sent(struct attempt *a) {
-  a->timing.sent = clock_mono_ns();
+  a->timing.is_sent = true;
   a->total_due_ms = after(a, total_ms(a));
   if (a->phase == PHASE_SEND) /* else the answer came early */
     enter_phase(a, PHASE_HEAD, a->head_ms);

@@ -53,8 +53,9 @@ struct attempt_events {
 };
 
 struct attempt_timing { /* monotonic nanoseconds; 0 = has not happened */
-  uint64_t started, connected, sent, head, first_byte, ended;
-  bool reused;
+  uint64_t started, connected, head, first_byte, ended;
+  bool is_reused; /* the connection was there: connected stays 0 */
+  bool is_sent;   /* the request left whole */
 };
 
 /* config and gates are borrowed: config until the next upstream_reload or the close. */

@@ -1,5 +1,6 @@
 """What the ledger says of requests, whole and broken, and of their customers."""
 import contextlib
+import json
 import sqlite3
 import unittest
 
@@ -34,7 +35,7 @@ class Ledger(MoneyCase):
     def configuration(cls):
         quotas = [{"name": "each", "scope": {"tenant": "acme", "key": "c", "customer": "*"}, "requests": 1, "window": "1h"}]
         cut = {"targets": ["o/m@frames=8;size=40;cut=1500;rst"], "price": PRICE}
-        return {"providers": cls.mock_providers(), "models": cls.models(cut=cut), "keys": keys("a", project="x/y") + keys("c"), "quotas": quotas}
+        return {"providers": cls.mock_providers(), "models": cls.models(cut=cut), "keys": keys("a", project="x/y") + keys("b", "c"), "quotas": quotas}
 
     def test_each_customer_has_a_counter(self):
         self.assertEqual(self.chat_as("c", user="ann").status, 200)
@@ -43,6 +44,19 @@ class Ledger(MoneyCase):
         self.assertEqual(self.chat_as("c", headers=[("x-gateyes-customer", "cid")]).status, 200)
         self.assertEqual(self.chat_as("c", headers=[("x-gateyes-customer", "cid")]).status, 429)
         wait_for(lambda: self.rows("customer = 'cid'")[0] == 2, 10, "both requests of that customer")
+
+    def test_usual_requests_are_stored_short(self):
+        for _ in range(8):
+            self.assertEqual(self.chat_as("b").status, 200)
+        wait_for(lambda: self.rows("key_id = 'b'")[0] == 8, 10, "eight rows")
+        with contextlib.closing(sqlite3.connect(self.gateway.folder + "/g.db")) as base:
+            attempts = [json.loads(a)[0] for a, in base.execute("select attempts from requests where key_id = 'b' order by time_ms")]
+            kept = [a for a, in base.execute("select json_extract(value, '$[7]') from request_blocks, json_each(rows),"
+                                             " request_groups as g on g.id = group_id where key_id = 'b'")]
+        self.assertEqual({(a["provider"], a["status"]) for a in attempts}, {("o", 200)})
+        for attempt in attempts[1:]:
+            self.assertNotIn("connect_ms", attempt, "the first one's connection was there")
+        self.assertEqual(len([k for k in kept if "provider" not in k]), 7 if "connect_ms" in attempts[0] else 8)
 
     def test_rows_are_what_clients_were_billed(self):
         whole = self.chat_as("a")

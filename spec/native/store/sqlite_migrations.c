@@ -104,6 +104,8 @@ static void test_version(int version, struct slice newest) {
   if (version >= 3) CHECK(kit_number("SELECT count(*) FROM texts") == 1);
   if (version >= 4) CHECK(kit_number("SELECT count(*) FROM deliveries") == 1);
   if (version >= 5) CHECK(kit_number("SELECT count(*) FROM services") == 1);
+  CHECK(kit_number("SELECT count(*) FROM requests WHERE trace = '{\"steps\":[]}'") ==
+        (version >= 9));
   bytes_fini(&sql);
   bytes_fini(&schema);
   kit_end(s);

@@ -338,7 +338,7 @@ static void test_no_silent_resend(void) {
     struct probe p = {0};
     probe_post(&p, &r, false);
     probe_wait(&p, &r, 2000);
-    CHECK(p.timing.reused == (i % 2 == 1));
+    CHECK(p.timing.is_reused == (i % 2 == 1));
     if (i % 2 == 0)
       CHECK(p.is_ended);
     else
@@ -406,7 +406,7 @@ static void test_close_behind_answer(void) {
     struct probe p = {0};
     probe_post(&p, &r, false);
     probe_wait(&p, &r, 2000);
-    CHECK(p.is_ended && p.timing.reused == (i % ANSWERS != 0));
+    CHECK(p.is_ended && p.timing.is_reused == (i % ANSWERS != 0));
     probe_fini(&p);
     if (i % ANSWERS != ANSWERS - 1) continue;
     atomic_store(&may_close, true); /* nothing polls until the next request */
@@ -445,7 +445,7 @@ static void test_close_while_held(void) {
     }
     for (int k = 0; k < TOGETHER; k++) {
       probe_wait(&probes[k], &r, 5000);
-      CHECK(probes[k].is_ended && !probes[k].timing.reused);
+      CHECK(probes[k].is_ended && !probes[k].timing.is_reused);
       probe_fini(&probes[k]);
     }
     if (i % 2 == 0) continue;
@@ -491,7 +491,7 @@ static void test_close_in_turn(void) {
     fake_settle(&f);
     atomic_store(&may_close, false);
     probe_wait(&second, &r, 5000);
-    CHECK(first.is_ended && second.is_ended && !second.timing.reused);
+    CHECK(first.is_ended && second.is_ended && !second.timing.is_reused);
     uv_close((uv_handle_t *)&client, NULL);
     atomic_store(&may_close, true);
     fake_settle(&f);

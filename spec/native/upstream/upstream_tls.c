@@ -150,7 +150,7 @@ static void expect_good(void) {
     struct probe p = {0};
     probe_post(&p, &r, false);
     probe_wait(&p, &r, 3000);
-    CHECK(p.is_ended && p.timing.reused == (i > 0));
+    CHECK(p.is_ended && p.timing.is_reused == (i > 0));
     if (p.is_failed) fprintf(stderr, "%s\n", p.sentence);
     CHECK_TEXT(bytes_slice(&p.body), "hello");
     probe_fini(&p);
@@ -324,7 +324,7 @@ static void test_large_answer(const struct identity *id) {
                                     .body_count = 1};
   probe_send(&p, &r, &request); /* a large body the other way, on the pooled connection */
   probe_wait(&p, &r, 5000);
-  CHECK(p.is_ended && p.timing.reused && p.body.len == BYTES);
+  CHECK(p.is_ended && p.timing.is_reused && p.body.len == BYTES);
   if (p.is_failed) fprintf(stderr, "%s\n", p.sentence);
   probe_fini(&p);
   free(text);

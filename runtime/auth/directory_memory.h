@@ -1,7 +1,8 @@
-/* The secrets that one worker was shown last, found again after one digest in the place of three.
- * Only those of keys that were accepted are kept, as SHA-256, and only while the directory is the
- * one they were found in: a key that was revoked, or that is unknown, takes the whole way of
- * directory_find, so that the time an answer takes tells no more than the answer. */
+/* The secrets that one worker was shown last, found again by one short keyed hash in the place of
+ * three digests. Only those of keys that were accepted are kept, as hashes that mean nothing
+ * outside of this memory, and only while the directory is the one they were found in: a key that
+ * was revoked, or that is unknown, takes the whole way of directory_find, so that the time an
+ * answer takes tells no more than the answer. */
 #pragma once
 #include "auth/directory.h"
 

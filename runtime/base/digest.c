@@ -95,24 +95,29 @@ void digest_random(void *out, size_t len) {
 }
 
 /* Ids take from a pool per thread: asking the generator for each costs a system call. */
-static uint8_t pool_byte(void) {
-  static _Thread_local uint8_t pool[1024];
-  static _Thread_local size_t left;
-  if (left == 0) {
-    digest_random(pool, sizeof pool);
-    left = sizeof pool;
-  }
-  uint8_t byte = pool[--left];
-  pool[left] = 0; /* what was handed out is not kept */
-  return byte;
+static _Thread_local struct {
+  char letters[1024];
+  size_t left;
+} pool;
+
+static void pool_fill(void) {
+  static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  uint8_t bytes[sizeof pool.letters];
+  digest_random(bytes, sizeof bytes);
+  /* Bytes of 248 and above are thrown away, so that every letter is equally likely. */
+  for (size_t i = 0; i < sizeof bytes; i++)
+    if (bytes[i] < 248) pool.letters[pool.left++] = letters[bytes[i] % 62];
+  OPENSSL_cleanse(bytes, sizeof bytes);
 }
 
 void digest_random_id(char *out, size_t len) {
-  static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-  for (size_t at = 0; at < len;) {
-    uint8_t byte = pool_byte();
-    /* Bytes of 248 and above are thrown away, so that every letter is equally likely. */
-    if (byte < 248) out[at++] = letters[byte % 62];
+  for (size_t at = 0, count; at < len; at += count) {
+    if (!pool.left) pool_fill();
+    count = len - at < pool.left ? len - at : pool.left;
+    char *from = pool.letters + pool.left - count;
+    memcpy(out + at, from, count);
+    memset(from, 0, count); /* what was handed out is not kept */
+    pool.left -= count;
   }
   out[len] = 0;
 }
@@ -120,9 +125,17 @@ void digest_random_id(char *out, size_t len) {
 static const char time_letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 void digest_ordered_id(uint64_t time_ms, char *out, size_t len) {
+  static _Thread_local struct { /* many ids are of the same millisecond */
+    uint64_t time_ms;
+    char letters[DIGEST_TIME_LETTERS];
+  } last = {0, {'0', '0', '0', '0', '0', '0', '0', '0'}};
   must(len > DIGEST_TIME_LETTERS);
-  for (size_t i = DIGEST_TIME_LETTERS; i-- > 0; time_ms /= 62)
-    out[i] = time_letters[time_ms % 62];
+  if (last.time_ms != time_ms) {
+    last.time_ms = time_ms;
+    for (size_t i = DIGEST_TIME_LETTERS; i-- > 0; time_ms /= 62)
+      last.letters[i] = time_letters[time_ms % 62];
+  }
+  memcpy(out, last.letters, sizeof last.letters);
   digest_random_id(out + DIGEST_TIME_LETTERS, len - DIGEST_TIME_LETTERS);
 }
 

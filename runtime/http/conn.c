@@ -1,7 +1,9 @@
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "http/intake.h"
 
@@ -77,7 +79,8 @@ static void shut_down(struct conn *c) {
   list_remove(&c->link);
   list_remove(&c->soon);
   conn_set_phase(c, CONN_CLOSING, WHEEL_NEVER);
-  uv_close(&c->uv.handle, on_conn_closed);
+  uv_close((uv_handle_t *)&c->poll, on_conn_closed);
+  close(c->fd);
 }
 
 static void linger(struct conn *c) {
@@ -110,14 +113,13 @@ static void finish_answer(struct conn *c) {
 /* The client hears that nothing more comes, while what it still sends is read: closing at once
  * would reset the connection and destroy the answer on its way (RFC 9112, 9.6). */
 static void send_fin(struct conn *c) {
-  uv_os_fd_t fd;
   c->is_shut = true;
   if (c->tls) tls_bye(c);
   if (queue_bytes(c)) {
     c->is_shut = false;
     return;
   }
-  if (uv_fileno(&c->uv.handle, &fd) == 0) shutdown(fd, SHUT_WR);
+  shutdown(c->fd, SHUT_WR);
 }
 
 static void settle_eof(struct conn *c) {
@@ -214,43 +216,53 @@ static void consume_backlog(struct conn *c) {
   c->backlog_at = 0;
 }
 
-static void on_alloc(uv_handle_t *handle, size_t wanted, uv_buf_t *buffer) {
-  struct conn *c = handle->data;
-  (void)wanted;
-  *buffer = uv_buf_init(c->server->input, READ_BYTES);
+static void take_input(struct conn *c, struct slice data) {
+  if (c->tls) {
+    tls_input(c, data);
+    return;
+  }
+  c->is_running = true;
+  conn_bytes(c, data);
+  c->is_running = false;
 }
 
-static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
-  struct conn *c = stream->data;
-  if (count == 0) return;
-  if (count == UV_EOF)
+/* Less than there is room for means that nothing more is there; else the loop calls again. */
+static void read_some(struct conn *c) {
+  ssize_t count = recv(c->fd, c->server->input, READ_BYTES, MSG_DONTWAIT);
+  if (count > 0)
+    take_input(c, (struct slice){c->server->input, (size_t)count});
+  else if (count == 0)
     conn_eof(c);
-  else if (count < 0)
+  else if (errno != EAGAIN && errno != EINTR)
     conn_break(c, "client_closed");
-  else if (c->tls)
-    tls_input(c, (struct slice){buffer->base, (size_t)count});
-  else {
-    c->is_running = true;
-    conn_bytes(c, (struct slice){buffer->base, (size_t)count});
-    c->is_running = false;
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  struct conn *c = poll->data;
+  if (status < 0) { /* a reset; libuv has stopped looking. What came before it is still there */
+    c->watched = 0;
+    events = UV_READABLE;
+    if (!conn_wants_input(c)) conn_break(c, "client_closed");
   }
+  if (!c->broken && (events & UV_WRITABLE)) queue_drain(c);
+  if (!c->broken && (events & UV_READABLE)) read_some(c);
   conn_run(c);
 }
 
 void conn_eof(struct conn *c) {
   c->is_eof = true;
-  c->is_reading = false;
   if (c->phase == CONN_HANDSHAKE) conn_break(c, "client_closed");
 }
 
-static void update_reading(struct conn *c) {
-  bool wanted = conn_wants_input(c);
-  if (wanted == c->is_reading) return;
-  c->is_reading = wanted;
+void conn_watch(struct conn *c) {
+  int wanted = conn_wants_input(c) ? UV_READABLE : 0;
+  if (c->queue.len) wanted |= UV_WRITABLE;
+  if (wanted == c->watched || c->phase == CONN_CLOSING) return;
+  c->watched = wanted;
   if (wanted)
-    must(uv_read_start(&c->uv.stream, on_alloc, on_read) == 0);
+    must(uv_poll_start(&c->poll, wanted, on_poll) == 0);
   else
-    uv_read_stop(&c->uv.stream);
+    must(uv_poll_stop(&c->poll) == 0);
 }
 
 /* A client that closed looks like one that only ended its sending side, until it answers bytes of
@@ -282,17 +294,17 @@ void conn_run(struct conn *c) {
     bytes_drop_front(&c->backlog, c->backlog_at);
     c->backlog_at = 0;
   }
-  update_reading(c);
+  conn_watch(c);
   watch_eof(c);
   conn_arm(c);
 }
 
 static void name_peer(struct conn *c) {
   struct sockaddr_storage from;
-  int len = sizeof from;
+  socklen_t len = sizeof from;
   char host[INET6_ADDRSTRLEN];
   snprintf(c->peer, sizeof c->peer, "unix");
-  if (c->is_unix || uv_tcp_getpeername(&c->uv.tcp, (struct sockaddr *)&from, &len) != 0) return;
+  if (c->is_unix || getpeername(c->fd, (struct sockaddr *)&from, &len) != 0) return;
   if (from.ss_family == AF_INET6) {
     struct sockaddr_in6 *six = (struct sockaddr_in6 *)&from;
     uv_ip6_name(six, host, sizeof host);
@@ -304,35 +316,30 @@ static void name_peer(struct conn *c) {
   }
 }
 
-static struct conn *conn_new(struct listener *l) {
+static struct conn *conn_new(struct listener *l, int fd) {
   struct http_server *server = l->server;
   struct conn *c = must_calloc(1, sizeof *c);
   c->server = server;
   c->config = config_ref(server->config);
   c->is_unix = l->is_unix;
+  c->fd = fd;
   wheel_entry_init(&c->timer);
   list_init(&c->soon);
   list_init(&c->held);
   list_append(&server->conns, &c->link);
   c->phase_due = c->body_idle_due = c->stall_due = c->probe_due = WHEEL_NEVER;
-  if (l->is_unix)
-    must(uv_pipe_init(server->loop, &c->uv.pipe, 0) == 0);
-  else
-    must(uv_tcp_init(server->loop, &c->uv.tcp) == 0);
-  c->uv.handle.data = c;
+  must(uv_poll_init(server->loop, &c->poll, fd) == 0);
+  c->poll.data = c;
   server->handle_count++;
   server->conn_count++;
   connections_open(1);
   return c;
 }
 
-void conn_accept(struct listener *l) {
-  struct conn *c = conn_new(l);
+void conn_accept(struct listener *l, int fd) {
+  struct conn *c = conn_new(l, fd);
   uint32_t limit = c->config->limits.connections;
-  if (uv_accept(&l->uv.stream, &c->uv.stream) != 0)
-    conn_break(c, "accept");
-  else if (limit && connections_open(0) > limit)
-    conn_break(c, "too_many_connections");
+  if (limit && connections_open(0) > limit) conn_break(c, "too_many_connections");
   name_peer(c);
   if (l->is_tls) {
     conn_set_phase(c, CONN_HANDSHAKE, conn_now(c) + c->config->client.tls_handshake_ms);

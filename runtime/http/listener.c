@@ -1,10 +1,13 @@
+#include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "http/server.h"
 
-enum { LISTEN_BACKLOG = 1024 };
+enum { ACCEPTS_PER_TURN = 64 };
 
 uint32_t connections_open(int change) {
   static atomic_uint open;
@@ -51,12 +54,35 @@ struct http_server *http_server_new(uv_loop_t *loop, struct config *config,
   uv_idle_init(loop, &server->idle);
   server->idle.data = server;
   server->handle_count = 2;
+  server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (config->tls.certificate) server->tls = tls_context_new(config, error, sizeof error);
   return server;
 }
 
-static void on_connection(uv_stream_t *stream, int status) {
-  if (status == 0) conn_accept((struct listener *)stream);
+/* The process has no file left: whoever waits to be accepted is turned away with the spare one,
+ * as it would wait for ever, and the loop would find it waiting again and again. */
+static bool turn_away(struct listener *l) {
+  struct http_server *server = l->server;
+  if (server->spare_fd < 0) return false;
+  close(server->spare_fd);
+  int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+  if (fd >= 0) close(fd);
+  server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  return fd >= 0;
+}
+
+static void on_connection(uv_poll_t *poll, int status, int events) {
+  struct listener *l = poll->data;
+  (void)status, (void)events;
+  for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
+    int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0)
+      conn_accept(l, fd);
+    else if ((errno == EMFILE || errno == ENFILE) && !turn_away(l))
+      return;
+    else if (errno == EAGAIN)
+      return;
+  }
 }
 
 void http_server_listen(struct http_server *server, int fd, bool is_tls) {
@@ -67,17 +93,12 @@ void http_server_listen(struct http_server *server, int fd, bool is_tls) {
   l->server = server;
   l->is_tls = is_tls;
   l->is_unix = name.ss_family == AF_UNIX;
-  if (l->is_unix) {
-    must(uv_pipe_init(server->loop, &l->uv.pipe, 0) == 0);
-    must(uv_pipe_open(&l->uv.pipe, fd) == 0);
-  } else {
-    must(uv_tcp_init(server->loop, &l->uv.tcp) == 0);
-    must(uv_tcp_open(&l->uv.tcp, fd) == 0);
-  }
-  l->uv.handle.data = l;
+  l->fd = fd;
+  must(uv_poll_init(server->loop, &l->poll, fd) == 0);
+  l->poll.data = l;
   server->handle_count++;
   list_append(&server->listeners, &l->link);
-  must(uv_listen(&l->uv.stream, LISTEN_BACKLOG, on_connection) == 0);
+  must(uv_poll_start(&l->poll, UV_READABLE, on_connection) == 0);
 }
 
 void http_server_reload(struct http_server *server, struct config *config) {
@@ -103,7 +124,8 @@ static void stop_listening(struct http_server *server) {
   list_each_safe(node, &server->listeners) {
     struct listener *l = list_entry(node, struct listener, link);
     list_remove(&l->link);
-    uv_close(&l->uv.handle, on_listener_closed);
+    uv_close((uv_handle_t *)&l->poll, on_listener_closed);
+    close(l->fd);
   }
 }
 
@@ -134,6 +156,7 @@ void server_handle_closed(struct http_server *server) {
   bytes_fini(&server->scratch);
   bytes_fini(&server->record);
   bytes_fini(&server->cipher);
+  if (server->spare_fd >= 0) close(server->spare_fd);
   free(server->input);
   free(server->plain);
   SSL_CTX_free(server->tls);

@@ -37,10 +37,6 @@ static const char *phrase_of(int status) {
   }
 }
 
-static uv_buf_t part(const char *data, size_t len) {
-  return uv_buf_init((char *)data, (unsigned)len);
-}
-
 /* "Date: …\r\n", made once a second. Names of days and months are English whatever the locale. */
 static struct slice date_line(struct http_server *server) {
   static const char days[] = "SunMonTueWedThuFriSat";
@@ -120,7 +116,7 @@ static bool is_over(const struct http_stream *s) {
   return s->answer == ANSWER_ENDED || s->conn->broken || s->conn->phase == CONN_CLOSING;
 }
 
-static void put(struct http_stream *s, const uv_buf_t *parts, unsigned count) {
+static void put(struct http_stream *s, const struct slice *parts, unsigned count) {
   for (unsigned i = 0; i < count; i++)
     s->bytes_out += parts[i].len;
   queue_send(s->conn, parts, count);
@@ -140,7 +136,7 @@ void stream_respond(struct http_stream *s, int status, struct headers headers, s
   }
   bytes_append(out, "\r\n", 2);
   bool is_bare = s->is_head || !has_body(status) || body.len == 0;
-  uv_buf_t parts[2] = {part(out->data, out->len), part(body.data, body.len)};
+  struct slice parts[2] = {bytes_slice(out), body};
   put(s, parts, is_bare ? 1 : 2);
   end(s);
 }
@@ -179,16 +175,17 @@ static size_t write_size_line(char line[20], size_t size) {
 
 /* The waiting head, then data in its framing, all in one write. */
 static void emit(struct http_stream *s, struct slice data, bool is_last) {
-  uv_buf_t parts[4];
+  struct slice parts[4];
   unsigned count = 0;
   char line[20];
-  if (s->answer == ANSWER_BEGUN) parts[count++] = part(s->answer_head.data, s->answer_head.len);
+  if (s->answer == ANSWER_BEGUN) parts[count++] = bytes_slice(&s->answer_head);
   s->answer = ANSWER_FLOWING;
   bool is_chunked = s->framing == FRAMING_CHUNKED;
-  if (data.len && is_chunked) parts[count++] = part(line, write_size_line(line, data.len));
-  if (data.len && s->framing != FRAMING_NO_BODY) parts[count++] = part(data.data, data.len);
+  if (data.len && is_chunked)
+    parts[count++] = (struct slice){line, write_size_line(line, data.len)};
+  if (data.len && s->framing != FRAMING_NO_BODY) parts[count++] = data;
   const char *tail = data.len ? (is_last ? "\r\n0\r\n\r\n" : "\r\n") : (is_last ? "0\r\n\r\n" : "");
-  if (is_chunked && *tail) parts[count++] = part(tail, strlen(tail));
+  if (is_chunked && *tail) parts[count++] = slice_of(tail);
   if (count) put(s, parts, count);
 }
 
@@ -221,8 +218,8 @@ void stream_cut(struct http_stream *s) {
 
 static void put_continue(struct http_stream *s) {
   static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
-  uv_buf_t parts[1] = {part(interim, sizeof interim - 1)};
-  put(s, parts, 1);
+  struct slice part = {interim, sizeof interim - 1};
+  put(s, &part, 1);
 }
 
 void outlet_continue(struct http_stream *s) {

@@ -76,12 +76,8 @@ enum probe_state { PROBE_OFF, PROBE_WAITING, PROBE_SENT, PROBE_ALIVE };
 struct tls; /* tls.c */
 
 struct conn {
-  union {
-    uv_handle_t handle;
-    uv_stream_t stream;
-    uv_tcp_t tcp;
-    uv_pipe_t pipe;
-  } uv;
+  uv_poll_t poll;
+  int fd, watched; /* what poll looks for; 0: it does not */
   struct http_server *server;
   struct config *config;
   struct list link, soon;
@@ -94,12 +90,11 @@ struct conn {
   size_t fresh_bytes;         /* of the read in progress, not parsed yet */
   struct list held;           /* in holding while bytes wait for the end of the turn, */
   size_t held_at, held_bytes; /* which lie here in the server's held */
-  struct bytes queue;         /* waits until the write in flight is done */
-  char *inflight;
-  uv_write_t write;
+  struct bytes queue;         /* waits for the client to take it; */
+  size_t queue_at;            /* from here on, what was before has left */
   enum conn_phase phase;
   const char *broken; /* why the connection has to go; a constant word */
-  bool is_unix, is_reading, is_eof, is_running;
+  bool is_unix, is_eof, is_running;
   enum probe_state probe;
   uint64_t phase_due, body_idle_due, stall_due, probe_due; /* WHEEL_NEVER when off */
   uint64_t idle_since, paused_at, body_rest_ms;
@@ -110,12 +105,8 @@ struct conn {
 };
 
 struct listener {
-  union {
-    uv_handle_t handle;
-    uv_stream_t stream;
-    uv_tcp_t tcp;
-    uv_pipe_t pipe;
-  } uv;
+  uv_poll_t poll;
+  int fd;
   struct list link;
   struct http_server *server;
   bool is_tls, is_unix;
@@ -131,6 +122,7 @@ struct http_server {
   size_t conn_count, spare_count;
   size_t handle_count;   /* not yet closed */
   uv_idle_t idle;        /* runs the soon list */
+  int spare_fd;          /* given up for a moment when there are no more */
   struct gather *gather; /* NULL: every write leaves at once */
   struct list holding;   /* connections with held bytes */
   unsigned holding_count;
@@ -147,7 +139,7 @@ struct http_server {
 };
 
 /* conn.c */
-void conn_accept(struct listener *l);
+void conn_accept(struct listener *l, int fd); /* takes it */
 void conn_run(struct conn *c);
 void conn_soon(struct conn *c);
 void conn_break(struct conn *c, const char *reason); /* to be closed at the next conn_run */
@@ -156,6 +148,7 @@ void conn_part(struct conn *c, const char *reason);  /* the same, with TLS's goo
 void conn_bytes(struct conn *c, struct slice data);  /* plain input */
 void conn_eof(struct conn *c);
 bool conn_wants_input(const struct conn *c);
+void conn_watch(struct conn *c); /* for what it waits for now */
 uint64_t conn_now(const struct conn *c);
 void conn_set_phase(struct conn *c, enum conn_phase phase, uint64_t due_ms);
 
@@ -170,12 +163,13 @@ void server_run_soon(struct http_server *server);
 void server_handle_closed(struct http_server *server);
 
 /* queue.c: bytes towards the socket */
-void queue_send(struct conn *c, const uv_buf_t *parts, unsigned count);
+void queue_send(struct conn *c, const struct slice *parts, unsigned count);
 size_t queue_bytes(const struct conn *c);
 void queue_flush(struct conn *c); /* what is held leaves now */
+void queue_drain(struct conn *c); /* the client takes more */
 void queue_fini(struct conn *c);
 /* queue.c, below TLS. While conn_run is at work, and on a quiet loop, it leaves at once. */
-void queue_raw(struct conn *c, const uv_buf_t *parts, unsigned count);
+void queue_raw(struct conn *c, const struct slice *parts, unsigned count);
 
 /* tls.c */
 SSL_CTX *tls_context_new(const struct config *config, char *error, size_t error_bytes);
@@ -184,7 +178,7 @@ void tls_stop(struct conn *c);
 void tls_input(struct conn *c, struct slice data); /* until the next tls_hold */
 bool tls_read(struct conn *c); /* decrypts one record; false when there is none */
 void tls_hold(struct conn *c); /* copies what is left of the input */
-void tls_send(struct conn *c, const uv_buf_t *parts, unsigned count);
+void tls_send(struct conn *c, const struct slice *parts, unsigned count);
 void tls_bye(struct conn *c);
 bool tls_has_input(const struct conn *c);
 

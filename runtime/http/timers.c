@@ -73,17 +73,14 @@ static bool is_acknowledged(int fd) {
 /* The client's FIN came while its answer is awaited. A socket it closed resets the connection when
  * bytes of ours arrive; a socket it only shut down for sending acknowledges them. */
 static void probe_due(struct conn *c, uint64_t now) {
-  uv_os_fd_t fd;
-  struct pollfd look = {.events = 0};
-  if (uv_fileno(&c->uv.handle, &fd) != 0) return;
-  look.fd = fd;
+  struct pollfd look = {.fd = c->fd};
   if (poll(&look, 1, 0) > 0 && (look.revents & (POLLERR | POLLHUP))) {
     conn_break(c, "client_closed");
     return;
   }
   if (c->probe == PROBE_WAITING && outlet_probe(c->stream))
     c->probe = PROBE_SENT;
-  else if (c->probe == PROBE_SENT && is_acknowledged(fd))
+  else if (c->probe == PROBE_SENT && is_acknowledged(c->fd))
     c->probe = PROBE_ALIVE;
   c->probe_due = now + (c->probe == PROBE_ALIVE ? PROBE_ALIVE_MS : PROBE_MS);
 }

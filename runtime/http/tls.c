@@ -122,7 +122,7 @@ int64_t http_tls_ends_ms(const struct config *config) {
 
 static void flush(struct conn *c) {
   struct bytes *out = &c->server->cipher;
-  uv_buf_t part = uv_buf_init(out->data, (unsigned)out->len);
+  struct slice part = bytes_slice(out);
   if (out->len) queue_raw(c, &part, 1);
   bytes_clear(out);
   if (out->cap > READ_BYTES) bytes_fini(out);
@@ -206,10 +206,10 @@ bool tls_read(struct conn *c) {
   return count > 0;
 }
 
-void tls_send(struct conn *c, const uv_buf_t *parts, unsigned count) {
+void tls_send(struct conn *c, const struct slice *parts, unsigned count) {
   struct bytes *record = &c->server->record;
   for (unsigned i = 0; i < count; i++)
-    bytes_append(record, parts[i].base, parts[i].len);
+    bytes_append_slice(record, parts[i]);
   if (record->len && SSL_write(c->tls->ssl, record->data, (int)record->len) <= 0) {
     ERR_clear_error();
     conn_break(c, "tls");

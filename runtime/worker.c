@@ -10,6 +10,7 @@
 #include "exchange/exchange.h"
 #include "exchange/policy_host.h"
 #include "exchange/tokens.h"
+#include "observe/metric.h"
 #include "script/strategies.h"
 #include "upstream/load_probe.h"
 
@@ -129,6 +130,7 @@ void worker_listen(struct worker *w, int fd, bool is_tls) {
 void worker_run(void *worker) {
   struct worker *w = worker;
   prctl(PR_SET_NAME, "worker"); /* as `top -H` shows it */
+  metric_thread_begin();
   uv_run(&w->loop, UV_RUN_DEFAULT);
 }
 

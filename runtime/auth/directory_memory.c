@@ -17,7 +17,7 @@ struct seen {
 
 struct directory_memory {
   uint8_t key[SIPHASH_KEY_BYTES]; /* random, nobody else's */
-  uint64_t serial; /* an address may come back, the number does not */
+  uint64_t serial;                /* an address may come back, the number does not */
   struct seen places[PLACES];
 };
 

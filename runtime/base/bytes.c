@@ -6,23 +6,11 @@
 
 enum { U64_DIGITS = 20 };
 
-struct slice slice_of(const char *text) {
-  return (struct slice){text ? text : "", text ? strlen(text) : 0};
-}
-
 uint64_t slice_hash(struct slice s) {
   uint64_t hash = 14695981039346656037u;
   for (size_t i = 0; i < s.len; i++)
     hash = (hash ^ (unsigned char)s.data[i]) * 1099511628211u;
   return hash;
-}
-
-bool slice_equal(struct slice a, struct slice b) {
-  return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
-bool slice_equal_text(struct slice a, const char *text) {
-  return slice_equal(a, slice_of(text));
 }
 
 bool slice_starts(struct slice text, struct slice prefix) {

@@ -16,10 +16,22 @@ struct slice {
 
 #define SLICE(literal) ((struct slice){"" literal, sizeof(literal) - 1})
 
-struct slice slice_of(const char *text); /* NULL gives an empty slice */
-bool slice_equal(struct slice a, struct slice b);
+/* NULL gives an empty slice. Inline, so that the compiler counts the letters of its constants. */
+static inline __attribute__((always_inline)) struct slice slice_of(const char *text) {
+  return (struct slice){text ? text : "", text ? strlen(text) : 0};
+}
+
+/* Most texts differ in their lengths or first letters: that much without a call. */
+static inline bool slice_equal(struct slice a, struct slice b) {
+  if (a.len != b.len || a.len == 0) return a.len == b.len;
+  return *a.data == *b.data && memcmp(a.data, b.data, a.len) == 0;
+}
+
 uint64_t slice_hash(struct slice s); /* FNV-1a; not for secrets, not for hostile keys */
-bool slice_equal_text(struct slice a, const char *text);
+static inline bool slice_equal_text(struct slice a, const char *text) {
+  return slice_equal(a, slice_of(text));
+}
+
 bool slice_starts(struct slice text, struct slice prefix);
 struct slice slice_trim(struct slice text); /* spaces and tabs at both ends */
 struct slice slice_skip(struct slice text, size_t count);
@@ -28,7 +40,7 @@ struct slice slice_cut(struct slice text, char separator, struct slice *rest);
 /* Decimal digits only, no sign, no overflow: else false and *out is untouched. */
 bool slice_to_u64(struct slice text, uint64_t *out);
 
-/* ASCII only. Most texts differ in their lengths or first letters: that much without a call. */
+/* ASCII only. */
 static inline bool slice_equal_nocase(struct slice a, struct slice b) {
   if (a.len != b.len || a.len == 0) return a.len == b.len;
   return ((*a.data ^ *b.data) & ~0x20) == 0 && strncasecmp(a.data, b.data, a.len) == 0;
@@ -69,7 +81,8 @@ static inline void bytes_append_slice(struct bytes *b, struct slice s) {
   bytes_append(b, s.data, s.len);
 }
 
-static inline void bytes_append_text(struct bytes *b, const char *text) {
+static inline __attribute__((always_inline)) void bytes_append_text(struct bytes *b,
+                                                                    const char *text) {
   bytes_append(b, text, strlen(text));
 }
 

@@ -14,7 +14,8 @@ struct headers {
 /* The first value of that name; empty data pointer (NULL) when absent. */
 struct slice header_find_slice(struct headers h, struct slice name);
 
-static inline struct slice header_find(struct headers h, const char *name) {
+static inline __attribute__((always_inline)) struct slice header_find(struct headers h,
+                                                                      const char *name) {
   return header_find_slice(h, slice_of(name));
 }
 

@@ -97,25 +97,78 @@ struct metric_series *metric_get(enum metric family, const struct slice *values)
   return s;
 }
 
-void metric_add(struct metric_series *s, uint64_t amount) {
-  atomic_fetch_add_explicit(&s->value, amount, memory_order_relaxed);
+static _Thread_local unsigned place; /* in `own`, from 1; 0: none */
+
+void metric_thread_begin(void) {
+  static atomic_uint taken;
+  unsigned next = atomic_fetch_add(&taken, 1);
+  place = next < METRIC_OWN_CELLS ? next + 1 : 0;
 }
 
+/* NULL: the thread has no place. */
+static struct metric_cell *own_cell(struct metric_series *s) {
+  if (!place) return NULL;
+  struct metric_cell *cell = atomic_load_explicit(&s->own[place - 1], memory_order_relaxed);
+  if (cell) return cell;
+  cell = must_calloc(1, sizeof *cell);
+  atomic_store_explicit(&s->own[place - 1], cell, memory_order_release);
+  return cell;
+}
+
+/* Nobody else writes: no need for an operation that keeps others away. */
+static inline void add_own(atomic_uint_fast64_t *value, uint64_t amount) {
+  uint64_t now = atomic_load_explicit(value, memory_order_relaxed);
+  atomic_store_explicit(value, now + amount, memory_order_relaxed);
+}
+
+void metric_add(struct metric_series *s, uint64_t amount) {
+  struct metric_cell *cell = own_cell(s);
+  if (cell)
+    add_own(&cell->value, amount);
+  else
+    atomic_fetch_add_explicit(&s->shared.value, amount, memory_order_relaxed);
+}
+
+/* A cell may pass below zero; the sum of all does not. */
 void metric_subtract(struct metric_series *s, uint64_t amount) {
-  atomic_fetch_sub_explicit(&s->value, amount, memory_order_relaxed);
+  metric_add(s, -amount);
 }
 
 void metric_set(struct metric_series *s, uint64_t value) {
-  atomic_store_explicit(&s->value, value, memory_order_relaxed);
+  atomic_store_explicit(&s->shared.value, value, memory_order_relaxed);
 }
 
 void metric_observe(struct metric_series *s, uint64_t value) {
   const uint64_t *bounds = metric_bounds(s->family->type);
+  struct metric_cell *cell = own_cell(s);
   size_t bucket = 0;
   while (bucket < METRIC_BOUNDS && value > bounds[bucket])
     bucket++;
-  atomic_fetch_add_explicit(&s->buckets[bucket], 1, memory_order_relaxed);
-  atomic_fetch_add_explicit(&s->value, value, memory_order_relaxed);
+  if (cell) {
+    add_own(&cell->buckets[bucket], 1);
+    add_own(&cell->value, value);
+    return;
+  }
+  atomic_fetch_add_explicit(&s->shared.buckets[bucket], 1, memory_order_relaxed);
+  atomic_fetch_add_explicit(&s->shared.value, value, memory_order_relaxed);
+}
+
+uint64_t metric_value(const struct metric_series *s) {
+  uint64_t sum = atomic_load_explicit(&s->shared.value, memory_order_relaxed);
+  for (size_t i = 0; i < METRIC_OWN_CELLS; i++) {
+    struct metric_cell *cell = atomic_load_explicit(&s->own[i], memory_order_acquire);
+    if (cell) sum += atomic_load_explicit(&cell->value, memory_order_relaxed);
+  }
+  return sum;
+}
+
+uint64_t metric_bucket(const struct metric_series *s, size_t bucket) {
+  uint64_t sum = atomic_load_explicit(&s->shared.buckets[bucket], memory_order_relaxed);
+  for (size_t i = 0; i < METRIC_OWN_CELLS; i++) {
+    struct metric_cell *cell = atomic_load_explicit(&s->own[i], memory_order_acquire);
+    if (cell) sum += atomic_load_explicit(&cell->buckets[bucket], memory_order_relaxed);
+  }
+  return sum;
 }
 
 void metric_config_reload(bool fine, uint64_t version) {

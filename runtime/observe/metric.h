@@ -1,5 +1,6 @@
 /* Counters, gauges and histograms of the process (metrics.def), shown in Prometheus' text format
- * 0.0.4. Changing one is a relaxed atomic; finding one is a hash in the thread's own cache. */
+ * 0.0.4. Changing one is a relaxed atomic, or less where the thread counts for itself; finding one
+ * is a hash in the thread's own cache. */
 #pragma once
 #include "base/bytes.h"
 
@@ -14,6 +15,9 @@ enum { METRIC_LABELS_MAX = 4 };
 
 struct metric_series; /* lives as long as the process */
 
+/* For a thread that counts much: from now on it adds to cells that no other thread writes, so that
+ * cores do not fight for them. Its counts outlive it. */
+void metric_thread_begin(void);
 /* values: one for each label of the family, in its order. A family that holds too many series
  * answers with the one whose labels all read "other". */
 struct metric_series *metric_get(enum metric family, const struct slice *values);

@@ -14,12 +14,20 @@ enum metric_type {
 
 enum { METRIC_BOUNDS = 14, METRIC_SERIES_MAX = 2000 };
 
+enum { METRIC_OWN_CELLS = 32 };
+
+struct metric_cell {
+  atomic_uint_fast64_t value; /* a histogram's sum */
+  atomic_uint_fast64_t buckets[METRIC_BOUNDS + 1];
+};
+
+/* What a series counts is the sum of its cells. */
 struct metric_series {
   struct metric_family *family;
   struct metric_series *next;
   struct slice values[METRIC_LABELS_MAX];
-  atomic_uint_fast64_t value; /* a histogram's sum */
-  atomic_uint_fast64_t buckets[METRIC_BOUNDS + 1];
+  struct metric_cell shared;                           /* of all threads without a place */
+  _Atomic(struct metric_cell *) own[METRIC_OWN_CELLS]; /* each by one thread only; NULL: unused */
 };
 
 struct metric_family {
@@ -33,5 +41,7 @@ struct metric_family {
 
 size_t metric_label_count(const struct metric_family *f);
 const uint64_t *metric_bounds(enum metric_type type); /* METRIC_BOUNDS upper bounds, rising */
+uint64_t metric_value(const struct metric_series *s);
+uint64_t metric_bucket(const struct metric_series *s, size_t bucket);
 void metric_refresh_process(void);
 void metric_render_family(const struct metric_family *f, struct bytes *out);

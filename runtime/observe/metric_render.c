@@ -79,10 +79,10 @@ static void append_bucket(struct bytes *out, const struct metric_series *s, size
 static void append_histogram(struct bytes *out, struct metric_series *s) {
   uint64_t count = 0;
   for (size_t i = 0; i <= METRIC_BOUNDS; i++) {
-    count += atomic_load_explicit(&s->buckets[i], memory_order_relaxed);
+    count += metric_bucket(s, i);
     append_bucket(out, s, i, count);
   }
-  append_sample(out, s, "_sum", atomic_load_explicit(&s->value, memory_order_relaxed));
+  append_sample(out, s, "_sum", metric_value(s));
   append_sample(out, s, "_count", count);
 }
 
@@ -95,7 +95,7 @@ void metric_render_family(const struct metric_family *f, struct bytes *out) {
     if (is_histogram)
       append_histogram(out, s);
     else
-      append_sample(out, s, "", atomic_load_explicit(&s->value, memory_order_relaxed));
+      append_sample(out, s, "", metric_value(s));
   }
 }
 

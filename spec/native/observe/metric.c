@@ -81,22 +81,37 @@ static void test_cap(void) {
   CHECK(shows("gateyes_cost_nanousd_total{model=\"other\",provider=\"other\"} 3000"));
 }
 
-static void *count_up(void *unused) {
-  for (int i = 0; i < 20000; i++) {
+enum { THREADS = 48 }; /* with a place of their own and, as there are not that many, without */
+
+static void *count_up(void *index) {
+  struct slice dialect = SLICE("messages");
+  if (*(int *)index % 4) metric_thread_begin();
+  metric_add(metric_get(METRIC_ACTIVE, NULL), 10); /* another thread takes it off again */
+  for (int i = 0; i < 2000; i++) {
     struct slice labels[] = {SLICE("gpu"), i % 2 ? SLICE("ok") : SLICE("failed")};
     metric_add(metric_get(METRIC_ATTEMPTS, labels), 1);
+    metric_observe(metric_get(METRIC_OVERHEAD, &dialect), i % 2 ? 1000000 : 200000000000u);
   }
-  return unused;
+  return index;
 }
 
 static void test_threads(void) {
-  pthread_t threads[4];
-  for (int i = 0; i < 4; i++)
-    CHECK(pthread_create(&threads[i], NULL, count_up, NULL) == 0);
-  for (int i = 0; i < 4; i++)
+  pthread_t threads[THREADS];
+  int indexes[THREADS];
+  for (int i = 0; i < THREADS; i++) {
+    indexes[i] = i;
+    CHECK(pthread_create(&threads[i], NULL, count_up, &indexes[i]) == 0);
+  }
+  for (int i = 0; i < THREADS; i++)
     pthread_join(threads[i], NULL);
-  CHECK(shows("gateyes_upstream_attempts_total{provider=\"gpu\",outcome=\"ok\"} 40000"));
-  CHECK(shows("gateyes_upstream_attempts_total{provider=\"gpu\",outcome=\"failed\"} 40000"));
+  metric_thread_begin();
+  metric_subtract(metric_get(METRIC_ACTIVE, NULL), 10 * THREADS - 1);
+  CHECK(shows("gateyes_upstream_attempts_total{provider=\"gpu\",outcome=\"ok\"} 48000"));
+  CHECK(shows("gateyes_upstream_attempts_total{provider=\"gpu\",outcome=\"failed\"} 48000"));
+  CHECK(shows("gateyes_active_requests 4")); /* 3 of before */
+  CHECK(shows(OVERHEAD("_bucket{dialect=\"messages\",le=\"0.001000000\"} 48000")));
+  CHECK(shows(OVERHEAD("_count{dialect=\"messages\"} 96000")));
+  CHECK(shows(OVERHEAD("_sum{dialect=\"messages\"} 9600048.000000000")));
 }
 
 /* With a file name: writes what it renders, for promtool check metrics. */

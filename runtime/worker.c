@@ -16,7 +16,7 @@
 
 /* A client with a pool of connections that has just used one may be about to use it again; that its
  * request and our goodbye cross is unlikely for one that has been quiet for PART_QUIET_MS. */
-enum { DRAIN_CHECK_MS = 20, PART_QUIET_MS = 1000 };
+enum { DRAIN_CHECK_MS = 20, PART_QUIET_MS = 1000, LOG_WAIT_MS = 5 };
 
 struct worker {
   uv_loop_t loop;
@@ -26,7 +26,7 @@ struct worker {
   struct gather gather;
   uv_prepare_t prepare;
   uv_check_t check;
-  uv_timer_t drain_timer, ping_timer, retire_timer;
+  uv_timer_t drain_timer, ping_timer, retire_timer, log_timer;
   struct load_probes *probes; /* of the process, on its first worker; else NULL */
   uint64_t part_ms;           /* loop time when idle connections are closed */
   const struct worker_callbacks *callbacks;
@@ -40,14 +40,29 @@ static void on_check(uv_check_t *handle) {
   exchange_run_ready(&w->host);
 }
 
-/* The log is written once per turn, after everything that somebody waits for. */
+static void on_log_timer(uv_timer_t *timer) {
+  struct worker *w = timer->data;
+  log_flush(w->host.log);
+}
+
+static void write_log(struct worker *w) {
+  bool waits = gather_is_busy(&w->gather) && log_may_wait(w->host.log);
+  if (!waits) {
+    log_flush(w->host.log);
+    uv_timer_stop(&w->log_timer);
+  } else if (!uv_is_active((uv_handle_t *)&w->log_timer)) {
+    uv_timer_start(&w->log_timer, on_log_timer, LOG_WAIT_MS, 0);
+  }
+}
+
+/* The log is written after everything that somebody waits for. */
 static void on_prepare(uv_prepare_t *handle) {
   struct worker *w = handle->data;
   exchange_run_ready(&w->host);
   upstream_flush(w->host.upstream);
   if (w->http) http_server_flush(w->http);
   gather_turn(&w->gather);
-  log_flush(w->host.log);
+  write_log(w);
   clock_turn();
 }
 
@@ -110,7 +125,9 @@ struct worker *worker_new(unsigned index, const struct worker_snapshot *snapshot
   must(uv_timer_init(&w->loop, &w->ping_timer) == 0);
   must(uv_timer_init(&w->loop, &w->retire_timer) == 0);
   must(uv_timer_init(&w->loop, &w->host.background_timer) == 0);
-  w->drain_timer.data = w->ping_timer.data = w->retire_timer.data = w;
+  must(uv_timer_init(&w->loop, &w->log_timer) == 0);
+  uv_unref((uv_handle_t *)&w->log_timer);
+  w->drain_timer.data = w->ping_timer.data = w->retire_timer.data = w->log_timer.data = w;
   set_ping(w);
   start_turns(w);
   w->http = http_server_new(&w->loop, config, exchange_handler(), &w->host);
@@ -307,6 +324,7 @@ static void on_upstream_closed(void *context) {
   mailbox_close(&w->mailbox, NULL);
   uv_close((uv_handle_t *)&w->drain_timer, NULL);
   uv_close((uv_handle_t *)&w->ping_timer, NULL);
+  uv_close((uv_handle_t *)&w->log_timer, NULL);
   uv_close((uv_handle_t *)&w->retire_timer, NULL);
   uv_close((uv_handle_t *)&w->host.background_timer, NULL);
   uv_close((uv_handle_t *)&w->prepare, NULL);

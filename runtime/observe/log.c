@@ -15,7 +15,7 @@
 
 enum {
   HELD_BYTES_MAX = 1 << 20,
-  FLUSH_BYTES = 64 << 10, /* a long turn writes in between */
+  FLUSH_BYTES = 128 << 10, /* a file takes so much at half of what small pieces cost */
   PIPE_CHUNK_BYTES =
       4096 /* PIPE_BUF: a writable pipe takes this much at once, unmixed with others' */
 };
@@ -117,6 +117,10 @@ void log_line_end(struct log *l) {
   }
   l->whole = l->held.len;
   if (l->whole > FLUSH_BYTES) log_flush(l);
+}
+
+bool log_may_wait(const struct log *l) {
+  return l->is_regular && l->whole < FLUSH_BYTES;
 }
 
 static bool is_writable(int fd) {

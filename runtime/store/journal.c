@@ -19,7 +19,7 @@ static void take_next(struct journal *j) {
   j->current = next;
 }
 
-static bool write_frames(struct journal *j, struct slice frames) {
+static bool write_frames(struct journal *j, struct bytes *frames) {
   if (j->current && segment_write(j->current, frames)) return true;
   int error = j->current ? errno : ENOENT;
   if (!atomic_exchange(&j->is_broken, true))
@@ -61,8 +61,9 @@ static void lose(struct journal *j, const struct ledger_record *record, uint64_t
 
 /* False: it is neither on disk nor in memory. */
 static bool keep(struct journal *j, struct slice frame) {
+  struct bytes alone = {(char *)frame.data, frame.len, frame.len};
   for (;;) {
-    if (!atomic_load_explicit(&j->is_broken, memory_order_acquire) && write_frames(j, frame))
+    if (!atomic_load_explicit(&j->is_broken, memory_order_acquire) && write_frames(j, &alone))
       return true;
     enum spill_result result = spill_frame(j, frame);
     if (result == SPILL_FULL) return false;
@@ -90,7 +91,7 @@ static void write_all(struct journal *j) {
   if (j->written == j->put) return;
   take_next(j);
   bool is_broken = atomic_load_explicit(&j->is_broken, memory_order_acquire);
-  if (is_broken || !write_frames(j, bytes_slice(&j->frames))) keep_each(j);
+  if (is_broken || !write_frames(j, &j->frames)) keep_each(j);
   bytes_clear(&j->frames);
   j->written = j->put;
 }

@@ -9,10 +9,13 @@ enum { SEGMENT_NAME_BYTES = 64, SEGMENT_HEADER_BYTES = 16, SEGMENT_READ_BYTES = 
 struct segment {
   struct list link; /* in journals.segments; keeper only */
   int fd;           /* locked (flock) by the process that owns the segment */
+  uint32_t life;    /* how often the file has served before: record.h */
   char name[SEGMENT_NAME_BYTES];
   _Atomic uint64_t written; /* bytes of whole frames, header included */
   atomic_bool is_sealed;    /* nobody writes to it any more */
   uint64_t drained, synced, torn_bytes;
+  uint64_t old_bytes; /* of earlier lives, read since the last frame of this one */
+  bool is_own;        /* made by this process */
   bool is_damaged, is_inherited, is_doubtful;
 };
 
@@ -36,7 +39,8 @@ struct journals {
   struct journal_settings settings;
   char *folder;
   int folder_fd;
-  struct list segments; /* in the order in which they were begun; keeper only */
+  struct list segments;  /* in the order in which they were begun; keeper only */
+  struct segment *spare; /* drained; its file serves again. NULL: none */
   struct journal *writers;
   uint64_t synced_ns, scanned_ns;
   atomic_bool is_full;
@@ -45,9 +49,11 @@ struct journals {
 
 /* segment.c. NULL with errno set. The new segment is the last of the list. */
 struct segment *segment_new(struct journals *set, unsigned writer);
-bool segment_write(struct segment *s, struct slice frames); /* all of it or nothing; else errno */
+/* All of it or nothing; else errno. frames are changed for the time of the call. */
+bool segment_write(struct segment *s, struct bytes *frames);
 /* Takes over what processes that no longer run have left. */
 void segments_scan(struct journals *set);
 void segment_sync(struct journals *set, struct segment *s);
 void segment_close(struct segment *s); /* out of the list; the file stays */
+void segment_drop_spare(struct journals *set);
 void journals_say(const struct journals *set, bool is_error, const char *format, ...) PRINTF(3, 4);

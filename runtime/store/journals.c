@@ -69,6 +69,7 @@ static void free_all(struct journals *set, unsigned writers) {
   for (unsigned i = 0; i < writers; i++)
     free_writer(&set->writers[i]);
   list_each_safe(node, &set->segments) segment_close(list_entry(node, struct segment, link));
+  segment_drop_spare(set);
   if (set->folder_fd >= 0) close(set->folder_fd);
   free(set->writers);
   free(set->folder);
@@ -126,7 +127,7 @@ static bool save_spill(struct journal *j) {
   if (j->saving.len == 0) return true;
   struct segment *s = segment_new(j->set, writer_index(j));
   if (!s) return false;
-  bool fine = segment_write(s, bytes_slice(&j->saving));
+  bool fine = segment_write(s, &j->saving);
   atomic_store(&s->is_sealed, true);
   if (!fine) {
     segment_delete(j->set, s);

@@ -137,7 +137,13 @@ static bool read_fields(struct slice payload, struct ledger_record *record) {
   return true;
 }
 
-enum record_result record_check(struct slice data, size_t *size) {
+void record_turn(char *frames, size_t bytes, uint32_t life) {
+  if (!life) return;
+  for (size_t at = 0; at < bytes; at += RECORD_FRAME_BYTES + get_u32(frames + at + 8))
+    put_u32(frames + at + 4, get_u32(frames + at + 4) ^ life);
+}
+
+enum record_result record_check(struct slice data, uint32_t life, size_t *size) {
   size_t seen = data.len < sizeof mark ? data.len : sizeof mark;
   if (memcmp(data.data, mark, seen) != 0) return RECORD_DAMAGED;
   if (data.len < RECORD_FRAME_BYTES) return RECORD_SHORT;
@@ -145,12 +151,14 @@ enum record_result record_check(struct slice data, size_t *size) {
   if (payload > RECORD_BYTES_MAX - RECORD_FRAME_BYTES) return RECORD_DAMAGED;
   if (data.len - RECORD_FRAME_BYTES < payload) return RECORD_SHORT;
   *size = RECORD_FRAME_BYTES + payload;
-  bool fine = checksum_crc32c((struct slice){data.data + 8, payload + 4}) == get_u32(data.data + 4);
-  return fine ? RECORD_WHOLE : RECORD_DAMAGED;
+  uint32_t checksum = checksum_crc32c((struct slice){data.data + 8, payload + 4});
+  uint32_t found = checksum ^ get_u32(data.data + 4);
+  if (found == life) return RECORD_WHOLE;
+  return found < life ? RECORD_OLD : RECORD_DAMAGED;
 }
 
 enum record_result record_decode(struct slice data, struct ledger_record *record, size_t *size) {
-  enum record_result result = record_check(data, size);
+  enum record_result result = record_check(data, 0, size);
   if (result != RECORD_WHOLE) return result;
   struct slice fields = {data.data + RECORD_FRAME_BYTES, *size - RECORD_FRAME_BYTES};
   return read_fields(fields, record) ? RECORD_WHOLE : RECORD_DAMAGED;

@@ -245,6 +245,8 @@ static enum store_result insert_all(struct saving *saving) {
 
 /* ---- a batch ---- */
 
+enum { SPAN_MOST = 4 };
+
 static int by_time(const void *a, const void *b) {
   const struct ledger_record *one = *(const struct ledger_record *const *)a;
   const struct ledger_record *two = *(const struct ledger_record *const *)b;
@@ -252,15 +254,42 @@ static int by_time(const void *a, const void *b) {
   return one < two ? -1 : one > two; /* as they were given */
 }
 
+/* Of a batch that spans no more milliseconds than it has records, more or less: those of each
+ * millisecond are counted, which tells where they go. */
+static void place_by_time(struct saving *saving, const struct store_batch *batch, uint64_t first_ms,
+                          uint64_t span_ms) {
+  size_t *places = must_calloc(span_ms + 1, sizeof *places), sum = 0;
+  for (size_t i = 0; i < batch->count; i++)
+    places[batch->records[i].time_ms - first_ms]++;
+  for (uint64_t i = 0; i <= span_ms; i++) {
+    size_t count = places[i];
+    places[i] = sum;
+    sum += count;
+  }
+  for (size_t i = 0; i < batch->count; i++)
+    saving->records[places[batch->records[i].time_ms - first_ms]++] = &batch->records[i];
+  free(places);
+}
+
+static void sort_by_time(struct saving *saving, const struct store_batch *batch) {
+  uint64_t first_ms = UINT64_MAX, last_ms = 0;
+  for (size_t i = 0; i < batch->count; i++) {
+    uint64_t time_ms = batch->records[i].time_ms;
+    saving->records[i] = &batch->records[i];
+    first_ms = time_ms < first_ms ? time_ms : first_ms;
+    last_ms = time_ms > last_ms ? time_ms : last_ms;
+  }
+  if (batch->count < 2) return;
+  if (last_ms - first_ms < SPAN_MOST * batch->count)
+    place_by_time(saving, batch, first_ms, last_ms - first_ms);
+  else
+    qsort(saving->records, saving->count, sizeof *saving->records, by_time);
+}
+
 static void saving_init(struct saving *saving, struct sqlite *s, const struct store_batch *batch) {
   *saving = (struct saving){.store = s, .count = batch->count, .is_new = batch->is_new};
   saving->records = must_alloc((batch->count + 1) * sizeof *saving->records);
-  bool is_sorted = true;
-  for (size_t i = 0; i < batch->count; i++) {
-    saving->records[i] = &batch->records[i];
-    is_sorted &= i == 0 || batch->records[i - 1].time_ms <= batch->records[i].time_ms;
-  }
-  if (!is_sorted) qsort(saving->records, saving->count, sizeof *saving->records, by_time);
+  sort_by_time(saving, batch);
   known_ids_init(&saving->known);
   rollup_init(&saving->rollup, batch->count);
 }

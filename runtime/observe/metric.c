@@ -134,8 +134,18 @@ void metric_subtract(struct metric_series *s, uint64_t amount) {
   metric_add(s, -amount);
 }
 
+static uint64_t own_values(const struct metric_series *s) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < METRIC_OWN_CELLS; i++) {
+    struct metric_cell *cell = atomic_load_explicit(&s->own[i], memory_order_acquire);
+    if (cell) sum += atomic_load_explicit(&cell->value, memory_order_relaxed);
+  }
+  return sum;
+}
+
+/* Whatever threads have added so far. */
 void metric_set(struct metric_series *s, uint64_t value) {
-  atomic_store_explicit(&s->shared.value, value, memory_order_relaxed);
+  atomic_store_explicit(&s->shared.value, value - own_values(s), memory_order_relaxed);
 }
 
 void metric_observe(struct metric_series *s, uint64_t value) {
@@ -154,12 +164,7 @@ void metric_observe(struct metric_series *s, uint64_t value) {
 }
 
 uint64_t metric_value(const struct metric_series *s) {
-  uint64_t sum = atomic_load_explicit(&s->shared.value, memory_order_relaxed);
-  for (size_t i = 0; i < METRIC_OWN_CELLS; i++) {
-    struct metric_cell *cell = atomic_load_explicit(&s->own[i], memory_order_acquire);
-    if (cell) sum += atomic_load_explicit(&cell->value, memory_order_relaxed);
-  }
-  return sum;
+  return atomic_load_explicit(&s->shared.value, memory_order_relaxed) + own_values(s);
 }
 
 uint64_t metric_bucket(const struct metric_series *s, size_t bucket) {

@@ -100,8 +100,8 @@ void segment_drop_spare(struct journals *set) {
   free(s);
 }
 
-/* The file waits under the name of a draft, which a process that starts sweeps away. False: it is
- * not worth it, or cannot be. */
+/* The file waits under the name of a draft, which sweep_draft leaves alone for as long as this
+ * process holds its lock. False: it is not worth it, or cannot be. */
 static bool keep_spare(struct journals *set, struct segment *s) {
   char random[RANDOM_ID_LENGTH + 1], name[SEGMENT_NAME_BYTES];
   struct stat about;
@@ -239,11 +239,16 @@ static void take_over(struct journals *set, const char *name) {
   list_append(&set->segments, &s->link);
 }
 
+/* Drafts and spares of processes that are gone: theirs are locked, but for the moment in which one
+ * is made. */
 static void sweep_draft(struct journals *set, const char *name) {
   struct stat about;
-  if (fstatat(set->folder_fd, name, &about, 0) == 0 &&
-      about.st_mtime + STALE_DRAFT_S < clock_wall_ms() / 1000)
+  int fd = openat(set->folder_fd, name, O_RDWR | O_CLOEXEC);
+  if (fd < 0) return;
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &about) == 0 &&
+      (about.st_size > 0 || about.st_mtime + STALE_DRAFT_S < clock_wall_ms() / 1000))
     unlinkat(set->folder_fd, name, 0);
+  close(fd);
 }
 
 static int by_name(const void *a, const void *b) {
@@ -258,8 +263,7 @@ void segments_scan(struct journals *set) {
   char **names = NULL;
   size_t count = 0;
   for (struct dirent *entry; (entry = readdir(folder));) {
-    bool is_spare = set->spare && strcmp(entry->d_name, set->spare->name) == 0;
-    if (has_suffix(entry->d_name, draft_suffix) && !is_spare) sweep_draft(set, entry->d_name);
+    if (has_suffix(entry->d_name, draft_suffix)) sweep_draft(set, entry->d_name);
     if (!has_suffix(entry->d_name, suffix) || strlen(entry->d_name) >= SEGMENT_NAME_BYTES ||
         is_known(set, entry->d_name))
       continue;

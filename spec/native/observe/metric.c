@@ -109,6 +109,10 @@ static void test_threads(void) {
   CHECK(shows("gateyes_upstream_attempts_total{provider=\"gpu\",outcome=\"ok\"} 48000"));
   CHECK(shows("gateyes_upstream_attempts_total{provider=\"gpu\",outcome=\"failed\"} 48000"));
   CHECK(shows("gateyes_active_requests 4")); /* 3 of before */
+  metric_set(metric_get(METRIC_ACTIVE, NULL), 2);
+  CHECK(shows("gateyes_active_requests 2"));
+  metric_add(metric_get(METRIC_ACTIVE, NULL), 5);
+  CHECK(shows("gateyes_active_requests 7"));
   CHECK(shows(OVERHEAD("_bucket{dialect=\"messages\",le=\"0.001000000\"} 48000")));
   CHECK(shows(OVERHEAD("_count{dialect=\"messages\"} 96000")));
   CHECK(shows(OVERHEAD("_sum{dialect=\"messages\"} 9600048.000000000")));

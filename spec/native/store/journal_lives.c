@@ -112,6 +112,15 @@ static void live(size_t count, size_t left) {
   CHECK(status == 0);
 }
 
+static size_t drafts(void) {
+  size_t count = 0;
+  DIR *list = opendir(folder);
+  for (struct dirent *entry; (entry = readdir(list));)
+    count += strstr(entry->d_name, ".draft") != NULL;
+  closedir(list);
+  return count;
+}
+
 /* The newest segment's path. */
 static void newest(char *path, size_t room) {
   char name[256] = "";
@@ -155,6 +164,7 @@ static void test_death(void) {
     begin();
     live(count, left);
     struct journals *set = open_journals();
+    CHECK(drafts() == 0);
     struct found found = drain(set);
     CHECK(found.wrong == 0 && found.last == count - 1 && found.count >= left);
     CHECK(found.count < 2500); /* two files, and not what they held before */
@@ -187,8 +197,12 @@ static void test_files_serve_again(void) {
     lives += strcmp(path, before) != 0;
     snprintf(before, sizeof before, "%s", path);
   }
-  CHECK(lives > 10 && files <= 3);
+  CHECK(lives > 10 && files <= 3 && drafts() == 1);
+  struct journals *neighbour = open_journals(); /* another process at the same folder */
+  CHECK(drafts() == 1);
+  journals_close(neighbour);
   journals_close(set);
+  CHECK(drafts() == 0);
   end();
 }
 

@@ -209,6 +209,49 @@ class Addresses(unittest.TestCase):
         gateway.remove()
         upstream.close()
 
+    def test_without_a_file_left_new_clients_are_turned_away(self):
+        upstream = Upstream()
+        upstream.plays = {"m": lambda _: [stream(BODIES["chat"])]}
+        gateway = Gateway({"models": {"m": {"targets": ["o/m"]}},
+                           "providers": {"o": {"adapter": "openai", "base_url": upstream.url + "/v1"}}},
+                          wrap=["prlimit", "--nofile=150:150"])
+        old = gateway.client(wait=10)
+        self.assertTrue(is_complete("chat", old.ask(PATHS["chat"], chat_body("m", True))))
+        crowd = [socket.create_connection(("127.0.0.1", gateway.port), 10) for _ in range(300)]
+        for one in crowd:
+            one.setblocking(False)
+
+        def turned_away():
+            def is_closed(one):
+                try:
+                    return one.recv(1) == b""
+                except BlockingIOError:
+                    return False
+                except ConnectionError:
+                    return True
+            return sum(map(is_closed, crowd))
+        wait_for(lambda: 150 < turned_away() < 300, 10, "most of the crowd to be turned away")
+        time.sleep(0.2)
+        before, away = self.cpu(gateway), turned_away()
+        for _ in range(5):
+            self.assertTrue(is_complete("chat", old.ask(PATHS["chat"], chat_body("m", True))), "who was there is served")
+            time.sleep(0.1)
+        self.assertEqual(turned_away(), away, "who was let in stays")
+        self.assertLess(self.cpu(gateway) - before, 0.3 * SLACK, "the loop sleeps")
+        for one in crowd:
+            one.close()
+        with gateway.client(wait=10) as new:
+            self.assertTrue(is_complete("chat", new.ask(PATHS["chat"], chat_body("m", True))), "and there is room again")
+        old.close()
+        self.assertEqual(gateway.stop(), 0)
+        gateway.remove()
+        upstream.close()
+
+    def cpu(self, gateway):
+        with open("/proc/%d/stat" % gateway.process.pid) as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 class UpstreamTls(GatewayCase):
     """Bad providers get nothing, least of all a credential."""

@@ -226,6 +226,7 @@ struct config {
   bool has_admin_key;
   struct slice admin_key; /* secret: what commands show to the running gateway */
   uint32_t workers;       /* resolved: never 0 */
+  struct slice unix_mode; /* four octal digits */
   bool core_dumps;
   struct client_timers client;
   struct upstream_timers upstream;

@@ -82,11 +82,13 @@ size_t http_server_connections(const struct http_server *server);
 void http_server_close(struct http_server *server,
                        void (*on_closed)(void *context)); /* cuts all, then frees */
 
-/* A listening socket for address; -1 and a sentence in error. reuse_port for TCP. Any thread. */
 /* Does somebody answer at this TCP address? A wildcard is asked on loopback; waits 200 ms at most.
  */
 bool http_socket_is_taken(const struct address *address);
-int http_socket_new(const struct address *address, char *error, size_t error_bytes);
+/* A listening socket for address; -1 and a sentence in error. SO_REUSEPORT for TCP; the file of a
+ * unix socket has unix_mode before anybody can connect. Any thread. */
+int http_socket_new(const struct address *address, mode_t unix_mode, char *error,
+                    size_t error_bytes);
 
 void stream_set_user(struct http_stream *s, void *user);
 /* Refuse bodies above this; default limits.body or the limit of the route. A declared length is

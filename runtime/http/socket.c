@@ -77,7 +77,7 @@ static bool remove_stale(const struct sockaddr_un *name) {
   return true;
 }
 
-static int unix_socket(const struct address *a, char *error, size_t error_bytes) {
+static int unix_socket(const struct address *a, mode_t mode, char *error, size_t error_bytes) {
   struct sockaddr_un name = {.sun_family = AF_UNIX};
   errno = ENAMETOOLONG;
   if (strlen(a->host) >= sizeof name.sun_path) return fail(-1, a, error, error_bytes);
@@ -91,7 +91,8 @@ static int unix_socket(const struct address *a, char *error, size_t error_bytes)
   }
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return fail(fd, a, error, error_bytes);
-  if (bind(fd, (struct sockaddr *)&name, sizeof name) != 0 || listen(fd, LISTEN_BACKLOG) != 0)
+  if (bind(fd, (struct sockaddr *)&name, sizeof name) != 0 || chmod(name.sun_path, mode) != 0 ||
+      listen(fd, LISTEN_BACKLOG) != 0)
     return fail(fd, a, error, error_bytes);
   return fd;
 }
@@ -119,7 +120,8 @@ bool http_socket_is_taken(const struct address *a) {
   return answered;
 }
 
-int http_socket_new(const struct address *address, char *error, size_t error_bytes) {
-  return address->is_unix ? unix_socket(address, error, error_bytes)
+int http_socket_new(const struct address *address, mode_t unix_mode, char *error,
+                    size_t error_bytes) {
+  return address->is_unix ? unix_socket(address, unix_mode, error, error_bytes)
                           : tcp_socket(address, error, error_bytes);
 }

@@ -75,6 +75,8 @@ bool server_can_apply(const struct config *now, const struct config *next,
   if (!same_addresses(now->listen, next->listen) ||
       !same_addresses(now->admin_listen, next->admin_listen))
     config_problem(problems, "%s: listen: the addresses changed; that takes a restart", next->file);
+  if (!slice_equal(now->unix_mode, next->unix_mode))
+    config_problem(problems, "%s: unix_mode: it changed; that takes a restart", next->file);
   if (next->workers != now->workers)
     config_problem(problems, "%s: workers: the number changed; that takes a restart", next->file);
   if (!next->tls.certificate != !now->tls.certificate)

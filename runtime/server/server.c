@@ -19,6 +19,7 @@
 #include "script/strategies.h"
 #include "script/tenant_shelf.h"
 #include "script/watchdog.h"
+#include "server/addresses.h"
 #include "server/bootstrap.h"
 #include "server/certificate.h"
 #include "server/directory.h"
@@ -50,6 +51,7 @@ struct server {
   uv_loop_t loop;
   const char *path;
   struct config *config;
+  struct server_addresses addresses;
   struct server_identity *identity;
   struct server_directory *directory;
   struct worker **workers;
@@ -185,34 +187,17 @@ static void on_scripts(void *context, const struct keeper_news *news) {
   }
 }
 
-static int open_socket(const struct address *address) {
-  char error[256];
-  int fd = http_socket_new(address, error, sizeof error);
-  if (fd < 0) log_process(LOG_ERROR, "%s", error);
-  return fd;
-}
-
-/* With SO_REUSEPORT a second gateway would take half of the first one's clients. */
-static bool is_taken(const struct address *address) {
-  if (!http_socket_is_taken(address)) return false;
-  log_process(LOG_ERROR, "%.*s: another process already listens there; stop it first",
-              (int)address->text.len, address->text.data);
-  return true;
-}
-
 /* TCP: a socket for each worker, the kernel spreads connections. Unix: one socket that all accept
  * from. */
 static bool listen_on(struct server *s, const struct address *address) {
-  if (is_taken(address)) return false;
   bool is_tls = s->config->tls.certificate != NULL && !address->is_unix;
-  int shared = address->is_unix ? open_socket(address) : -1;
-  if (address->is_unix && shared < 0) return false;
-  for (unsigned i = 0; i < s->worker_count; i++) {
-    int fd = address->is_unix ? dup(shared) : open_socket(address);
+  int first = server_addresses_open(&s->addresses, s->config, address);
+  if (first < 0) return false;
+  for (unsigned i = s->worker_count; i-- > 0;) {
+    int fd = i ? server_addresses_again(s->config, address, first) : first;
     if (fd < 0) return false;
     worker_listen(s->workers[i], fd, is_tls);
   }
-  if (shared >= 0) close(shared);
   return true;
 }
 
@@ -220,8 +205,7 @@ static bool listen_all(struct server *s) {
   for (size_t i = 0; i < s->config->listen.count; i++)
     if (!listen_on(s, &s->config->listen.items[i])) return false;
   for (size_t i = 0; i < s->config->admin_listen.count; i++) {
-    const struct address *address = &s->config->admin_listen.items[i];
-    int fd = is_taken(address) ? -1 : open_socket(address);
+    int fd = server_addresses_open(&s->addresses, s->config, &s->config->admin_listen.items[i]);
     if (fd < 0) return false;
     admin_listen(s->admin, fd);
   }
@@ -540,6 +524,7 @@ static int serve(struct server *s, struct config_problems *problems) {
   uv_run(&s->loop, UV_RUN_DEFAULT);
   must(uv_loop_close(&s->loop) == 0);
   server_reading_fini(&s->reading);
+  server_addresses_fini(&s->addresses);
   free(s->workers);
   free(s->threads);
   free(s->policy_hosts);

@@ -135,15 +135,20 @@ class Addresses(unittest.TestCase):
                         self.assertTrue(is_complete("chat", reply))
             peers = [row["peer"] for row in gateway.log()]
             self.assertEqual({peer[:4] for peer in peers}, {"127.", "[::1", "unix"})
+            self.assertEqual(os.stat(path).st_mode & 0o777, 0o666)
             self.assertEqual(gateway.stop(), 0)
+            self.assertFalse(os.path.exists(path), "a clean end takes the socket's file along")
             # What another process left behind is no obstacle.
-            if os.path.exists(path):
-                os.unlink(path)
             left = socket.socket(socket.AF_UNIX)
             left.bind(path)
             left.close()
-            again = Gateway({"listen": ["unix:" + path], "models": {}})
+            again = Gateway({"listen": ["unix:" + path], "unix_mode": "0600", "models": {}})
+            self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+            os.unlink(path)
+            with open(path, "w") as file:
+                file.write("another's")
             self.assertEqual(again.stop(), 0)
+            self.assertTrue(os.path.exists(path), "what another process has put there stays")
             gateway.remove()
             again.remove()
         upstream.close()

@@ -217,7 +217,7 @@ static void test_unix(void) {
   CHECK(client_read_until(&kit, fd, &in, "/v|"));
   struct address taken = {.is_unix = true, .host = path, .text = slice_of(path)};
   char error[128];
-  CHECK(http_socket_new(&taken, error, sizeof error) == -1 && strstr(error, "in use"));
+  CHECK(http_socket_new(&taken, 0600, error, sizeof error) == -1 && strstr(error, "in use"));
   say(&kit, fd, GET("/wait"));
   close(fd);
   KIT_UNTIL(&kit, 300, kit.cut);
@@ -366,7 +366,7 @@ static void test_addresses(void) {
   struct address a = {.text = SLICE("[::1]:0"), .host = "::1"};
   struct sockaddr_in6 name;
   socklen_t len = sizeof name;
-  int on = 0, fd = http_socket_new(&a, error, sizeof error);
+  int on = 0, fd = http_socket_new(&a, 0600, error, sizeof error);
   socklen_t on_len = sizeof on;
   CHECK(fd >= 0 || strstr(error, "[::1]:0")); /* a machine may lack IPv6 */
   if (fd >= 0) {
@@ -375,7 +375,7 @@ static void test_addresses(void) {
     close(fd);
   }
   a = (struct address){.text = SLICE("203.0.113.1:80"), .host = "203.0.113.1", .port = 80};
-  CHECK(http_socket_new(&a, error, sizeof error) == -1);
+  CHECK(http_socket_new(&a, 0600, error, sizeof error) == -1);
   CHECK(strncmp(error, "cannot listen on 203.0.113.1:80: ", 33) == 0);
 }
 

@@ -195,7 +195,7 @@ static void kit_listen(struct kit *kit, const char *path, bool is_tls) {
   struct sockaddr_in name;
   socklen_t len = sizeof name;
   char error[256];
-  int fd = http_socket_new(&a, error, sizeof error);
+  int fd = http_socket_new(&a, 0600, error, sizeof error);
   must(fd >= 0);
   kit->path = path;
   if (!path) {
